@@ -1,0 +1,100 @@
+/** What a module may ask for. A plan is made of changes; the transaction makes them true, all or none. */
+import { createHash } from "node:crypto";
+import type { BatchLine } from "./uci/batch.ts";
+import type { UciPackage } from "./uci/model.ts";
+
+/** Who a change comes from, for the plan, `blame` and errors. */
+export interface Origin {
+  readonly module: string;
+  /** The resource's URI, if one stands behind it. */
+  readonly uri?: string;
+  /** Fingerprint of the key that signed it, if one did. */
+  readonly signer?: string;
+  /** Entry or line inside the resource. */
+  readonly detail?: string;
+}
+
+/**
+ * The bytes of a file to be: in memory, or the `index`-th entry of an archive that lies in RAM, read again when it is staged, so that
+ * an overlay of 50 MB never is in memory as a whole.
+ */
+export type FileContent =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "archived"; readonly archive: string; readonly index: number };
+
+export interface UciChange {
+  readonly kind: "uci";
+  readonly package: string;
+  readonly layer:
+    | { readonly mode: "merge" | "replace"; readonly content: UciPackage }
+    | { readonly mode: "batch"; readonly content: readonly BatchLine[] };
+  readonly origin: Origin;
+}
+
+export interface FileChange {
+  readonly kind: "file";
+  readonly path: string;
+  readonly content: FileContent;
+  readonly size: number;
+  /** 64 lower-case hex digits. */
+  readonly sha256: string;
+  /** 0o777 at most. */
+  readonly mode: number;
+  /**
+   * The module keeps other people's lines in this file itself (authorized_keys): it is not in the ownership record,
+   * and not put back when the tree falls silent.
+   */
+  readonly shared: boolean;
+  readonly origin: Origin;
+}
+
+export interface SymlinkChange {
+  readonly kind: "symlink";
+  readonly path: string;
+  readonly target: string;
+  readonly origin: Origin;
+}
+
+/** The file or link is not to be there; an absent one is fine. */
+export interface RemoveChange {
+  readonly kind: "remove";
+  readonly path: string;
+  readonly origin: Origin;
+}
+
+export type Change = UciChange | FileChange | SymlinkChange | RemoveChange;
+
+interface FileOptions {
+  /** Permission bits; 0o644 if not given. */
+  readonly mode?: number;
+  readonly shared?: boolean;
+  readonly origin: Origin;
+}
+
+/** A file with these bytes (text becomes UTF-8). */
+export function file(path: string, content: string | Uint8Array, options: FileOptions): FileChange {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return {
+    kind: "file",
+    path,
+    content: { kind: "bytes", bytes },
+    size: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    mode: options.mode ?? 0o644,
+    shared: options.shared ?? false,
+    origin: options.origin,
+  };
+}
+
+export function symlink(path: string, target: string, origin: Origin): SymlinkChange {
+  return { kind: "symlink", path, target, origin };
+}
+
+export function remove(path: string, origin: Origin): RemoveChange {
+  return { kind: "remove", path, origin };
+}
+
+/** A layer of UCI for one package; the core merges it onto what the device has without uciprov. */
+export function uci(layer: UciChange["layer"], packageName: string, origin: Origin): UciChange {
+  return { kind: "uci", package: packageName, layer, origin };
+}
