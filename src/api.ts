@@ -249,6 +249,8 @@ export interface ResolverContext {
 
 export interface Resolver {
   readonly name: string;
+  /** The best evidence it can give: its failure blocks the resolvers after it that could give no better. */
+  readonly evidence: EvidenceKind;
   /** Whether it takes part in this run at all. */
   isEnabled(context: Pick<ResolverContext, "settings" | "files" | "commands">): boolean;
   /** Milliseconds it may take. */
@@ -282,6 +284,8 @@ export interface ResourceRequest {
 }
 
 export interface PlanContext {
+  /** All that came for this module: its own resources in their order, then those that settings add to it. */
+  readonly resources: readonly Resource[];
   /** What came for one of the module's resources; undefined: the tree has none for this device. */
   resource(name: string): Resource | undefined;
   /** The same as UTF-8 text; not UTF-8 is a finding and undefined. */
@@ -310,6 +314,10 @@ export interface HookContext {
   readonly commands: Commands;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Adds or changes a macro for the rest of the run; tainted unless the hook vouches for it. */
+  setMacro(name: string, value: string, options?: { readonly isTainted: boolean }): void;
+  /** In `geturi`: answers with a URI template, after `static` and before everybody else. Elsewhere HOOK_FAILED. */
+  offerUri(uri: string): void;
 }
 
 export type Hook = (context: HookContext) => void | Promise<void>;

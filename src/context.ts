@@ -1,0 +1,59 @@
+import type {
+  Clock,
+  Commands,
+  DeviceFacts,
+  Disk,
+  Dns,
+  Http,
+  Log,
+  MacroTable,
+  Module,
+  Resolver,
+  StageName,
+} from "./api.ts";
+import type { ProvisionError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+import type { State } from "./state.ts";
+
+/** What the person or the schedule that started the run wants of it. */
+export interface Choices {
+  /** Fetch and plan everything, whatever was confirmed before. */
+  readonly isForced: boolean;
+  /** Stop once the plan stands. */
+  readonly isDry: boolean;
+}
+
+/** Told of every step, for the status file and for people who watch. */
+export interface Board {
+  stageBegins(stage: StageName): void;
+  stageEnds(stage: StageName, milliseconds: number, error?: ProvisionError): void;
+}
+
+/** The only door to the device. It holds no stage's result: those move forward as arguments. */
+export interface RunContext {
+  readonly disk: Disk;
+  readonly commands: Commands;
+  readonly dns: Dns;
+  readonly openHttp: (settings: Settings) => Http;
+  /** Starts `recover.sh watch SECONDS` on its own, so that a trial ends even if this process does. */
+  readonly startWatcher: (seconds: number) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly board: Board;
+  readonly choices: Choices;
+  readonly signal: AbortSignal;
+}
+
+export interface Plugins {
+  readonly resolvers: readonly Resolver[];
+  readonly modules: readonly Module[];
+}
+
+/** What `preinit` makes: the device as this run sees it. */
+export interface Device {
+  readonly settings: Settings;
+  readonly facts: DeviceFacts;
+  readonly macros: MacroTable;
+  readonly state: State;
+  readonly http: Http;
+}

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import type { CommandResult, Commands } from "../api.ts";
+import { ProvisionError } from "../errors.ts";
+
+/** As procd and hotplug set it (OpenWrt package/base-files/image-config.in); what the caller's environment says does not count. */
+const SEARCH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const OUTPUT_LIMIT = 262_144;
+const PIPES_RUN_DRY = 300;
+
+/** The programs of the device whose root this is. Below any root but `/` there are none. */
+export function openCommands(root: string): Commands {
+  const find = (name: string): string | undefined =>
+    root === "/" && /^[A-Za-z0-9._-]+$/.test(name)
+      ? SEARCH.map((folder) => `${folder}/${name}`).find(isExecutable)
+      : undefined;
+  return {
+    has: (name) => find(name) !== undefined,
+    async run(name, args, how) {
+      const program = find(name);
+      if (program === undefined) throw new ProvisionError("COMMAND_FAILED", `${name} is not on this device`);
+      return runToEnd(program, args, how);
+    },
+  };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs a program to its end, in its own process group, which is killed as a whole at the deadline, at the signal and after the
+ * program has ended: what it left running is not ours to keep. `LD_PRELOAD` and all else of procd's environment stay out.
+ */
+export function runToEnd(
+  program: string,
+  args: readonly string[],
+  how: Parameters<Commands["run"]>[2],
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    if (how.signal.aborted) return reject(new ProvisionError("STOPPED", `asked to stop before ${program}`));
+    const child = spawn(program, args, {
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { PATH: SEARCH.join(":"), HOME: "/root", LC_ALL: "C", ...how.env },
+    });
+    let timedOut = false;
+    const killGroup = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // the group is gone already
+      }
+    };
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup();
+    }, how.deadline);
+    how.signal.addEventListener("abort", killGroup);
+    const stdout = collect(child.stdout, how.limit ?? OUTPUT_LIMIT);
+    const stderr = collect(child.stderr, how.limit ?? OUTPUT_LIMIT);
+    const settle = () => {
+      clearTimeout(timer);
+      how.signal.removeEventListener("abort", killGroup);
+      killGroup();
+    };
+    child.on("error", (cause) => {
+      settle();
+      reject(new ProvisionError("COMMAND_FAILED", `starting ${program}`, { cause }));
+    });
+    // Something the program left behind may hold its pipes open for ever: after its end they get a moment to run dry.
+    child.on("exit", () => {
+      settle();
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, PIPES_RUN_DRY).unref();
+    });
+    child.on("close", (status, signal) => resolve({ status, signal, stdout: stdout(), stderr: stderr(), timedOut }));
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(how.stdin ?? "");
+  });
+}
+
+function collect(stream: NodeJS.ReadableStream, limit: number): () => string {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on("data", (chunk: Buffer) => {
+    if (size < limit) chunks.push(chunk.subarray(0, limit - size));
+    size += chunk.length;
+  });
+  stream.on("error", () => undefined);
+  return () => Buffer.concat(chunks).toString("utf8");
+}

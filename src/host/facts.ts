@@ -1,0 +1,104 @@
+import { parse as parseIni } from "ini";
+import type { DeviceFacts, Files } from "../api.ts";
+import { optionText, type UciPackage } from "../uci/model.ts";
+import { parsePackage } from "../uci/parse.ts";
+
+/**
+ * What the device knows of itself, from the files where OpenWrt keeps it; nothing of it comes from a network. Where a file is
+ * absent the word stands that OpenWrt itself falls back to.
+ */
+export function readFacts(files: Files): DeviceFacts {
+  const release = readRelease(files, "/etc/openwrt_release");
+  const osRelease = readRelease(files, "/usr/lib/os-release");
+  const board = readBoard(files);
+  return {
+    mac: readMac(files, board),
+    hostname: readHostname(files),
+    serial: readSerial(files),
+    board: line(files, "/tmp/sysinfo/board_name") ?? textAt(board, "model", "id") ?? "generic",
+    model: line(files, "/tmp/sysinfo/model") ?? textAt(board, "model", "name") ?? "unknown",
+    target: release["DISTRIB_TARGET"] ?? osRelease["OPENWRT_BOARD"] ?? "unknown/unknown",
+    arch: release["DISTRIB_ARCH"] ?? osRelease["OPENWRT_ARCH"] ?? "unknown",
+    distro: release["DISTRIB_ID"] ?? osRelease["NAME"] ?? "OpenWrt",
+    release: release["DISTRIB_RELEASE"] ?? osRelease["VERSION_ID"] ?? "unknown",
+    revision: release["DISTRIB_REVISION"] ?? osRelease["BUILD_ID"] ?? "unknown",
+    built: readBuildDate(osRelease),
+  };
+}
+
+/** The hostname a parsed `system` package gives the device (OpenWrt base-files/etc/init.d/system); its default is `OpenWrt`. */
+export function hostnameIn(system: UciPackage | undefined): string {
+  const section = system?.sections.find((one) => one.type === "system");
+  return (section && optionText(section, "hostname")) || "OpenWrt";
+}
+
+function readHostname(files: Files): string {
+  const bytes = files.readBytes("/etc/config/system");
+  try {
+    return hostnameIn(bytes && parsePackage(bytes, { name: "system", file: "/etc/config/system" }));
+  } catch {
+    return line(files, "/proc/sys/kernel/hostname") ?? "OpenWrt";
+  }
+}
+
+/** Shell-like NAME='VALUE' lines. `ini` turns words such as true into other types, so only texts are taken. */
+function readRelease(files: Files, path: string): Record<string, string | undefined> {
+  const parsed: Record<string, unknown> = parseIni(files.read(path) ?? "");
+  return Object.fromEntries(
+    Object.entries(parsed).flatMap(([name, value]) => (typeof value === "string" && value ? [[name, value]] : [])),
+  );
+}
+
+function readBoard(files: Files): unknown {
+  try {
+    return JSON.parse(files.read("/etc/board.json") ?? "null");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Label first, then LAN, then WAN, then the first physical device (facts as in base-files/lib/functions/system.sh, get_mac_label). */
+function readMac(files: Files, board: unknown): string | undefined {
+  const candidates = [
+    textAt(board, "system", "label_macaddr"),
+    textAt(board, "network", "lan", "macaddr"),
+    textAt(board, "network", "wan", "macaddr"),
+    ...["br-lan", "eth0", "eth1", "lan", "wan"].map((device) => line(files, `/sys/class/net/${device}/address`)),
+    ...files.list("/sys/class/net").map((device) => line(files, `/sys/class/net/${device}/address`)),
+  ];
+  return candidates.flatMap((text) => plainMac(text) ?? []).find((mac) => mac !== "000000000000");
+}
+
+function plainMac(text: string | undefined): string | undefined {
+  const digits = text?.toLowerCase().replaceAll(/[:-]/g, "");
+  return digits !== undefined && /^[0-9a-f]{12}$/.test(digits) ? digits : undefined;
+}
+
+function readSerial(files: Files): string | undefined {
+  const text =
+    line(files, "/proc/device-tree/serial-number") ?? line(files, "/sys/class/dmi/id/product_serial") ?? undefined;
+  const serial = text?.replaceAll("\0", "").trim();
+  return serial && /^[\x20-\x7e]{1,128}$/.test(serial) ? serial : undefined;
+}
+
+function readBuildDate(osRelease: Record<string, string | undefined>): number | undefined {
+  const seconds = Number(osRelease["OPENWRT_BUILD_DATE"]);
+  return Number.isSafeInteger(seconds) && seconds > 0 ? seconds : undefined;
+}
+
+function line(files: Files, path: string): string | undefined {
+  try {
+    return files.read(path, 4096)?.split("\n")[0]?.trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function textAt(value: unknown, ...path: string[]): string | undefined {
+  let at = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null) return undefined;
+    at = Object.entries(at).find(([name]) => name === key)?.[1];
+  }
+  return typeof at === "string" && at !== "" ? at : undefined;
+}

@@ -1,0 +1,251 @@
+/** Every option of /etc/config/uciprov, once: name, type, default, meaning. Help, docs and the shipped file are compared with this table. */
+import { type Finding, ProvisionError } from "./errors.ts";
+import { optionList, optionText, type UciPackage, type UciSection } from "./uci/model.ts";
+
+interface OptionOf<T> {
+  readonly type: "text" | "list" | "choice" | "number" | "flag";
+  readonly initial: T;
+  readonly meaning: string;
+  readonly choices?: readonly string[];
+  readonly least?: number;
+  readonly most?: number;
+}
+
+const text = (meaning: string): OptionOf<string | undefined> => ({ type: "text", initial: undefined, meaning });
+const list = (meaning: string, initial: readonly string[] = []): OptionOf<readonly string[]> => ({
+  type: "list",
+  initial,
+  meaning,
+});
+const flag = (initial: boolean, meaning: string): OptionOf<boolean> => ({ type: "flag", initial, meaning });
+const number = (initial: number, least: number, most: number, meaning: string): OptionOf<number> => ({
+  type: "number",
+  initial,
+  least,
+  most,
+  meaning,
+});
+const choice = <const C extends string>(
+  choices: readonly C[],
+  initial: NoInfer<C>,
+  meaning: string,
+): OptionOf<C> & { readonly choices: readonly C[] } => ({ type: "choice", choices, initial, meaning });
+
+/** Section name → option name → what it is. All these sections have the type `uciprov`. */
+export const OPTIONS = {
+  main: {
+    enabled: flag(true, "Whether a run does anything at all."),
+    trust: choice(
+      ["authentic", "signed", "any"],
+      "authentic",
+      "What a tree must prove: authentic (signature, or own source over TLS), signed, or any (laboratory only).",
+    ),
+    threshold: number(1, 1, 16, "How many different keys must have signed a manifest."),
+    resolver: list("Who is asked for the URI, in order of precedence.", [
+      "static",
+      "https",
+      "dnssec",
+      "dns",
+      "dhcp",
+      "lldp",
+    ]),
+    module: list("Modules that are left out, by name, with a leading `-`."),
+    allowed_host: list("Hosts whose trees count as ours over TLS, whoever named them."),
+    ca: list("PEM files of CAs that servers may be signed by, besides the system's."),
+    system_ca: flag(true, "Whether the system's CAs are believed, too."),
+    pin: list("SHA-256 of a server's public key (SPKI), 64 hex digits: believed without any CA."),
+    client_cert: text("PEM file of the certificate the device shows to servers."),
+    client_key: text("PEM file of its key."),
+    protect: list("Never changed: a package, `package.section`, `package.section.option`, or a path."),
+    tries: number(3, 1, 20, "How often one run tries again from geturi when what failed may pass."),
+    retry_seconds: number(
+      5,
+      0,
+      3600,
+      "Longest first pause between such tries; it doubles, and is drawn at random below that.",
+    ),
+    ready_seconds: number(60, 0, 3600, "How long a run waits for the network, the overlay and a plausible clock."),
+    reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
+  },
+  confirm: {
+    window: number(120, 5, 3600, "Seconds in which the new configuration must prove itself."),
+    need: number(1, 1, 16, "How many probes must succeed."),
+    probe: list("What must work: `tree` (its server answers), `gateway`, `dns:NAME`, `https://…`.", ["tree"]),
+  },
+  limits: {
+    small: number(1_048_576, 1024, 16_777_216, "Bytes of a text resource or manifest."),
+    large: number(67_108_864, 1024, 1_073_741_824, "Bytes of an overlay or image as fetched."),
+    unpacked: number(268_435_456, 1024, 2_147_483_648, "Bytes of an overlay unpacked."),
+    entries: number(20_000, 1, 200_000, "Files in an overlay."),
+    connect_seconds: number(10, 1, 300, "Longest wait for a connection and TLS."),
+    header_seconds: number(15, 1, 300, "Longest wait for the answer's head."),
+    idle_seconds: number(15, 1, 300, "Longest silence inside a body."),
+    total_seconds: number(600, 5, 7200, "Longest time for one resource."),
+    redirects: number(5, 0, 20, "Redirections followed for one resource."),
+    generations: number(5, 1, 50, "Generations kept for rollback."),
+  },
+  static: {
+    base_uri: text("The tree's URI, set in the image or by hand; may hold macros."),
+  },
+  https: {
+    uri: text("Look-up service that answers `provuri=URI` or JSON; may hold macros."),
+    timeout: number(20, 1, 300, "Seconds for its answer."),
+    identity: flag(false, "Whether the request carries the device's MAC, serial and board as headers."),
+  },
+  dnssec: {
+    name: text("Full name of the TXT record, validated on the device; may hold macros."),
+    anchor: list("Trust anchors as DS lines; the root's are built in."),
+    server: list("Name servers asked, `address` or `address#port`; the device's own if none."),
+    timeout: number(15, 1, 300, "Seconds for the whole chain."),
+  },
+  dns: {
+    enabled: flag(true, "Whether TXT records are asked for without DNSSEC."),
+    name: text("Full name of the TXT record; else _uciprov.{domain}, then uciprov.{domain}."),
+    server: list("Name servers asked, `address` or `address#port`; the device's own if none."),
+    port: number(53, 1, 65_535, "Port of servers given without one."),
+    timeout: number(10, 1, 300, "Seconds for all its queries."),
+  },
+  dhcp: {
+    enabled: flag(true, "Whether DHCP options are read."),
+    interface: list("Logical interfaces whose leases count; all that are recorded if none."),
+  },
+  lldp: {
+    enabled: flag(true, "Whether neighbours are read, if lldpd is there."),
+    interface: list("Uplink devices whose neighbours count.", ["wan", "eth0"]),
+    oui: text("Organisation of the TLV, three bytes in hex; 02754b if none."),
+    subtype: number(1, 0, 255, "Subtype of the TLV."),
+    timeout: number(35, 0, 300, "Seconds to wait for a first advertisement."),
+  },
+} as const;
+
+type Sections = typeof OPTIONS;
+type Values<S> = { readonly [O in keyof S]: S[O] extends OptionOf<infer T> ? T : never };
+
+/** `config resource 'NAME'`: another URI for a module's resource, or off. */
+export interface ResourceSetting {
+  readonly name: string;
+  readonly uri: string | undefined;
+  readonly isEnabled: boolean;
+  /** Gives the resource to this module, as one more of its own. */
+  readonly module: string | undefined;
+  /** How the `uci` module lays it over what is there. */
+  readonly mode: "merge" | "replace" | "batch";
+}
+
+export type Settings = { readonly [S in keyof Sections]: Values<Sections[S]> } & {
+  /** `config macro 'NAME'` with `option value`. */
+  readonly macros: readonly { readonly name: string; readonly value: string }[];
+  readonly resources: readonly ResourceSetting[];
+};
+
+/**
+ * The settings in a parsed /etc/config/uciprov (absent: all defaults). SETTINGS_INVALID tells every wrong value at once;
+ * an option nobody knows is a warning among the findings, so that an older uciprov lives with a newer file.
+ */
+export function readSettings(config: UciPackage | undefined): { settings: Settings; findings: readonly Finding[] } {
+  const findings: Finding[] = [];
+  const sections = config?.sections ?? [];
+  const values = Object.fromEntries(
+    Object.entries(OPTIONS).map(([name, options]) => {
+      const section = sections.find((one) => one.name === name);
+      return [name, section ? readSection(name, options, section, findings) : defaults(options)];
+    }),
+  );
+  for (const section of sections) noteUnknown(section, findings);
+  const macros = named(sections, "macro").map(({ name, section }) => ({
+    name,
+    value: optionText(section, "value") ?? "",
+  }));
+  const resources = named(sections, "resource").map(({ name, section }) => ({
+    name,
+    uri: optionText(section, "uri"),
+    isEnabled: optionText(section, "enabled") !== "0",
+    module: optionText(section, "module"),
+    mode: readMode(name, section, findings),
+  }));
+  const wrong = findings.filter((finding) => finding.severity === "error");
+  if (wrong.length > 0) {
+    throw new ProvisionError("SETTINGS_INVALID", `${wrong.length} wrong in /etc/config/uciprov`, { findings });
+  }
+  // The table above is what gives these values their types; the cast states that once.
+  return { settings: { ...values, macros, resources } as unknown as Settings, findings };
+}
+
+function named(sections: readonly UciSection[], type: string): { name: string; section: UciSection }[] {
+  return sections.flatMap((section) =>
+    section.type === type && section.name !== undefined ? [{ name: section.name, section }] : [],
+  );
+}
+
+function defaults(options: Record<string, OptionOf<unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.initial]));
+}
+
+function readSection(
+  name: string,
+  options: Record<string, OptionOf<unknown>>,
+  section: UciSection,
+  findings: Finding[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([option, what]) => {
+      const read = readOption(section, option, what);
+      if (read.wrong) findings.push(fault(`${name}.${option}`, read.wrong));
+      return [option, read.value ?? what.initial];
+    }),
+  );
+}
+
+function readOption(section: UciSection, name: string, what: OptionOf<unknown>): { value?: unknown; wrong?: string } {
+  if (what.type === "list") {
+    const items = optionList(section, name);
+    return items.length > 0 ? { value: items } : {};
+  }
+  const value = optionText(section, name);
+  if (value === undefined) return {};
+  if (what.type === "text") return { value };
+  if (what.type === "flag") return readFlag(value);
+  if (what.type === "choice") {
+    return what.choices?.includes(value) ? { value } : { wrong: `${value} is none of ${what.choices?.join(", ")}` };
+  }
+  const parsed = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
+  const [least = 0, most = 0] = [what.least, what.most];
+  return parsed >= least && parsed <= most
+    ? { value: parsed }
+    : { wrong: `${value} is no whole number from ${least} to ${most}` };
+}
+
+/** The words `config_get_bool` takes (OpenWrt package/base-files/files/lib/functions.sh). */
+function readFlag(value: string): { value?: boolean; wrong?: string } {
+  if (["1", "on", "true", "yes", "enabled"].includes(value)) return { value: true };
+  if (["0", "off", "false", "no", "disabled"].includes(value)) return { value: false };
+  return { wrong: `${value} is neither 1 nor 0` };
+}
+
+function readMode(name: string, section: UciSection, findings: Finding[]): ResourceSetting["mode"] {
+  const mode = optionText(section, "mode") ?? "merge";
+  if (mode === "merge" || mode === "replace" || mode === "batch") return mode;
+  findings.push(fault(`${name}.mode`, `${mode} is none of merge, replace, batch`));
+  return "merge";
+}
+
+function noteUnknown(section: UciSection, findings: Finding[]): void {
+  if (section.type !== "uciprov") return;
+  const known: Record<string, unknown> | undefined = Object.entries(OPTIONS).find(
+    ([name]) => name === section.name,
+  )?.[1];
+  for (const option of section.options) {
+    const path = `${section.name ?? "anonymous"}.${option.name}`;
+    if (known && option.name in known) continue;
+    findings.push({ ...fault(path, "is no option uciprov knows"), severity: "warning" });
+  }
+}
+
+function fault(option: string, wrong: string): Finding {
+  return {
+    code: "SETTINGS_INVALID",
+    severity: "error",
+    message: `uciprov.${option}: ${wrong}`,
+    place: { file: "/etc/config/uciprov", option },
+  };
+}
