@@ -1,0 +1,108 @@
+import type { UciPackage } from "./model.ts";
+import { generatedName, generatedNumber } from "./names.ts";
+import type { StatementTaker } from "./statements.ts";
+
+interface OptionInProgress {
+  readonly name: string;
+  value: string | string[];
+}
+
+interface SectionInProgress {
+  type: string;
+  readonly name: string | undefined;
+  readonly options: OptionInProgress[];
+}
+
+/** From this many options on a section is searched through a map; below, looking through them is faster. */
+const MANY = 12;
+
+/** Collects statements into packages, with libuci's rules for what is said twice. */
+export class PackageBuilder implements StatementTaker {
+  private readonly done = new Map<string, UciPackage>();
+  private name: string | undefined;
+  private sections: SectionInProgress[] = [];
+  private named = new Map<string, SectionInProgress>();
+  private options: OptionInProgress[] = [];
+  private optionsByName: Map<string, OptionInProgress> | undefined;
+
+  /** With a name, sections may come before the first `package` line and belong to a package of that name. */
+  constructor(name: string | undefined) {
+    this.name = name;
+  }
+
+  /** What was collected, in the order of first mention. A package that had a name from the start exists if only it is there. */
+  packages(): UciPackage[] {
+    if (this.done.size === 0 || this.sections.length > 0) this.finishPackage();
+    return [...this.done.values()];
+  }
+
+  package(name: string): boolean {
+    if (this.name !== undefined && (this.sections.length > 0 || this.done.size > 0)) this.finishPackage();
+    if (this.done.has(name)) return false;
+    this.done.set(name, { name, sections: [] });
+    this.name = name;
+    this.sections = [];
+    this.named = new Map();
+    return true;
+  }
+
+  section(type: string, name: string | undefined, isStrict: boolean): boolean {
+    const known = name === undefined ? undefined : (this.named.get(name) ?? this.generated(name));
+    if (known !== undefined && known.type !== type) {
+      if (isStrict) return false;
+      known.type = type;
+    }
+    const section = known ?? { type, name, options: [] };
+    if (known === undefined) {
+      this.sections.push(section);
+      if (name !== undefined) this.named.set(name, section);
+    }
+    this.options = section.options;
+    this.optionsByName = undefined;
+    return true;
+  }
+
+  option(name: string, value: string): void {
+    // An empty option does not exist, and does not take an older one away either.
+    if (value === "") return;
+    const known = this.find(name);
+    if (known === undefined) this.add(name, value);
+    else known.value = value;
+  }
+
+  list(name: string, item: string): void {
+    const known = this.find(name);
+    if (known === undefined) this.add(name, [item]);
+    else if (typeof known.value === "string") known.value = [known.value, item];
+    else known.value.push(item);
+  }
+
+  private finishPackage(): void {
+    if (this.name === undefined) return;
+    this.done.set(this.name, { name: this.name, sections: this.sections });
+  }
+
+  /** libuci finds anonymous sections by the name it made up for them, so a file can go on with one. */
+  private generated(name: string): SectionInProgress | undefined {
+    const number = generatedNumber(name);
+    const section = number === undefined ? undefined : this.sections[number - 1];
+    if (number === undefined || section === undefined || section.name !== undefined) return undefined;
+    return generatedName(number, section.type) === name ? section : undefined;
+  }
+
+  private find(name: string): OptionInProgress | undefined {
+    const { options } = this;
+    if (options.length < MANY) {
+      for (const option of options) if (option.name === name) return option;
+      return undefined;
+    }
+    this.optionsByName ??= new Map(options.map((option) => [option.name, option]));
+    return this.optionsByName.get(name);
+  }
+
+  private add(name: string, value: string | string[]): void {
+    const option = { name, value };
+    this.options.push(option);
+    this.optionsByName?.set(name, option);
+  }
+}
