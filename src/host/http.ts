@@ -1,0 +1,32 @@
+import type { Clock, Disk, Http } from "../api.ts";
+import { ProvisionError } from "../errors.ts";
+import type { HttpSettings } from "./http/how.ts";
+
+export type { HttpSettings } from "./http/how.ts";
+
+/**
+ * The device's HTTP. The client behind it lies in a chunk of its own and is loaded by the first request: a run that ends after
+ * one DNS query pays nothing for it. `disk` takes spooled bodies; `isClockPlausible` tells a wrong clock from an expired certificate.
+ */
+export function openHttp(
+  how: { readonly settings: HttpSettings },
+  disk: Disk,
+  clock: Clock,
+  isClockPlausible: () => boolean,
+): Http {
+  let loading: Promise<Http> | undefined;
+  let isClosed = false;
+  return {
+    async get(request) {
+      if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
+      loading ??= import("./http/client.ts").then(({ openClient }) =>
+        openClient(how.settings, disk, clock, isClockPlausible),
+      );
+      return (await loading).get(request);
+    },
+    async close() {
+      isClosed = true;
+      await (await loading)?.close();
+    },
+  };
+}

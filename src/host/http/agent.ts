@@ -1,0 +1,81 @@
+import type { Client, Dispatcher, Pool } from "undici";
+import UndiciAgent from "undici/lib/dispatcher/agent.js";
+import UndiciClient from "undici/lib/dispatcher/client.js";
+import UndiciPool from "undici/lib/dispatcher/pool.js";
+import type { Connector, Link } from "./connect.ts";
+
+/** The connection that carries a request. */
+export interface Carrier {
+  readonly link: Link;
+  /** Whether it carried another before: then the server may just have closed it. */
+  readonly isReused: boolean;
+}
+
+/** Travels with a request, to learn what undici itself does not tell. */
+export interface Trace {
+  /** Set when a connection is chosen; asked once, when the request is on its way. */
+  board?: () => Carrier | undefined;
+}
+
+export interface TracedOptions extends Dispatcher.DispatchOptions {
+  readonly trace: Trace;
+}
+
+/** A server's file list is short and its files small: more connections would only cost handshakes. */
+export const CONNECTIONS = 6;
+const HEAD_BYTES = 16_384;
+const KEEP_MILLISECONDS = 30_000;
+
+/** undici's agent over our own connections: at most six to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
+export function openAgent(connector: Connector): Dispatcher {
+  return new UndiciAgent({
+    connections: CONNECTIONS,
+    pipelining: 1,
+    maxHeaderSize: HEAD_BYTES,
+    keepAliveTimeout: KEEP_MILLISECONDS,
+    keepAliveMaxTimeout: KEEP_MILLISECONDS,
+    // Deadlines are ours (exchange.ts): undici's are checked every half second at best.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    factory: (origin, options) =>
+      new UndiciPool(origin, {
+        ...(options as Pool.Options),
+        factory: (one, pooled) => new TracedClient(one, pooled as Client.Options, connector),
+      }),
+  });
+}
+
+/** One connection at a time to one origin, that says which. */
+class TracedClient extends UndiciClient {
+  readonly #connection: { link?: Link; requests: number };
+
+  constructor(origin: URL, options: Client.Options, connector: Connector) {
+    const connection: { link?: Link; requests: number } = { requests: 0 };
+    super(origin, {
+      ...options,
+      connect(_options, done) {
+        connector.open(origin, (error, link) => {
+          if (link === undefined) return done(error ?? new Error("no connection"), null);
+          Object.assign(connection, { link, requests: 0 });
+          done(null, link.socket);
+        });
+      },
+    });
+    this.#connection = connection;
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const connection = this.#connection;
+    if (isTraced(options)) {
+      options.trace.board = () => {
+        const { link } = connection;
+        return link && { link, isReused: connection.requests++ > 0 };
+      };
+    }
+    return super.dispatch(options, handler);
+  }
+}
+
+function isTraced(options: Dispatcher.DispatchOptions): options is TracedOptions {
+  return "trace" in options;
+}

@@ -1,0 +1,233 @@
+import type { Dispatcher } from "undici";
+import type { Clock, Disk, Http, HttpAnswer, HttpRequest, Transport } from "../../api.ts";
+import { ProvisionError } from "../../errors.ts";
+import { CONNECTIONS, openAgent } from "./agent.ts";
+import { type Body, memoryBody, type Part, Restart, spoolBody } from "./body.ts";
+import { connector } from "./connect.ts";
+import { type Answer, exchange, type Sink, StaleConnection } from "./exchange.ts";
+import { entityTag, field, isSameTag, lastModified, refuseOddHead, retryAfter } from "./head.ts";
+import type { HttpSettings } from "./how.ts";
+import { refusePortalType, refusingHtml } from "./portal.ts";
+import { isRedirection, redirection, requestUri } from "./redirect.ts";
+import { tellUri } from "./told.ts";
+
+/** The client itself, in a chunk of its own: `openHttp` loads it with the first request. */
+export function openClient(settings: HttpSettings, disk: Disk, clock: Clock, isClockPlausible: () => boolean): Http {
+  const connections = connector(settings, isClockPlausible);
+  const agent = openAgent(connections);
+  const parts = new Map<string, Part>();
+  return {
+    async get(request) {
+      const uri = requestUri(request.uri);
+      const { signal, release } = deadline(request.signal, settings.totalSeconds, uri);
+      const body =
+        request.spool === undefined
+          ? memoryBody(request.limit)
+          : spoolBody({ disk, path: request.spool, asked: uri.href, limit: request.limit, parts });
+      try {
+        return await new Fetch({ agent, settings, clock, request, body, signal }).follow(uri);
+      } catch (thrown) {
+        body.giveUp(thrown);
+        throw thrown;
+      } finally {
+        release();
+      }
+    },
+    async close() {
+      const closing = agent.destroy();
+      connections.close();
+      for (const [path, part] of parts) {
+        part.file.abandon();
+        if (disk.stat(path) !== undefined) disk.unlink(path);
+      }
+      parts.clear();
+      await closing;
+    },
+  };
+}
+
+interface FetchWith {
+  readonly agent: Dispatcher;
+  readonly settings: HttpSettings;
+  readonly clock: Clock;
+  readonly request: HttpRequest;
+  readonly body: Body;
+  readonly signal: AbortSignal;
+}
+
+/** One `get`: hop by hop to the answer that counts. */
+class Fetch {
+  readonly #with: FetchWith;
+  #isConditional: boolean;
+  #isProven = true;
+
+  constructor(how: FetchWith) {
+    this.#with = how;
+    this.#isConditional = how.request.etag !== undefined || how.request.modified !== undefined;
+  }
+
+  async follow(start: URL): Promise<HttpAnswer> {
+    const visited: string[] = [];
+    let uri = start;
+    for (;;) {
+      visited.push(uri.href);
+      const answer = await this.#ask(uri, start);
+      this.#isProven &&= answer.link.proof.kind !== "none";
+      if (!isRedirection(answer.status)) return telling(uri, () => this.#conclude(answer, uri));
+      uri = redirection(answer, uri, visited, this.#with.settings.maxRedirects);
+    }
+  }
+
+  /**
+   * Asks one URI until it has answered what was asked: kept connections that turn out to be closed, a part that does not fit and a 304 for
+   * another version than ours are no answers; each of these can happen only a few times.
+   */
+  async #ask(uri: URL, start: URL): Promise<Answer> {
+    const { agent, settings, signal, body } = this.#with;
+    let stale = 0;
+    for (;;) {
+      const part = body.fields();
+      const fields = { ...this.#fields(uri, start, part.range === undefined), ...part };
+      const { headerSeconds, bodyIdleSeconds } = settings;
+      try {
+        const answer = await exchange(agent, { uri, fields, signal, headerSeconds, bodyIdleSeconds }, (head) =>
+          telling(uri, () => this.#choose(head, uri, start)),
+        );
+        if (answer.status === 416 && part.range !== undefined) body.giveUp(undefined);
+        else if (answer.status === 304 && this.#isConditional && !this.#isOurs(answer)) this.#isConditional = false;
+        else return answer;
+      } catch (thrown) {
+        if (thrown instanceof StaleConnection && ++stale <= CONNECTIONS) continue;
+        if (!(thrown instanceof Restart)) throw thrown;
+      }
+    }
+  }
+
+  /** What the caller adds may say who the device is: that stays with the server it was meant for. */
+  #fields(uri: URL, start: URL, mayBeConditional: boolean): Record<string, string> {
+    const { request, settings } = this.#with;
+    const added = uri.origin === start.origin ? Object.entries(request.headers ?? {}) : [];
+    return {
+      ...Object.fromEntries(added.map(([name, value]) => [name.toLowerCase(), value])),
+      accept: "*/*",
+      "accept-encoding": "identity",
+      "user-agent": settings.userAgent,
+      ...(mayBeConditional && this.#isConditional ? this.#conditions() : {}),
+    };
+  }
+
+  #conditions(): Record<string, string> {
+    const { etag, modified } = this.#with.request;
+    return {
+      ...(etag === undefined ? {} : { "if-none-match": etag }),
+      ...(modified === undefined ? {} : { "if-modified-since": modified }),
+    };
+  }
+
+  #choose(answer: Answer, uri: URL, start: URL): Sink | undefined {
+    const { body } = this.#with;
+    refuseOddHead(answer);
+    if (answer.status === 200) {
+      refusePortalType(answer, start);
+      body.begin(answer, uri.href);
+      return refusingHtml(body, start);
+    }
+    if (answer.status !== 206) return undefined;
+    body.resume(answer, uri.href);
+    return body;
+  }
+
+  /** A 304 names the version it is about (RFC 9110 §15.4.5); a confused cache may name another than the one asked about. */
+  #isOurs(answer: Answer): boolean {
+    const asked = this.#with.request.etag;
+    const told = entityTag(answer);
+    return asked === undefined || told === undefined || isSameTag(asked, told);
+  }
+
+  #conclude(answer: Answer, uri: URL): HttpAnswer {
+    const { status } = answer;
+    const about = { uri: uri.href, transport: this.#transport(answer, uri) };
+    if (status === 200 || status === 206) {
+      const received = this.#with.body.finish();
+      return { kind: "body", ...about, ...received, ...described(answer) };
+    }
+    if (status === 304 && this.#isConditional) return { kind: "not-modified", ...about };
+    if (status === 404 || status === 410) {
+      this.#with.body.giveUp(undefined);
+      return { kind: "absent", ...about };
+    }
+    throw this.#refusal(answer);
+  }
+
+  #transport(answer: Answer, uri: URL): Transport {
+    const scheme = uri.protocol === "https:" ? "https" : "http";
+    return {
+      scheme,
+      host: uri.hostname,
+      port: Number(uri.port) || (scheme === "https" ? 443 : 80),
+      proof: this.#isProven ? answer.link.proof : { kind: "none" },
+    };
+  }
+
+  #refusal(answer: Answer): ProvisionError {
+    const { status } = answer;
+    if (status === 511) return new ProvisionError("PORTAL", "status 511: the network wants a log-in");
+    if (status >= 500 || status === 408 || status === 425 || status === 429) {
+      const seconds = retryAfter(answer, this.#with.clock.now());
+      const facts = seconds === undefined ? {} : { retryAfter: seconds };
+      return new ProvisionError("HTTP_UNAVAILABLE", `the server answered with status ${status}`, facts);
+    }
+    if (status >= 400) return new ProvisionError("HTTP_REFUSED", `the server refused it with status ${status}`);
+    return new ProvisionError("HTTP_ODD", `the server answered with status ${status}`);
+  }
+}
+
+function described(answer: Answer): { etag?: string; modified?: string; contentType?: string } {
+  const etag = entityTag(answer);
+  const modified = lastModified(answer);
+  const contentType = field(answer, "content-type");
+  return {
+    ...(etag === undefined ? {} : { etag }),
+    ...(modified === undefined ? {} : { modified }),
+    ...(contentType === undefined ? {} : { contentType }),
+  };
+}
+
+/** Whatever goes wrong in `act` is told with the URI it is about. */
+function telling<T>(uri: URL, act: () => T): T {
+  try {
+    return act();
+  } catch (thrown) {
+    if (!(thrown instanceof ProvisionError)) throw thrown;
+    const told = tellUri(uri.href);
+    throw new ProvisionError(thrown.code, `fetching ${told}: ${thrown.message}`, {
+      place: thrown.place ?? { file: told },
+      ...(thrown.cause === undefined ? {} : { cause: thrown.cause }),
+      ...(thrown.retryAfter === undefined ? {} : { retryAfter: thrown.retryAfter }),
+    });
+  }
+}
+
+/** The caller's signal, and our own bound on the whole: its reason is what the fetch ends with. */
+function deadline(asked: AbortSignal, seconds: number, uri: URL): { signal: AbortSignal; release: () => void } {
+  const told = tellUri(uri.href);
+  const control = new AbortController();
+  const onAbort = () => {
+    const cause: unknown = asked.reason;
+    const stopped = new ProvisionError("STOPPED", `fetching ${told}: asked to stop`, { cause });
+    control.abort(cause instanceof ProvisionError ? cause : stopped);
+  };
+  const timer = setTimeout(() => {
+    const place = { file: told };
+    control.abort(new ProvisionError("HTTP_TIMEOUT", `fetching ${told}: not done within ${seconds} s`, { place }));
+  }, seconds * 1000);
+  if (asked.aborted) onAbort();
+  else asked.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: control.signal,
+    release() {
+      clearTimeout(timer);
+      asked.removeEventListener("abort", onAbort);
+    },
+  };
+}

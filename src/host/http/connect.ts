@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import type { Transport } from "../../api.ts";
+import { type ErrorCode, ProvisionError } from "../../errors.ts";
+import { type LinkPhase, linkFault } from "./faults.ts";
+import type { HttpSettings } from "./how.ts";
+import { type Anchors, secureContext } from "./roots.ts";
+
+/** An open connection and what is known of the server at its other end. */
+export interface Link {
+  readonly socket: Socket | TLSSocket;
+  readonly proof: Transport["proof"];
+}
+
+/** Opens connections by one device's settings, and closes those still being opened when asked to. */
+export interface Connector {
+  open(origin: URL, done: (error: Error | undefined, link?: Link) => void): void;
+  close(): void;
+}
+
+/** Node gives each address but the last this long before it tries the next one; its own 250 ms is less than a satellite's round trip. */
+const ADDRESS_MILLISECONDS = 1_500;
+
+export function connector(settings: HttpSettings, isClockPlausible: () => boolean): Connector {
+  const opening = new Set<Socket>();
+  const pins = settings.pins.map(pinAsHex);
+  let anchors: Anchors | undefined;
+  return {
+    open(origin, done) {
+      try {
+        const isTls = origin.protocol === "https:";
+        if (isTls) anchors ??= secureContext(settings);
+        const socket = isTls && anchors ? startTls(origin, anchors.context, pins.length > 0) : startTcp(origin);
+        opening.add(socket);
+        socket.once("close", () => opening.delete(socket));
+        const proofOf = () => (anchors && isTls ? proveServer(socket as TLSSocket, pins, anchors) : NO_PROOF);
+        awaitLink(socket, { origin, isTls, settings, isClockPlausible, proofOf }, (error, link) => {
+          opening.delete(socket);
+          done(error, link);
+        });
+      } catch (thrown) {
+        done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
+      }
+    },
+    close() {
+      for (const socket of opening) socket.destroy();
+    },
+  };
+}
+
+const NO_PROOF = { kind: "none" } as const;
+
+function startTcp(origin: URL): Socket {
+  return connectTcp({ ...address(origin), ...TCP });
+}
+
+/**
+ * With pins, OpenSSL's verdict is only noted (`rejectUnauthorized: false`) and `proveServer` judges before the first byte is sent.
+ * No session is ever offered for resumption: a resumed one skips the check of names, and of pins.
+ */
+function startTls(origin: URL, context: SecureContext, hasPins: boolean): TLSSocket {
+  const { host, port } = address(origin);
+  return connectTls({
+    host,
+    port,
+    ...TCP,
+    secureContext: context,
+    servername: isIP(host) ? "" : host,
+    rejectUnauthorized: !hasPins,
+    ALPNProtocols: ["http/1.1"],
+  });
+}
+
+const TCP = { noDelay: true, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS } as const;
+
+interface Awaited {
+  readonly origin: URL;
+  readonly isTls: boolean;
+  readonly settings: HttpSettings;
+  readonly isClockPlausible: () => boolean;
+  readonly proofOf: () => Transport["proof"];
+}
+
+function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined, link?: Link) => void): void {
+  const peer = peerOf(how.origin);
+  let phase: LinkPhase = isIP(address(how.origin).host) ? "connecting to" : "looking up";
+  const settle = (error: ProvisionError | undefined) => {
+    clearTimeout(timer);
+    socket.off("error", onError).off("close", onClose).off(ready, onReady);
+    if (error === undefined) return;
+    socket.on("error", () => undefined).destroy();
+    done(error);
+  };
+  const fail = (thrown: unknown) => settle(linkFault(thrown, phase, peer, how.isClockPlausible));
+  const onError = (thrown: Error) => fail(thrown);
+  const onClose = () => fail(new ProvisionError("CONNECT_FAILED", `${phase} ${peer}: the connection was closed`));
+  const onReady = () => {
+    try {
+      const proof = how.proofOf();
+      settle(undefined);
+      done(undefined, { socket, proof });
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+  const seconds = how.settings.connectSeconds;
+  const timer = setTimeout(() => {
+    settle(new ProvisionError(LATE[phase], `${phase} ${peer}: no answer within ${seconds} s`));
+  }, seconds * 1000);
+  const ready = how.isTls ? "secureConnect" : "connect";
+  socket
+    .once("lookup", (error: Error | null) => {
+      if (!error) phase = "connecting to";
+    })
+    .once("connect", () => {
+      if (how.isTls) phase = "TLS with";
+    })
+    .once(ready, onReady)
+    .once("error", onError)
+    .once("close", onClose);
+}
+
+const LATE = {
+  "looking up": "DNS_TIMEOUT",
+  "connecting to": "CONNECT_FAILED",
+  "TLS with": "HTTP_TIMEOUT",
+} as const satisfies Record<LinkPhase, ErrorCode>;
+
+/**
+ * Who the server is: by its own key if that is pinned (then names and dates do not matter, RFC 7671 §5.1), else by the CA that OpenSSL verified it up to.
+ * Throws OpenSSL's verdict if it is neither.
+ */
+function proveServer(socket: TLSSocket, pins: readonly string[], anchors: Anchors): Transport["proof"] {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) throw new ProvisionError("TLS_UNTRUSTED", "the server shows no certificate");
+  if (pins.length > 0) {
+    const key = createHash("sha256")
+      .update(leaf.publicKey.export({ type: "spki", format: "der" }))
+      .digest("hex");
+    if (pins.includes(key)) return { kind: "pin", fingerprint: key };
+  }
+  if (!socket.authorized) throw verdictOf(socket);
+  return { kind: "ca", fingerprint: anchors.fingerprint(socket) };
+}
+
+/** Node keeps the verdict of a socket that was not to be rejected as a bare code, whatever its types say. */
+function verdictOf(socket: TLSSocket): Error {
+  const verdict: unknown = socket.authorizationError;
+  const code = verdict instanceof Error ? verdict.message : String(verdict);
+  return Object.assign(new Error("the certificate is not accepted, and its key is not pinned"), { code });
+}
+
+function pinAsHex(pin: string): string {
+  const bare = pin.replace(/^sha256[/:]+/i, "").replaceAll(":", "");
+  if (/^[0-9a-f]{64}$/i.test(bare)) return bare.toLowerCase();
+  const bytes = /^[A-Za-z0-9+/]{43}=?$/.test(bare) ? Buffer.from(bare, "base64") : undefined;
+  if (bytes?.length === 32) return bytes.toString("hex");
+  throw new ProvisionError("SETTINGS_INVALID", "a pin is the SHA-256 of a public key: 64 hex digits or base64", {
+    place: { option: "uciprov.main.pin" },
+  });
+}
+
+function address(origin: URL): { host: string; port: number } {
+  const host = origin.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host, port: Number(origin.port) || (origin.protocol === "https:" ? 443 : 80) };
+}
+
+function peerOf(origin: URL): string {
+  return `${origin.hostname}:${address(origin).port}`;
+}

@@ -1,0 +1,101 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
+import { ProvisionError } from "../../errors.ts";
+import type { HttpSettings } from "./how.ts";
+
+/** The CAs a device believes, as OpenSSL wants them, and a way to name the one a server was verified up to. */
+export interface Anchors {
+  readonly context: SecureContext;
+  /** SHA-256 of the root's certificate, 64 hex digits. */
+  fingerprint(socket: TLSSocket): string;
+}
+
+export function secureContext(settings: HttpSettings): Anchors {
+  const configured = settings.ca.flatMap(readCertificates);
+  return { context: contextOf(settings), fingerprint: (socket) => sha256(anchorOf(socket, configured).raw) };
+}
+
+/**
+ * `ca` would replace what Node was started with (`--use-openssl-ca` on a device); the native `addCACert`, which Node's own `ca` option calls
+ * for each certificate, adds to it. Handing over `rootCertificates` as well would parse 140 of them (+40 ms) and not be the device's own list.
+ */
+function contextOf(settings: HttpSettings): SecureContext {
+  const client = settings.client ?? {};
+  try {
+    if (!settings.useSystemCa) return createSecureContext({ ...client, ca: [...settings.ca] });
+    const context = createSecureContext({ ...client });
+    const native: unknown = context.context;
+    for (const pem of settings.ca) addCertificate(native, pem);
+    return context;
+  } catch (cause) {
+    throw new ProvisionError("SETTINGS_INVALID", "a CA, or the device's own certificate or key, is no valid PEM", {
+      cause,
+      place: { option: "uciprov.main.ca" },
+    });
+  }
+}
+
+function addCertificate(native: unknown, pem: string): void {
+  if (typeof native === "object" && native !== null && "addCACert" in native) {
+    const { addCACert } = native;
+    if (typeof addCACert === "function") return void addCACert.call(native, pem);
+  }
+  throw new Error("this Node cannot add a CA to the system's; set system_ca to 0");
+}
+
+function readCertificates(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    if (blocks.length === 0) throw new Error("no certificate in it");
+    return blocks.map((block) => new X509Certificate(block));
+  } catch (cause) {
+    throw new ProvisionError("SETTINGS_INVALID", "a CA file holds no valid PEM certificate", {
+      cause,
+      place: { option: "uciprov.main.ca" },
+    });
+  }
+}
+
+/** Longest chain that is followed; the web's have three or four links. */
+const LINKS = 10;
+
+/**
+ * The root above a server's verified certificate. Node tells a chain by names and key identifiers only, and a server chooses what it sends:
+ * so each link's signature is checked here again, lest a server borrow the name of another owner's CA. A link whose key is a configured CA's ends
+ * the chain there; one that ends below a root (a cross-signed CA whose old signer is gone) is completed from Node's list, or stands for itself.
+ */
+function anchorOf(socket: TLSSocket, configured: readonly X509Certificate[]): X509Certificate {
+  let told = socket.getPeerCertificate(true);
+  let certificate = new X509Certificate(told.raw);
+  for (let link = 0; link < LINKS; link++) {
+    const known = configured.find((one) => isSameKey(one, certificate) || isIssuer(one, certificate));
+    if (known) return known;
+    if (isIssuer(certificate, certificate)) return certificate;
+    const above = told.issuerCertificate;
+    const issuer = above ? new X509Certificate(above.raw) : undefined;
+    if (!issuer || !isIssuer(issuer, certificate)) break;
+    told = above;
+    certificate = issuer;
+  }
+  const last = certificate;
+  return rootList().find((root) => isSameKey(root, last) || isIssuer(root, last)) ?? last;
+}
+
+function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+function isSameKey(one: X509Certificate, other: X509Certificate): boolean {
+  return one.subject === other.subject && one.publicKey.equals(other.publicKey);
+}
+
+let parsed: readonly X509Certificate[] | undefined;
+
+function rootList(): readonly X509Certificate[] {
+  parsed ??= rootCertificates.map((pem) => new X509Certificate(pem));
+  return parsed;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
