@@ -1,0 +1,177 @@
+/** Paths on the device, as trees may name them: which are paths at all, and which no tree may ever write. */
+import { ProvisionError } from "./errors.ts";
+
+/** PATH_MAX less room for the temporaries that stand beside a file while it lands; NAME_MAX of every Linux file system. */
+const LIMITS = { path: 1024, segment: 255 } as const;
+
+/**
+ * An absolute path in its only form: no empty, `.` or `..` segment, no slash at its end, no control character, valid UTF-8,
+ * at most 1024 bytes with segments of at most 255. Anything else is refused with ARCHIVE_UNSAFE; nothing is rewritten,
+ * so that what was checked is what is used.
+ */
+export function devicePath(given: string | Uint8Array): string {
+  const text = typeof given === "string" ? given : decode(given);
+  const fault = text === undefined ? "is not valid UTF-8" : faultOfPath(text);
+  if (text === undefined || fault !== undefined) {
+    throw new ProvisionError("ARCHIVE_UNSAFE", `the path ${showBytes(given)} ${fault}`);
+  }
+  return text;
+}
+
+/** What is wrong with a text as a path of the device, or undefined; see `devicePath`. */
+function faultOfPath(text: string): string | undefined {
+  if (!text.startsWith("/")) return "is not absolute";
+  if (/[\ud800-\udfff]/u.test(text)) return "is not valid Unicode";
+  if (hasControl(text)) return "holds a control character";
+  if (Buffer.byteLength(text) > LIMITS.path) return `is longer than ${LIMITS.path} bytes`;
+  for (const segment of text.slice(1).split("/")) {
+    if (segment === "") return "has an empty segment";
+    if (segment === "." || segment === "..") return `has the segment ${segment}`;
+    if (Buffer.byteLength(segment) > LIMITS.segment) return `has a segment longer than ${LIMITS.segment} bytes`;
+  }
+  return undefined;
+}
+
+/** Whether a text holds a C0 or C1 control character or DEL: these split lines, and steer the terminal of whoever looks at a log. */
+export function hasControl(text: string): boolean {
+  return /[\u0000-\u001f\u007f-\u009f]/.test(text);
+}
+
+/** Bytes or text from outside, fit for a message: quoted, controls escaped, bounded. */
+export function showBytes(given: string | Uint8Array): string {
+  const text = typeof given === "string" ? given : new TextDecoder().decode(given);
+  const short = text.length > 120 ? `${text.slice(0, 120)}…` : text;
+  return JSON.stringify(short).replace(
+    /[\u007f-\u009f]/g,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** UTF-8 text, or undefined for bytes that are not. A leading byte order mark is kept: it is part of a name like any other character. */
+export function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Forbidden {
+  /** Tested against the whole path; matches the thing itself and all below it. */
+  readonly path: RegExp;
+  readonly why: string;
+  /** Whether a link may lead there: RAM and the kernel's files may be read through links, they just cannot be provisioned. */
+  readonly mayBeLinkedTo?: true;
+}
+
+const at = (...names: string[]): RegExp => new RegExp(`^/(?:${names.join("|")})(?:/|$)`, "s");
+
+/**
+ * What no tree may ever write, delete or put a link to: whatever would let a tree take over who owns this device, switch
+ * off the way back, or do nothing but wear the flash. (Design §5; OpenWrt's boot: `base-files`, `fstools`, `procd`.)
+ */
+const FORBIDDEN: readonly Forbidden[] = [
+  {
+    // /etc/uciprov (keys, state, modules), /lib/uciprov (transaction, recovery), /usr/lib/uciprov, /usr/sbin/uciprov, /etc/init.d/uciprov*,
+    // /etc/rc.d/S??uciprov*, keep.d, hotplug.d, udhcpc.user.d, odhcp6c.user.d, rpcd: the package puts its name into each.
+    path: /\/[^/]*uciprov[^/]*(?:\/|$)/s,
+    why: "it is uciprov's own: a tree must not change who is trusted, nor how the way back works",
+  },
+  { path: at("overlay"), why: "it is the flash itself, below all paths that have a meaning" },
+  { path: at("rom"), why: "it is the read-only image", mayBeLinkedTo: true },
+  { path: at("proc/[^/]*self", "proc/[0-9]+"), why: "it leads to every file by another name" },
+  { path: at("proc", "sys", "dev"), why: "the kernel makes it", mayBeLinkedTo: true },
+  { path: at("tmp", "var", "run"), why: "it is in RAM", mayBeLinkedTo: true },
+  { path: at("boot"), why: "the boot loader reads it; `image` replaces it" },
+  {
+    path: at(
+      "init",
+      "sbin/(?:init|procd|mount_root|preinit|upgraded|sysupgrade|kmodloader)",
+      "etc/preinit",
+      "etc/inittab",
+      "etc/rc\\.common",
+    ),
+    why: "the device does not boot if it is wrong, and nothing could take it back",
+    mayBeLinkedTo: true,
+  },
+  {
+    path: at("lib/preinit", "lib/upgrade", "lib/functions", "lib/functions\\.sh", "lib/config", "lib/modules"),
+    why: "boot and recovery run it; a package or `image` replaces it",
+    mayBeLinkedTo: true,
+  },
+  {
+    path: at(
+      "bin/(?:busybox|sh|ash)",
+      "lib/libc\\.so",
+      "lib/ld-[^/]*",
+      "lib/libgcc_s[^/]*",
+      "lib/libubox[^/]*",
+      "lib/libuci[^/]*",
+      "lib/libubus[^/]*",
+    ),
+    why: "recovery needs it to take a bad configuration back",
+    mayBeLinkedTo: true,
+  },
+  { path: at("usr/bin/node", "usr/lib/node"), why: "uciprov runs on it; its package replaces it", mayBeLinkedTo: true },
+  {
+    path: /^\/etc\/(?:init\.d\/(?:boot|done|rcS)|rc\.d\/[SK][0-9]+(?:boot|done))$/s,
+    why: "OpenWrt's boot and overlay depend on it",
+    mayBeLinkedTo: true,
+  },
+  {
+    path: at("etc/openwrt_release", "etc/openwrt_version", "etc/os-release", "usr/lib/os-release", "etc/device_info"),
+    why: "it tells which firmware runs; `image` changes that",
+    mayBeLinkedTo: true,
+  },
+  {
+    path: at("etc/uci-defaults"),
+    why: "scripts there run once and delete themselves, so it would be written at every run; say the same in UCI",
+  },
+];
+
+/** Whether a tree may neither write nor delete at this path (as `devicePath` gives it). */
+export function isForbiddenToTrees(path: string): boolean {
+  return whyForbidden(path) !== undefined;
+}
+
+/** Why a tree may not write or delete there, as the rest of a sentence, or undefined if it may. */
+export function whyForbidden(path: string): string | undefined {
+  return FORBIDDEN.find((rule) => rule.path.test(path))?.why;
+}
+
+/** Why no link may lead there, or undefined if one may. Fewer places than `whyForbidden`: `/etc/resolv.conf -> /tmp/…` is OpenWrt's own. */
+export function whyNotLinkable(path: string): string | undefined {
+  return FORBIDDEN.find((rule) => rule.mayBeLinkedTo !== true && rule.path.test(path))?.why;
+}
+
+/** Where a path leads when links on its way, and at its end, are followed as Linux does: 40 at most. */
+export interface Resolved {
+  readonly path: string;
+  /** The links that were followed, in order. */
+  readonly through: readonly string[];
+}
+
+/** Follows links; `readLink` tells the target of a path that is one. Undefined for a circle. `..` above the root stays at the root. */
+export function resolveLinks(path: string, readLink: (path: string) => string | undefined): Resolved | undefined {
+  const through: string[] = [];
+  let done: string[] = [];
+  let todo = path.split("/");
+  for (let segment = todo.shift(); segment !== undefined; segment = todo.shift()) {
+    if (segment === "" || segment === ".") continue;
+    if (segment === "..") {
+      done.pop();
+      continue;
+    }
+    const here = `/${[...done, segment].join("/")}`;
+    const target = readLink(here);
+    if (target === undefined) {
+      done.push(segment);
+      continue;
+    }
+    through.push(here);
+    if (through.length > 40) return undefined;
+    if (target.startsWith("/")) done = [];
+    todo = [...target.split("/"), ...todo];
+  }
+  return { path: `/${done.join("/")}`, through };
+}

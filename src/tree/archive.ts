@@ -1,0 +1,212 @@
+/**
+ * Reads an archive of which nothing is to be believed, as a stream and in bounded memory. Nothing is written here: the first
+ * reading tells what the archive holds, and once that is planned a second one copies what is wanted.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { Parser } from "tar/parse";
+import { ProvisionError } from "../errors.ts";
+import { showBytes } from "../paths.ts";
+import { type PackingLimits, unpackedBytes } from "./archive-bytes.ts";
+import { BLOCK } from "./archive-header.ts";
+import { ArchiveNames, type NamedEntry } from "./archive-names.ts";
+import { ArchiveScan, type RawEntry } from "./archive-scan.ts";
+
+export interface ArchiveLimits extends PackingLimits {
+  /** Bytes of one file. */
+  readonly file: number;
+  /** Entries of any kind. */
+  readonly entries: number;
+  /** Segments of a path. */
+  readonly depth: number;
+}
+
+/** What no setting changes. */
+export const ARCHIVE_DEPTH = 32;
+export const ARCHIVE_RATIO = 200;
+
+/** What an archive holds, in its order; `index` finds a file's content again. */
+export type ArchivedEntry =
+  | {
+      readonly kind: "file";
+      readonly index: number;
+      readonly path: string;
+      /** 0o777 at most. */
+      readonly mode: number;
+      readonly size: number;
+      /** 64 lower-case hex digits. */
+      readonly sha256: string;
+    }
+  | { readonly kind: "symlink"; readonly path: string; readonly target: string }
+  | { readonly kind: "delete"; readonly path: string }
+  | { readonly kind: "directory"; readonly path: string };
+
+/**
+ * Tells each entry once all of it has been read and checked. Errors come before the caller knows the whole archive, so collect first
+ * and act when this has returned: ARCHIVE_INVALID (damaged, cut, not an archive), ARCHIVE_UNSAFE (a name, type, mode or link
+ * that has no place in a tree; a bomb), TOO_LARGE. A hard link to an earlier file is told as one more file with that file's `index`.
+ * When this rejects, nothing of it goes on.
+ */
+export async function readArchive(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: ArchiveLimits,
+  onEntry: (entry: ArchivedEntry) => void,
+): Promise<void> {
+  const files = new Map<number, ArchivedEntry & { kind: "file" }>();
+  await walk(chunks, limits, (entry) => {
+    switch (entry.kind) {
+      case "symlink":
+      case "directory":
+      case "delete":
+        onEntry(entry);
+        return undefined;
+      case "copy": {
+        const original = files.get(entry.of);
+        if (original === undefined) throw new ProvisionError("INTERNAL", `entry ${entry.of} was not read`);
+        onEntry({ ...original, path: entry.path });
+        return undefined;
+      }
+      case "file":
+        return digested((sha256) => {
+          const file = { ...entry, sha256 };
+          files.set(entry.index, file);
+          onEntry(file);
+        });
+    }
+  });
+}
+
+/** What takes a copied file; the one who made it learns by `finish` that it is complete. */
+export interface ArchiveTarget {
+  write(chunk: Uint8Array): void;
+  finish(): void;
+}
+
+/**
+ * Copies the content of the wanted entries, with the same checks as the first reading, and calls `finish` on each when its last byte
+ * is written. The archive may have changed in between: the caller compares digests. ARCHIVE_INVALID if a wanted one is missing.
+ */
+export async function copyArchived(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: ArchiveLimits,
+  wanted: ReadonlyMap<number, ArchiveTarget>,
+): Promise<void> {
+  const missing = new Set(wanted.keys());
+  await walk(chunks, limits, (entry) => {
+    const target = entry.kind === "file" ? wanted.get(entry.index) : undefined;
+    if (target === undefined) return undefined;
+    missing.delete(entry.index);
+    return target;
+  });
+  if (missing.size > 0) {
+    throw new ProvisionError("ARCHIVE_INVALID", `the archive changed: ${missing.size} of its files are gone`);
+  }
+}
+
+function digested(done: (sha256: string) => void): ArchiveTarget {
+  const hash: Hash = createHash("sha256");
+  return {
+    write(chunk) {
+      hash.update(chunk);
+    },
+    finish() {
+      done(hash.digest("hex"));
+    },
+  };
+}
+
+/** Where the content of an entry goes; undefined if nobody wants it. */
+type Visit = (entry: NamedEntry) => ArchiveTarget | undefined;
+
+async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, visit: Visit): Promise<void> {
+  const names = new ArchiveNames(limits.depth);
+  const announced: { readonly raw: RawEntry; readonly entry: NamedEntry }[] = [];
+  let count = 0;
+  const scan = new ArchiveScan((raw) => {
+    if (count === limits.entries) throw new ProvisionError("TOO_LARGE", `the archive has more than ${count} entries`);
+    if (raw.size > limits.file) throw new ProvisionError("TOO_LARGE", `${showBytes(raw.name)} has ${raw.size} bytes`);
+    announced.push({ raw, entry: names.add(raw, count) });
+    count++;
+  });
+  const parser = openParser((parsed) => {
+    const next = announced.shift();
+    if (next === undefined || !isSame(next.raw, parsed)) throw disagreement(next?.raw.name ?? parsed.path);
+    return visit(next.entry);
+  });
+
+  for await (const chunk of unpackedBytes(chunks, limits)) {
+    scan.write(chunk);
+    parser.write(chunk);
+  }
+  scan.end();
+  if (count > 0) parser.end(); // the library calls an archive without entries bad; tar does not
+  if (announced[0] !== undefined) throw disagreement(announced[0].raw.name);
+}
+
+/** An entry as the library's parser tells it. */
+interface ParsedEntry {
+  readonly path: string;
+  readonly type: string;
+  readonly size: number;
+  readonly linkpath?: string | undefined;
+}
+
+/** The library's parser, with its warnings made errors and every entry read at once, so that nothing waits anywhere. */
+function openParser(visit: (parsed: ParsedEntry) => ArchiveTarget | undefined): {
+  write(chunk: Uint8Array): void;
+  end(): void;
+} {
+  let warning: Error | undefined;
+  const parser = new Parser({
+    onwarn: (code: string, message: string | Error) => {
+      warning ??= new ProvisionError("ARCHIVE_INVALID", `${code}: ${String(message)}`);
+    },
+    onReadEntry: (parsed) => {
+      const target = visit(parsed);
+      parsed.on("data", (chunk: Uint8Array) => target?.write(chunk));
+      parsed.on("end", () => target?.finish());
+    },
+  });
+  const check = (): void => {
+    if (warning !== undefined) throw warning;
+  };
+  // The parser unpacks, unbounded, what begins like a gzip; so it gets nothing before a whole header was seen to be one.
+  let head: Buffer | undefined = Buffer.alloc(0);
+  return {
+    write(chunk) {
+      let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      if (head !== undefined) {
+        head = Buffer.concat([head, bytes]);
+        if (head.length < BLOCK) return;
+        bytes = head;
+        head = undefined;
+      }
+      parser.write(bytes);
+      check();
+    },
+    end() {
+      parser.end();
+      check();
+    },
+  };
+}
+
+const PARSED_TYPES: Readonly<Record<RawEntry["type"], readonly string[]>> = {
+  file: ["File", "OldFile"],
+  directory: ["Directory"],
+  symlink: ["SymbolicLink"],
+  hardlink: ["Link"],
+};
+
+function isSame(raw: RawEntry, parsed: ParsedEntry): boolean {
+  const isLink = raw.type === "symlink" || raw.type === "hardlink";
+  return (
+    PARSED_TYPES[raw.type].includes(parsed.type) &&
+    parsed.size === raw.size &&
+    parsed.path === Buffer.from(raw.name).toString() &&
+    (!isLink || parsed.linkpath === Buffer.from(raw.linkName).toString())
+  );
+}
+
+function disagreement(name: string | Uint8Array): ProvisionError {
+  return new ProvisionError("ARCHIVE_UNSAFE", `${showBytes(name)} can be read in more than one way`);
+}
