@@ -33,6 +33,10 @@ export const ERRORS = {
     exit: "failed",
     remedy: "Look at /lib/uciprov/tx; `uciprov reset --transaction` discards it if the device is as you want it.",
   },
+  STATE_INVALID: {
+    exit: "failed",
+    remedy: "Look at the file in /etc/uciprov/state; `uciprov reset` makes the device forget it all.",
+  },
   GENERATION_UNKNOWN: { exit: "failed", remedy: "Choose one that `uciprov history` lists." },
   HOOK_FAILED: { exit: "failed", remedy: "Look at the module's own output in the log." },
   HOOK_TIMEOUT: { exit: "failed", remedy: "Make the hook faster, or raise its deadline." },
@@ -54,6 +58,10 @@ export const ERRORS = {
     exit: "trust-refused",
     remedy: "This device belongs to another tree. `uciprov reset` or a factory reset lets it go.",
   },
+  LATCH_INVALID: {
+    exit: "trust-refused",
+    remedy: "Restore /etc/uciprov/state from a backup, or let the owner go by `uciprov reset`.",
+  },
   SIGNATURE_MISSING: { exit: "trust-refused", remedy: "Publish MANIFEST.sig beside MANIFEST: `uciprov tree sign`." },
   SIGNATURE_WRONG: {
     exit: "trust-refused",
@@ -65,7 +73,10 @@ export const ERRORS = {
   SERIAL_REUSED: { exit: "trust-refused", remedy: "Raise `# serial`: this one was used for another manifest." },
   MANIFEST_EXPIRED: { exit: "trust-refused", remedy: "Sign the manifest again with a later `# expires`." },
   DIGEST_MISMATCH: { exit: "trust-refused", remedy: "Run `uciprov tree sign` after every change of a file." },
-  TLS_UNTRUSTED: { exit: "trust-refused", remedy: "Give the device the server's CA: `list ca` in /etc/config/uciprov." },
+  TLS_UNTRUSTED: {
+    exit: "trust-refused",
+    remedy: "Give the device the server's CA: `list ca` in /etc/config/uciprov.",
+  },
   TLS_EXPIRED: { exit: "trust-refused", remedy: "Renew the server's certificate." },
   TLS_NAME: { exit: "trust-refused", remedy: "Use a name the server's certificate holds." },
   REDIRECT_INSECURE: { exit: "trust-refused", remedy: "Let the server redirect to https only." },
@@ -77,10 +88,16 @@ export const ERRORS = {
   MACRO_CYCLE: { exit: "invalid-content", remedy: "Break the circle of macros that name one another." },
   UCI_INVALID: { exit: "invalid-content", remedy: "Correct the line; `uciprov tree lint` finds these beforehand." },
   UCI_CONFLICT: { exit: "invalid-content", remedy: "Let one of the two set the option." },
-  MANIFEST_INVALID: { exit: "invalid-content", remedy: "Make it with `uciprov tree sign`, or as `sha256sum` prints it." },
+  MANIFEST_INVALID: {
+    exit: "invalid-content",
+    remedy: "Make it with `uciprov tree sign`, or as `sha256sum` prints it.",
+  },
   KEYS_INVALID: { exit: "invalid-content", remedy: "Write one OpenSSH public key a line." },
   ARCHIVE_INVALID: { exit: "invalid-content", remedy: "Pack it again with tar and gzip." },
-  ARCHIVE_UNSAFE: { exit: "invalid-content", remedy: "Pack relative names, plain files, folders and harmless links only." },
+  ARCHIVE_UNSAFE: {
+    exit: "invalid-content",
+    remedy: "Pack relative names, plain files, folders and harmless links only.",
+  },
   TOO_LARGE: { exit: "invalid-content", remedy: "Publish less, or raise the limit in /etc/config/uciprov." },
   PATH_FORBIDDEN: { exit: "invalid-content", remedy: "A tree may not write there; take the path out of it." },
   PLAN_INVALID: { exit: "invalid-content", remedy: "Mend what is listed; `uciprov plan` shows it again." },
@@ -100,7 +117,10 @@ export const ERRORS = {
   BUSY: { exit: "busy", remedy: "Wait for the other run, or look at `uciprov status`." },
 
   NOT_READY: { exit: "try-later", remedy: "Nothing: the run starts again when the network is up." },
-  CLOCK_WRONG: { exit: "try-later", remedy: "Let the device reach an NTP server; it tries again when the clock is set." },
+  CLOCK_WRONG: {
+    exit: "try-later",
+    remedy: "Let the device reach an NTP server; it tries again when the clock is set.",
+  },
   DNS_FAILED: { exit: "try-later", remedy: "Look at the name server; the device tries again." },
   DNS_TIMEOUT: { exit: "try-later", remedy: "Look whether the name server is reachable; the device tries again." },
   CONNECT_FAILED: { exit: "try-later", remedy: "Look whether the server is up and reachable; the device tries again." },
