@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+
+/** Field 22 of `/proc/PID/stat` counts from the process's name, which may hold blanks and brackets itself (proc(5)). */
+const START_TIME_AFTER_NAME = 19;
+
+/** This process and who else is alive, by `/proc`; see `Processes` of the transaction's claims. `recover.sh` makes the same names. */
+export function openProcesses(): { self: string; bootId: string; isRoot: boolean; isAlive(token: string): boolean } {
+  const bootId = readBootId();
+  const token = (pid: number): string | undefined => {
+    const started = startTime(pid);
+    return started === undefined ? undefined : `${pid}-${started}-${bootId}`;
+  };
+  return {
+    self: token(process.pid) ?? `${process.pid}-0-${bootId}`,
+    bootId,
+    isRoot: process.geteuid?.() === 0,
+    isAlive(other) {
+      const pid = Number(other.split("-", 1)[0]);
+      return Number.isSafeInteger(pid) && pid > 0 && token(pid) === other;
+    },
+  };
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Clock ticks after boot; undefined for no process, or one that has ended and only waits for its parent. */
+function startTime(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return undefined;
+  }
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[START_TIME_AFTER_NAME];
+}

@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import type { Disk, Files } from "../api.ts";
+import { ProvisionError } from "../errors.ts";
+import { removeTree, unlinkIfThere } from "./folders.ts";
+import { type Journal, parseJournal } from "./journal.ts";
+import { UNDO_NAMES } from "./keep-originals.ts";
+import { TX } from "./layout.ts";
+import type { Action, TreeName } from "./order.ts";
+import { parseUndoList, type UndoItem } from "./undo-list.ts";
+
+const LIST_LIMIT = 128 * 1024 * 1024;
+
+/** How much history may stay: the newest generation always does. */
+export interface Keep {
+  readonly generations: number;
+  /** Of kept originals, all generations together. */
+  readonly bytes: number;
+}
+
+/** A confirmed state of the device. Its folder holds what it replaced, and so leads to the one before. */
+export interface Generation {
+  readonly number: number;
+  readonly id: string;
+  readonly tree: TreeName;
+  readonly firmware: string;
+  /** Seconds since 1970 at which it was ordered, as far as the clock was known. */
+  readonly at: number;
+  /** What it changed. */
+  readonly paths: readonly string[];
+}
+
+/** The history, the newest (which the device is in, drift aside) first. */
+export function listGenerations(files: Files): Generation[] {
+  return numbers(files).flatMap((number) => {
+    const meta = readMeta(files, number);
+    if (meta === undefined) return [];
+    const { id, tree, firmware, at } = meta;
+    const paths = undoItems(files, number).filter(({ kind }) => kind !== "rmdir");
+    return [{ number, id, tree, firmware, at, paths: paths.map(({ path }) => path).sort() }];
+  });
+}
+
+/** A file as it was in generation `number` (0: before the oldest kept one's); undefined if it was not there, or no plain file. */
+export function readGenerationFile(files: Files, number: number, path: string, limit?: number): Uint8Array | undefined {
+  for (const later of laterThan(files, number).reverse()) {
+    const item = undoItems(files, later).find((one) => one.path === path && one.kind !== "rmdir");
+    if (item === undefined) continue;
+    return item.kind === "restore" ? files.readBytes(`${folderOfGeneration(later)}/${item.number}`, limit) : undefined;
+  }
+  return files.stat(path)?.kind === "file" ? files.readBytes(path, limit) : undefined;
+}
+
+/** The actions of a new transaction that make the device what it was in generation `number` (one below the oldest kept is possible). */
+export function undoTo(files: Files, number: number): Action[] {
+  const actions = new Map<string, Action>();
+  for (const later of laterThan(files, number)) {
+    for (const item of undoItems(files, later)) {
+      if (item.kind !== "rmdir") actions.set(item.path, actionOf(files, later, item));
+    }
+  }
+  return [...actions.values()];
+}
+
+/** GENERATION_UNKNOWN: not, or no longer, in the history. The newest first. */
+function laterThan(files: Files, number: number): number[] {
+  const known = numbers(files).filter((one) => readMeta(files, one) !== undefined);
+  const later = known.filter((one) => one > number);
+  const isReachable = known.includes(number) || (later.length > 0 && later.at(-1) === number + 1);
+  const isGapless = later.every((one, index) => index === 0 || one === (later[index - 1] ?? 0) - 1);
+  if (isReachable && isGapless) return later;
+  throw new ProvisionError("GENERATION_UNKNOWN", `there is no way back to generation ${number}`);
+}
+
+function actionOf(files: Files, generation: number, item: UndoItem): Action {
+  const kept = `${folderOfGeneration(generation)}/${item.number}`;
+  const { path } = item;
+  if (item.kind === "remove") return { kind: "remove", path };
+  if (item.kind === "link") return { kind: "symlink", path, target: files.readLink(kept) ?? "" };
+  const was = files.stat(kept);
+  const bytes = was === undefined ? undefined : files.readBytes(kept, was.size);
+  if (was === undefined || bytes === undefined) {
+    throw new ProvisionError("GENERATION_UNKNOWN", `generation ${generation} no longer has its ${path}`);
+  }
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const { mode, uid, gid } = was;
+  return { kind: "write", path, content: { kind: "bytes", bytes }, size: bytes.length, sha256, mode, uid, gid };
+}
+
+/** The number the next transaction has if it is confirmed. */
+export function nextGeneration(files: Files): number {
+  return (numbers(files)[0] ?? 0) + 1;
+}
+
+/** Removes the oldest generations that are too many or too large, and what a cut left of removed ones. */
+export function pruneGenerations(disk: Disk, keep: Keep): void {
+  let bytes = 0;
+  let count = 0;
+  for (const number of numbers(disk)) {
+    const folder = folderOfGeneration(number);
+    bytes += sizeOf(disk, folder);
+    count += 1;
+    const isWhole = disk.stat(`${folder}/${UNDO_NAMES.meta}`) !== undefined;
+    if (isWhole && (count === 1 || (count <= keep.generations && bytes <= keep.bytes))) continue;
+    unlinkIfThere(disk, `${folder}/${UNDO_NAMES.meta}`); // from here on it counts for nothing
+    removeTree(disk, folder);
+    bytes = Number.POSITIVE_INFINITY; // nothing older is reachable without it
+  }
+}
+
+function sizeOf(files: Files, folder: string): number {
+  return files.list(folder).reduce((sum, name) => sum + (files.stat(`${folder}/${name}`)?.size ?? 0), 0);
+}
+
+/** Highest first. */
+function numbers(files: Files): number[] {
+  return files
+    .list(TX.generations)
+    .filter((name) => /^[1-9][0-9]{0,8}$/.test(name))
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+function readMeta(files: Files, number: number): Journal | undefined {
+  const text = files.read(`${folderOfGeneration(number)}/${UNDO_NAMES.meta}`);
+  return text === undefined ? undefined : parseJournal(text);
+}
+
+function undoItems(files: Files, number: number): UndoItem[] {
+  const file = `${folderOfGeneration(number)}/${UNDO_NAMES.list}`;
+  return parseUndoList(files.read(file, LIST_LIMIT) ?? "", file);
+}
+
+function folderOfGeneration(number: number): string {
+  return `${TX.generations}/${number}`;
+}

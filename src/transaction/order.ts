@@ -1,0 +1,58 @@
+import type { NewFile } from "../api.ts";
+import type { FileContent } from "../changes.ts";
+
+/** One thing that is to be true of the device. Paths are absolute, as `devicePath` accepts them; their folder may be a link. */
+export type Action =
+  | {
+      readonly kind: "write";
+      readonly path: string;
+      readonly content: FileContent;
+      readonly size: number;
+      /** 64 lower-case hex digits. */
+      readonly sha256: string;
+      readonly mode: number;
+      /** Not given: as the replaced file has it, else root's where we may say so. */
+      readonly uid?: number;
+      readonly gid?: number;
+    }
+  | { readonly kind: "symlink"; readonly path: string; readonly target: string }
+  | { readonly kind: "remove"; readonly path: string };
+
+/** Where the configuration came from, as history, reports and the attempt count name it. */
+export interface TreeName {
+  readonly uri: string;
+  readonly name?: string;
+  /** Of the manifest, or of whatever stands for the whole tree. */
+  readonly sha256?: string;
+  readonly serial?: number;
+}
+
+/** State that becomes true only with the confirmation: owner latch, serial floor, the confirmed record. */
+export interface Promotion {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** All that one transaction does, and what must be known to take it back without whoever ordered it. */
+export interface TransactionOrder {
+  /** Unique; 1 to 64 of `[a-z0-9-]`. */
+  readonly id: string;
+  /** In order of landing, but `/etc/config/uciprov` and then the core's state come last. */
+  readonly actions: readonly Action[];
+  readonly onConfirm: readonly Promotion[];
+  /** UCI packages it touches. */
+  readonly packages: readonly string[];
+  readonly tree: TreeName;
+  readonly windowSeconds: number;
+  /** DISTRIB_REVISION of the firmware that runs. */
+  readonly firmware: string;
+  /** The plan reboots, and is confirmed after it: the first boot leaves the trial in place. */
+  readonly rebootAllowed: boolean;
+  /** The how-manieth try of this tree, from 1. */
+  readonly attempt: number;
+  /** Seconds since 1970, as far as the clock is known. */
+  readonly at: number;
+}
+
+/** Writes the wanted entries of one archive, by index, in one pass through it; every file is finished when it resolves. */
+export type CopyArchived = (archive: string, wanted: ReadonlyMap<number, NewFile>) => Promise<void>;

@@ -1,0 +1,37 @@
+import type { TransactionHost } from "./claim.ts";
+import { makeFolders } from "./folders.ts";
+import { folderOf, TX, temporaryBeside } from "./layout.ts";
+import type { Promotion } from "./order.ts";
+import { replaceFile } from "./replace-file.ts";
+import { placeOfPath } from "./steps.ts";
+import { parseUndoList, printUndoList, type UndoItem } from "./undo-list.ts";
+
+const LIST = `${TX.promote}/list`;
+const LIMIT = 16 * 1024 * 1024;
+
+/** Keeps aside what becomes true with the confirmation, with the mode and owner it will have (0600 if it is new). */
+export function keepPromotions({ disk, processes }: TransactionHost, promotions: readonly Promotion[]): void {
+  const items = promotions.map(({ path, bytes }, index): UndoItem => {
+    const place = placeOfPath(disk, path).path;
+    const before = disk.stat(place);
+    const owner = processes.isRoot ? { uid: before?.uid ?? 0, gid: before?.gid ?? 0 } : {};
+    disk.writeNew(`${TX.promote}/${index}`, bytes, { mode: before?.mode ?? 0o600, ...owner });
+    return { kind: "restore", number: index, path: place };
+  });
+  disk.writeNew(LIST, new TextEncoder().encode(printUndoList(items)), { mode: 0o600 });
+}
+
+/** Makes it true. It copies and never moves, so it can be done again after a cut, as often as needed. */
+export function promote({ disk, processes }: TransactionHost): void {
+  const list = disk.read(LIST, LIMIT);
+  if (list === undefined) return;
+  for (const { number, path } of parseUndoList(list, LIST)) {
+    const kept = `${TX.promote}/${number}`;
+    const bytes = disk.readBytes(kept, LIMIT);
+    const as = disk.stat(kept);
+    if (bytes === undefined || as === undefined) continue;
+    makeFolders(disk, folderOf(path), 0o755);
+    const owner = processes.isRoot ? { uid: as.uid, gid: as.gid } : {};
+    replaceFile(disk, path, temporaryBeside(path, number), bytes, { mode: as.mode, ...owner });
+  }
+}

@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import type { FileStat, Files } from "../api.ts";
+import { type Finding, ProvisionError } from "../errors.ts";
+import { devicePath, resolveLinks } from "../paths.ts";
+import { folderOf, foldersAbove } from "./layout.ts";
+import type { Action } from "./order.ts";
+
+const MAX_ACTIONS = 100_000;
+
+/** An action that changes something, at the place where it really lands. */
+export interface Step {
+  /** From 1, in order of landing; names its staged file, its kept original and its temporary. */
+  readonly number: number;
+  /** With the path of `action` led through the links of its folder, so that a shell can follow it plainly. */
+  readonly path: string;
+  readonly action: Action;
+  /** What is there before. */
+  readonly before: FileStat | undefined;
+}
+
+/**
+ * What of an order changes the device, in order of landing. PLAN_INVALID, with a finding each: two actions for one place, a
+ * place below another's, a folder or device where a file shall be. PATH_FORBIDDEN: what the way back itself needs.
+ */
+export function stepsOf(files: Files, actions: readonly Action[]): Step[] {
+  if (actions.length > MAX_ACTIONS) {
+    throw new ProvisionError("PLAN_INVALID", `the plan has ${actions.length} files; ${MAX_ACTIONS} are the limit`);
+  }
+  const places = actions.map((action) => placeOf(files, action));
+  refuseForbidden(places);
+  refuseCollisions(files, places);
+  return places
+    .filter(({ path, action }) => changesSomething(files, path, action))
+    .sort((a, b) => landingRank(a.path) - landingRank(b.path))
+    .map(({ path, action }, index) => ({ number: index + 1, path, action, before: files.stat(path) }));
+}
+
+interface Landing {
+  readonly path: string;
+  readonly action: Action;
+  /** Links on the way to its folder. */
+  readonly through: readonly string[];
+}
+
+function placeOf(files: Files, action: Action): Landing {
+  const { path, through } = placeOfPath(files, action.path);
+  return { path, through, action };
+}
+
+/** Where a path lands when the links on the way to its folder are followed; the last name itself is not. */
+export function placeOfPath(files: Files, given: string): { path: string; through: readonly string[] } {
+  const path = devicePath(given);
+  const folder = resolveLinks(folderOf(path), (at) => files.readLink(at));
+  if (folder === undefined) throw new ProvisionError("PLAN_INVALID", `${path} lies behind a circle of links`);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return { path: devicePath(`${folder.path === "/" ? "" : folder.path}/${name}`), through: folder.through };
+}
+
+/** Recovery reads these before it has put anything back. */
+function refuseForbidden(places: readonly Landing[]): void {
+  const found = places.find(({ path }) => /^\/(?:lib\/uciprov(?:\/|$)|etc\/openwrt_release$)/.test(path));
+  if (found === undefined) return;
+  throw new ProvisionError("PATH_FORBIDDEN", `${found.path} is what recovery itself needs`, {
+    place: { file: found.path },
+  });
+}
+
+function refuseCollisions(files: Files, places: readonly Landing[]): void {
+  const findings: Finding[] = [];
+  const refuse = (path: string, message: string): void => {
+    findings.push({ code: "PLAN_INVALID", severity: "error", message: `${path} ${message}`, place: { file: path } });
+  };
+  const taken = new Set<string>();
+  for (const { path } of places) {
+    if (taken.has(path)) refuse(path, "is changed twice");
+    taken.add(path);
+  }
+  for (const { path, action, through } of places) {
+    const above = foldersAbove(path);
+    const changed = [...above, ...through].find((folder) => taken.has(folder));
+    if (changed !== undefined) refuse(path, `lies below ${changed}, which is changed itself`);
+    const notFolder = above.find((folder) => !["directory", undefined].includes(files.stat(folder)?.kind));
+    if (notFolder !== undefined) refuse(path, `lies below ${notFolder}, which is no folder`);
+    const kind = files.stat(path)?.kind;
+    if (kind === "directory" || kind === "other") {
+      refuse(
+        path,
+        `is a ${kind === "other" ? "device" : "folder"} and can't be ${action.kind === "remove" ? "removed" : "replaced"}`,
+      );
+    }
+  }
+  if (findings.length > 0) throw new ProvisionError("PLAN_INVALID", "the plan can't be applied", { findings });
+}
+
+function changesSomething(files: Files, path: string, action: Action): boolean {
+  const before = files.stat(path);
+  if (action.kind === "remove") return before !== undefined;
+  if (before === undefined) return true;
+  if (action.kind === "symlink") return files.readLink(path) !== action.target;
+  if (before.kind !== "file" || before.size !== action.size || before.mode !== action.mode) return true;
+  if (action.uid !== undefined && action.uid !== before.uid) return true;
+  if (action.gid !== undefined && action.gid !== before.gid) return true;
+  const bytes = files.readBytes(path, action.size);
+  return bytes === undefined || createHash("sha256").update(bytes).digest("hex") !== action.sha256;
+}
+
+/** Whoever reads uciprov's own settings during a trial sees them last; what the core knows of itself comes after all it tells about. */
+function landingRank(path: string): number {
+  if (path.startsWith("/etc/uciprov/")) return 2;
+  return path === "/etc/config/uciprov" ? 1 : 0;
+}
