@@ -118,28 +118,37 @@ export const RESOURCE_TABLE: readonly ResourceRow[] = [
   resource({ isTainted: true }, refuse("UNTRUSTED", "resource-tainted")),
 
   resource({ place: ["listed"], tree: ["signature"] }, accept("signature", "listed", "as it is")),
-  resource({ place: ["listed"], tree: ["transport"] }, accept("transport", "listed", "as it is")),
-  resource({ place: ["listed"] }, accept("lab", "laboratory", "as it is")),
+  resource(
+    { place: ["listed"], tree: ["transport"], policy: ["authentic", "any"] },
+    accept("transport", "listed", "as it is"),
+  ),
 
   resource(
-    { place: ["elsewhere"], signature: ["enough"], latch: ["free", "keys"] },
+    { place: ["elsewhere"], latch: ["free", "keys"], signature: ["enough"] },
     accept("signature", "signed", "as it is"),
   ),
   resource(
-    { place: ["elsewhere"], signature: ["enough"], channel: ["own"] },
+    { place: ["elsewhere"], signature: ["enough"], channel: ["own", "unproven"] },
     accept("signature", "signed", "as it is"),
   ),
+  // The latch is not asked here: the owner's settings say where, no network does, and the server proved that it is the one.
   resource(
     {
       place: ["elsewhere"],
-      signature: ["few", "unknown", "stranger", "none"],
       policy: ["authentic", "any"],
+      signature: ["few", "stranger", "unknown", "none"],
       channel: ["own"],
     },
     accept("transport", "own-source", "as it is"),
   ),
   resource(
-    { place: ["no-manifest"], tree: ["transport"], channel: ["own"], latch: ["free", "same-origin"] },
+    {
+      place: ["no-manifest"],
+      tree: ["transport"],
+      policy: ["authentic", "any"],
+      latch: ["free", "same-origin"],
+      channel: ["own"],
+    },
     accept("transport", "own-source", "as it is"),
   ),
 
