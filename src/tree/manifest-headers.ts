@@ -37,6 +37,8 @@ interface Header {
 }
 
 const TWICE = "said twice";
+/** Images and keys of one tree; each line is compared with those before it. */
+const MOST_LINES = 256;
 const NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
 const INSTANT = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z";
 
@@ -108,6 +110,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     form: "# image PATH target=TARGET/SUBTARGET revision=REVISION",
     shape: /^# image (.+) target=([!-~]{1,64}) revision=([!-~]{1,64})$/,
     take([path = "", target = "", revision = ""], draft, line) {
+      if (draft.images.length >= MOST_LINES) return `more than ${MOST_LINES} images`;
       if (draft.images.some((image) => image.path === path)) return TWICE;
       draft.images.push({ path, target, revision, line });
       return undefined;
@@ -117,6 +120,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     form: "# key ADD|REMOVE FINGERPRINT (16 hex digits in lower case)",
     shape: /^# key (ADD|REMOVE) ([0-9a-f]{16})$/,
     take([act, fingerprint = ""], draft, line) {
+      if (draft.keys.length >= MOST_LINES) return `more than ${MOST_LINES} keys`;
       if (draft.keys.some((key) => key.fingerprint === fingerprint)) return TWICE;
       draft.keys.push({ act: act === "ADD" ? "add" : "remove", fingerprint, line });
       return undefined;
@@ -130,7 +134,8 @@ function milliseconds(instant: string): number {
   return !Number.isNaN(time) && printInstant(time) === instant ? time : Number.NaN;
 }
 
-/** RFC 3339 in UTC, whole seconds. */
+/** RFC 3339 in UTC, whole seconds; a time that no calendar has gives what no reader takes. */
 export function printInstant(time: number): string {
-  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? "never" : `${date.toISOString().slice(0, 19)}Z`;
 }

@@ -5,6 +5,11 @@ import { printInstant } from "./manifest-headers.ts";
 
 /** The bytes to publish and sign. MANIFEST_INVALID if reading them back would fail or say something else. */
 export function printManifest(content: ManifestContent): Uint8Array {
+  for (const time of [content.date, content.expires]) {
+    if (time !== undefined && !Number.isInteger(time / 1000)) {
+      throw new ProvisionError("MANIFEST_INVALID", "an instant is whole seconds");
+    }
+  }
   const names = [...content.entries.keys()].sort(byBytes);
   for (const name of names) {
     const reason = nameFault(name);
@@ -13,11 +18,11 @@ export function printManifest(content: ManifestContent): Uint8Array {
   const lines = [...headerLines(content), ...sizeLines(content, names)];
   for (const name of names) lines.push(`${content.entries.get(name)?.sha256}  ${name}`);
 
+  // A value with a line of its own would be read back as something that nobody said.
+  const broken = lines.find((line) => line.includes("\n"));
+  if (broken !== undefined) throw new ProvisionError("MANIFEST_INVALID", `not one line: ${JSON.stringify(broken)}`);
   const bytes = new TextEncoder().encode(`${lines.join("\n")}\n`);
-  const read = parseManifest(bytes, { file: "MANIFEST" });
-  if (read.entries.size !== names.length || read.images.length !== content.images.length) {
-    throw new ProvisionError("MANIFEST_INVALID", "a value holds a line of its own");
-  }
+  parseManifest(bytes, { file: "MANIFEST" });
   return bytes;
 }
 
