@@ -1,0 +1,143 @@
+import { Chain, type Linked } from "./chain.ts";
+import type { UciPackage, UciSection } from "./model.ts";
+import { generatedName } from "./names.ts";
+
+export interface DraftOption extends Linked<DraftOption> {
+  /** A list may be empty here, as `del_list` leaves it; it is not printed then. */
+  value: string | string[];
+}
+
+export interface DraftSection extends Linked<DraftSection> {
+  type: string;
+  /** Its `name` was made up by libuci's rule and is not printed. */
+  isAnonymous: boolean;
+  readonly options: Chain<DraftOption>;
+}
+
+/** A package that is being edited, with the quirks that libuci's model shows while it is. */
+export class Draft {
+  readonly name: string;
+  readonly sections = new Chain<DraftSection>();
+  /** Sections ever made: the next generated name counts on from here. */
+  private made = 0;
+  private byType: Map<string | undefined, DraftSection[]> | undefined;
+
+  constructor(from: UciPackage) {
+    this.name = from.name;
+    for (const section of from.sections) this.copySection(section);
+  }
+
+  package(): UciPackage {
+    return { name: this.name, sections: Array.from(this.sections, asSection) };
+  }
+
+  /** Appends a section; without a name it gets a generated one and stays anonymous. */
+  addSection(type: string, name?: string): DraftSection {
+    this.made++;
+    const section: DraftSection = {
+      name: name ?? generatedName(this.made, type),
+      type,
+      isAnonymous: name === undefined,
+      options: new Chain(),
+      previous: undefined,
+      following: undefined,
+    };
+    this.sections.append(section);
+    this.byType?.get(type)?.push(section);
+    this.byType?.get(undefined)?.push(section);
+    return section;
+  }
+
+  /** The `index`-th section of a type, or of all; a negative index counts from the end. */
+  sectionAt(type: string | undefined, index: number): DraftSection | undefined {
+    this.byType ??= new Map();
+    let sections = this.byType.get(type);
+    if (sections === undefined) {
+      sections = Array.from(this.sections).filter((section) => type === undefined || section.type === type);
+      this.byType.set(type, sections);
+    }
+    return sections[index < 0 ? sections.length + index : index];
+  }
+
+  has(section: DraftSection): boolean {
+    return this.sections.first === section || section.previous?.following === section;
+  }
+
+  removeSection(section: DraftSection): void {
+    this.sections.remove(section);
+    this.forgetPosition(section);
+  }
+
+  /** Changes the type; as a side effect libuci makes a name of a generated one if the new type differs in length. */
+  retypeSection(section: DraftSection, type: string): void {
+    if (section.type.length !== type.length) section.isAnonymous = false;
+    section.type = type;
+    this.byType = undefined;
+  }
+
+  renameSection(section: DraftSection, name: string): void {
+    this.sections.rename(section, name);
+    section.isAnonymous = false;
+  }
+
+  /** Whether moving the section to `position` would leave it where it is. */
+  isAt(section: DraftSection, position: number): boolean {
+    return section.previous === this.neighbourFor(section, position);
+  }
+
+  moveSection(section: DraftSection, position: number): void {
+    this.sections.move(section, this.neighbourFor(section, position));
+    this.byType = undefined;
+  }
+
+  arrangeSections(sections: readonly DraftSection[]): void {
+    this.sections.arrange(sections);
+    this.byType = undefined;
+  }
+
+  setOption(section: DraftSection, name: string, value: string | string[]): void {
+    const known = section.options.find(name);
+    if (known !== undefined) known.value = value;
+    else section.options.append({ name, value, previous: undefined, following: undefined });
+  }
+
+  private copySection(from: UciSection): void {
+    const section = this.addSection(from.type, from.name);
+    for (const { name, value } of from.options) {
+      const own = typeof value === "string" ? value : [...value];
+      section.options.append({ name, value: own, previous: undefined, following: undefined });
+    }
+  }
+
+  /** Behind which section the one that comes to `position` will stand. */
+  private neighbourFor(section: DraftSection, position: number): DraftSection | undefined {
+    let target: DraftSection | undefined;
+    let left = position;
+    for (let node = this.sections.first; node !== undefined && left > 0; node = node.following) {
+      if (node === section) continue;
+      target = node;
+      left--;
+    }
+    return target;
+  }
+
+  /** Deleting from either end, as scripts do with `@type[0]` and `@type[-1]`, keeps the index of positions. */
+  private forgetPosition(section: DraftSection): void {
+    for (const key of [section.type, undefined]) {
+      const sections = this.byType?.get(key);
+      if (sections === undefined) continue;
+      if (sections.at(-1) === section) sections.pop();
+      else if (sections[0] === section) sections.shift();
+      else this.byType?.delete(key);
+    }
+  }
+}
+
+/** The section as it would be printed: one with a generated name has none. */
+export function asSection(section: DraftSection): UciSection {
+  return {
+    type: section.type,
+    name: section.isAnonymous ? undefined : section.name,
+    options: Array.from(section.options, ({ name, value }) => ({ name, value })),
+  };
+}

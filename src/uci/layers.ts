@@ -1,0 +1,193 @@
+import type { Finding } from "../errors.ts";
+import { parseAddress } from "./address.ts";
+import type { BatchLine } from "./batch.ts";
+import { toText } from "./bytes.ts";
+import { asSection, Draft, type DraftSection } from "./draft.ts";
+import { editAddList, editDelete, editDelList, editRename, editReorder, editSet, find } from "./edit.ts";
+import { UciFault } from "./fault.ts";
+import { anonymousIdentity, countBy, numbering, ONLY_ONES } from "./identity.ts";
+import { sameValue, type UciPackage, type UciSection } from "./model.ts";
+import { isType } from "./names.ts";
+import { replay, type StagedChange } from "./staged.ts";
+
+/** What one resource says about a package; `origin` is handed on to `blame` (URI and signer, for people). */
+export type Layer =
+  | { readonly mode: "merge" | "replace"; readonly content: UciPackage; readonly origin: string }
+  | { readonly mode: "batch"; readonly content: readonly BatchLine[]; readonly origin: string };
+
+/** Who set a section, and each of its options. */
+export interface SectionOrigins {
+  section: string | undefined;
+  readonly options: Map<string, string>;
+}
+
+/** A package on which layers are put, one after the other. */
+export class Layered {
+  readonly draft: Draft;
+  readonly findings: Finding[] = [];
+  readonly origins = new Map<DraftSection, SectionOrigins>();
+
+  constructor(base: UciPackage) {
+    this.draft = new Draft(base);
+  }
+
+  put(layer: Layer): void {
+    if (layer.mode === "batch") this.batch(layer.content, layer.origin);
+    else this.sections(layer.content, layer.origin, layer.mode === "replace");
+  }
+
+  private sections(content: UciPackage, origin: string, replaces: boolean): void {
+    const twins = this.matches(content.sections, origin, replaces);
+    const stays = new Set<DraftSection>();
+    const order: DraftSection[] = [];
+    content.sections.forEach((from, i) => {
+      let section = twins[i];
+      if (section === "conflict") return;
+      if (section === undefined) {
+        section = this.draft.addSection(from.type, from.name);
+        this.originsOf(section).section = origin;
+      } else if (replaces) {
+        for (const option of [...section.options]) section.options.remove(option);
+      }
+      if (!stays.has(section)) order.push(section);
+      stays.add(section);
+      this.setOptions(section, from, origin);
+    });
+    if (!replaces) return;
+    for (const section of [...this.draft.sections]) if (!stays.has(section)) this.draft.removeSection(section);
+    this.draft.arrangeSections(order);
+  }
+
+  private setOptions(section: DraftSection, from: UciSection, origin: string): void {
+    const origins = this.originsOf(section);
+    for (const { name, value } of from.options) {
+      if (value.length === 0) continue;
+      origins.options.set(name, origin);
+      if (sameValue(section.options.find(name)?.value, value)) continue;
+      this.draft.setOption(section, name, typeof value === "string" ? value : [...value]);
+    }
+  }
+
+  /** For each section of a layer the one it is about, `undefined` for a new one. */
+  private matches(
+    sections: readonly UciSection[],
+    origin: string,
+    replaces: boolean,
+  ): (DraftSection | "conflict" | undefined)[] {
+    const anonymous = new AnonymousMatcher(this.draft, sections);
+    return sections.map((section) => {
+      if (section.name === undefined) return anonymous.match(section);
+      const named = this.draft.sections.find(section.name);
+      if (named === undefined || named.isAnonymous) return undefined;
+      if (named.type === section.type) return named;
+      if (replaces) {
+        this.draft.removeSection(named);
+        return undefined;
+      }
+      this.find("error", `${this.draft.name}.${section.name} is "${named.type}", and ${origin} says "${section.type}"`);
+      return "conflict";
+    });
+  }
+
+  private batch(lines: readonly BatchLine[], origin: string): void {
+    for (const line of lines) {
+      if (line.package !== this.draft.name) continue;
+      try {
+        this.batchLine(line, origin);
+      } catch (thrown) {
+        if (!(thrown instanceof UciFault)) throw thrown;
+        // A device without what is to be deleted is as the tree wants it.
+        const isDone = thrown.status === "not-found" && (line.command === "delete" || line.command === "del_list");
+        this.find(isDone ? "note" : "error", `${line.command} ${toText(line.args.join(" "))}: ${thrown.message}`, line);
+      }
+    }
+  }
+
+  private batchLine({ command, args }: BatchLine, origin: string): void {
+    const [argument = "", type = ""] = args;
+    if (command === "add") {
+      if (!isType(type)) throw new UciFault({ status: "invalid" });
+      this.originsOf(this.draft.addSection(type)).section = origin;
+      return;
+    }
+    const change = this.editFor(command, argument);
+    if (change === undefined) return;
+    if (!replay(this.draft, change)) throw new UciFault({ status: "invalid" });
+    const section = this.draft.sections.find(
+      change.kind === "rename" && change.option === undefined ? (change.value ?? "") : change.section,
+    );
+    if (section === undefined) return;
+    const option = change.kind === "rename" && change.option !== undefined ? change.value : change.option;
+    if (option === undefined) this.originsOf(section).section = origin;
+    else this.originsOf(section).options.set(option, origin);
+  }
+
+  private editFor(command: Exclude<BatchLine["command"], "add">, argument: string): StagedChange | undefined {
+    const address = parseAddress(argument);
+    const { draft } = this;
+    switch (command) {
+      case "set":
+        return editSet(draft, address);
+      case "add_list": {
+        // Adds what is missing: the same line in two layers adds it once.
+        const value = find(draft, address).option?.value;
+        const isThere = typeof value === "string" ? value === address.value : value?.includes(address.value ?? "");
+        return isThere === true ? undefined : editAddList(draft, address);
+      }
+      case "del_list":
+        return editDelList(draft, address);
+      case "delete":
+        return editDelete(draft, address);
+      case "rename":
+        return editRename(draft, address);
+      case "reorder":
+        return editReorder(draft, address);
+    }
+  }
+
+  private originsOf(section: DraftSection): SectionOrigins {
+    const known = this.origins.get(section);
+    if (known !== undefined) return known;
+    const made = { section: undefined, options: new Map<string, string>() };
+    this.origins.set(section, made);
+    return made;
+  }
+
+  private find(severity: Finding["severity"], message: string, line?: BatchLine): void {
+    const place = line && { ...(line.file === undefined ? {} : { file: line.file }), line: line.line };
+    this.findings.push({ code: "UCI_CONFLICT", message, severity, ...(place === undefined ? {} : { place }) });
+  }
+}
+
+/** Finds for the anonymous sections of a layer the ones they are about, each at most once. */
+class AnonymousMatcher {
+  private readonly layerHas: Map<string, number>;
+  private readonly draft: Draft;
+  private readonly byType = new Map<string, DraftSection[]>();
+  private readonly byIdentity = new Map<string, DraftSection>();
+  private readonly identify = numbering();
+  private readonly taken = new Set<DraftSection>();
+
+  constructor(draft: Draft, layer: readonly UciSection[]) {
+    this.draft = draft;
+    this.layerHas = countBy(layer, ({ type }) => type);
+    if (layer.every(({ name }) => name !== undefined)) return;
+    const identifyOwn = numbering();
+    for (const section of draft.sections) {
+      const ofType = this.byType.get(section.type);
+      if (ofType === undefined) this.byType.set(section.type, [section]);
+      else ofType.push(section);
+      if (section.isAnonymous) this.byIdentity.set(identifyOwn(anonymousIdentity(asSection(section))), section);
+    }
+  }
+
+  match(section: UciSection): DraftSection | undefined {
+    const ofType = this.byType.get(section.type) ?? [];
+    const isOnly = ONLY_ONES.has(`${this.draft.name}.${section.type}`) && this.layerHas.get(section.type) === 1;
+    const found =
+      isOnly && ofType.length === 1 ? ofType[0] : this.byIdentity.get(this.identify(anonymousIdentity(section)));
+    if (found === undefined || this.taken.has(found)) return undefined;
+    this.taken.add(found);
+    return found;
+  }
+}

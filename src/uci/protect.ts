@@ -1,0 +1,149 @@
+import { asSection, type DraftSection } from "./draft.ts";
+import { anonymousIdentity } from "./identity.ts";
+import type { Layered } from "./layers.ts";
+import { sameValue, type UciSection } from "./model.ts";
+import type { Cell } from "./undo.ts";
+
+interface Protected {
+  /** A name, `@type` or `@type[index]`. */
+  readonly section: string;
+  readonly option: string | undefined;
+}
+
+/**
+ * Puts protected sections and options back to what they are on the device now, whether that is there or not.
+ * Whatever a layer wanted there becomes a note.
+ */
+export function protect(
+  layered: Layered,
+  cells: readonly Cell[],
+  sectionOfCell: Map<Cell, DraftSection>,
+  paths: readonly string[],
+): void {
+  for (const path of paths) {
+    const target = parsePath(path, layered.draft.name);
+    if (target === undefined) continue;
+    const isTouched = new Protection(layered, cells, sectionOfCell).hold(target);
+    if (!isTouched) continue;
+    layered.findings.push({ code: "UCI_CONFLICT", message: `${path} is protected: left as it is`, severity: "note" });
+  }
+}
+
+function parsePath(path: string, pkg: string): Protected | undefined {
+  const [name, section, option] = path.split(".");
+  return name === pkg && section !== undefined ? { section, option } : undefined;
+}
+
+class Protection {
+  private readonly layered: Layered;
+  private readonly cells: readonly Cell[];
+  private readonly sectionOfCell: Map<Cell, DraftSection>;
+
+  constructor(layered: Layered, cells: readonly Cell[], sectionOfCell: Map<Cell, DraftSection>) {
+    this.layered = layered;
+    this.cells = cells;
+    this.sectionOfCell = sectionOfCell;
+  }
+
+  /** `true` if something had to be put back. */
+  hold({ section, option }: Protected): boolean {
+    const present = this.cells.filter((cell) => cell.present !== undefined && isMeant(cell, section));
+    if (present.length === 0) return this.keepOut(section, option);
+    let isTouched = false;
+    for (const cell of present) {
+      if (cell.present === undefined) continue;
+      const isChanged =
+        option === undefined ? this.holdSection(cell, cell.present) : this.holdOption(cell, cell.present, option);
+      isTouched ||= isChanged;
+    }
+    return isTouched;
+  }
+
+  /** The device has no such section: the layers do not make one. */
+  private keepOut(name: string, option: string | undefined): boolean {
+    const section = this.layered.draft.sections.find(name);
+    if (section === undefined || section.isAnonymous) return false;
+    if (option === undefined) {
+      this.layered.draft.removeSection(section);
+      return true;
+    }
+    const added = section.options.find(option);
+    if (added !== undefined) section.options.remove(added);
+    return added !== undefined;
+  }
+
+  private holdSection(cell: Cell, present: UciSection): boolean {
+    const section = this.sectionFor(cell, present);
+    if (section === undefined) return this.bringBack(cell, present);
+    const isSame =
+      section.type === present.type &&
+      section.options.size === present.options.length &&
+      present.options.every(({ name, value }) => sameValue(section.options.find(name)?.value, value));
+    if (isSame) return false;
+    section.type = present.type;
+    for (const option of [...section.options]) section.options.remove(option);
+    for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
+    this.layered.origins.delete(section);
+    return true;
+  }
+
+  private holdOption(cell: Cell, present: UciSection, name: string): boolean {
+    const section = this.sectionFor(cell, present);
+    const value = present.options.find((option) => option.name === name)?.value;
+    const now = section?.options.find(name);
+    if (section === undefined || sameValue(now?.value, value)) return false;
+    if (value === undefined) {
+      if (now !== undefined) section.options.remove(now);
+    } else {
+      this.layered.draft.setOption(section, name, own(value));
+    }
+    this.layered.origins.get(section)?.options.delete(name);
+    return true;
+  }
+
+  /** Where the section is in the draft; one that is uciprov's own was made anew there, under its name. */
+  private sectionFor(cell: Cell, present: UciSection): DraftSection | undefined {
+    const section = this.sectionOfCell.get(cell) ?? this.namesake(present);
+    const isThere = section !== undefined && this.layered.draft.has(section);
+    return isThere ? section : this.namesake(present);
+  }
+
+  private namesake(present: UciSection): DraftSection | undefined {
+    if (present.name === undefined) return this.alike(present);
+    const found = this.layered.draft.sections.find(present.name);
+    return found === undefined || found.isAnonymous ? undefined : found;
+  }
+
+  private alike(present: UciSection): DraftSection | undefined {
+    const staying = new Set(this.sectionOfCell.values());
+    const identity = anonymousIdentity(present);
+    return [...this.layered.draft.sections].find(
+      (section) => section.isAnonymous && !staying.has(section) && anonymousIdentity(asSection(section)) === identity,
+    );
+  }
+
+  private bringBack(cell: Cell, present: UciSection): boolean {
+    const section = this.layered.draft.addSection(present.type, present.name);
+    for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
+    this.sectionOfCell.set(cell, section);
+    const before = this.cells.slice(0, this.cells.indexOf(cell)).findLast((other) => this.isInDraft(other));
+    this.layered.draft.sections.move(section, before === undefined ? undefined : this.sectionOfCell.get(before));
+    return true;
+  }
+
+  private isInDraft(cell: Cell): boolean {
+    const section = this.sectionOfCell.get(cell);
+    return section !== undefined && this.layered.draft.has(section);
+  }
+}
+
+function isMeant(cell: Cell, section: string): boolean {
+  return (
+    cell.label === section ||
+    (section.startsWith("@") && cell.present?.type === section.slice(1) && cell.present.name === undefined)
+  );
+}
+
+function own(value: string | readonly string[]): string | string[] {
+  return typeof value === "string" ? value : [...value];
+}

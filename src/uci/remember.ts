@@ -1,0 +1,102 @@
+import { anonymousIdentity, sectionKeys } from "./identity.ts";
+import { sameValue, type UciOption, type UciPackage, type UciSection } from "./model.ts";
+import type { AddedSection, ChangedOption, ChangedSection, PackageRecord, RemovedSection } from "./record.ts";
+
+/**
+ * The record of what makes `baseline` into `desired`; `undefined` if nothing does. `pairs` tells for each desired
+ * section which one of the baseline it is.
+ */
+export function remember(
+  baseline: UciPackage,
+  desired: UciPackage,
+  pairs: readonly (UciSection | undefined)[],
+  created: boolean,
+): PackageRecord | undefined {
+  const keys = sectionKeys(desired.name, desired.sections);
+  const added: AddedSection[] = [];
+  const changed: ChangedSection[] = [];
+  const keyOfKept = new Map<UciSection, string>();
+  desired.sections.forEach((section, i) => {
+    const key = keys[i] ?? "";
+    const before = pairs[i];
+    if (before === undefined || !isRecognizable(before, section, key)) {
+      added.push({ key, ...section });
+      return;
+    }
+    keyOfKept.set(before, key);
+    const change = changesOf(before, section, key);
+    if (change !== undefined) changed.push(change);
+  });
+  const removed = removedSections(baseline, keyOfKept);
+  const order = orderChange(baseline, keyOfKept);
+  const isNothing = added.length + changed.length + removed.length === 0 && order === undefined && !created;
+  if (isNothing) return undefined;
+  return { version: 1, created, added, changed, removed, ...(order === undefined ? {} : { order }) };
+}
+
+/** Whether the section can be found again by its key to be changed back: not if what it is known by was changed. */
+function isRecognizable(before: UciSection, after: UciSection, key: string): boolean {
+  if (before.name !== after.name) return false;
+  if (after.name !== undefined || key === `@${after.type}`) return true;
+  return before.type === after.type && anonymousIdentity(before) === anonymousIdentity(after);
+}
+
+function changesOf(before: UciSection, after: UciSection, key: string): ChangedSection | undefined {
+  const options = [...setOptions(before, after), ...goneOptions(before, after)];
+  const order = optionOrder(before, after);
+  const isRetyped = before.type !== after.type;
+  if (options.length === 0 && order === undefined && !isRetyped) return undefined;
+  return {
+    key,
+    ...(isRetyped ? { type: { before: before.type, set: after.type } } : {}),
+    options,
+    ...(order === undefined ? {} : { order }),
+  };
+}
+
+function setOptions(before: UciSection, after: UciSection): ChangedOption[] {
+  const was = new Map(before.options.map(({ name, value }) => [name, value]));
+  return after.options.flatMap(({ name, value }): ChangedOption[] => {
+    const old = was.get(name);
+    if (sameValue(old, value)) return [];
+    return [old === undefined ? { name, set: value } : { name, before: old, set: value }];
+  });
+}
+
+function goneOptions(before: UciSection, after: UciSection): ChangedOption[] {
+  const names = new Set(after.options.map(({ name }) => name));
+  return before.options.flatMap(({ name, value }: UciOption, i): ChangedOption[] => {
+    if (names.has(name)) return [];
+    const previous = before.options[i - 1]?.name;
+    return [previous === undefined ? { name, before: value } : { name, before: value, after: previous }];
+  });
+}
+
+/** The names as they were, if those that stayed are in another order now. */
+function optionOrder(before: UciSection, after: UciSection): string[] | undefined {
+  const stayed = new Set(after.options.map(({ name }) => name));
+  const was = before.options.map(({ name }) => name).filter((name) => stayed.has(name));
+  const wasThere = new Set(was);
+  const is = after.options.map(({ name }) => name).filter((name) => wasThere.has(name));
+  return was.every((name, i) => name === is[i]) ? undefined : before.options.map(({ name }) => name);
+}
+
+function removedSections(baseline: UciPackage, keyOfKept: ReadonlyMap<UciSection, string>): RemovedSection[] {
+  const removed: RemovedSection[] = [];
+  let after: string | undefined;
+  for (const section of baseline.sections) {
+    const key = keyOfKept.get(section);
+    if (key === undefined) removed.push(after === undefined ? { ...section } : { ...section, after });
+    after = key ?? `-${removed.length - 1}`;
+  }
+  return removed;
+}
+
+function orderChange(
+  baseline: UciPackage,
+  keyOfKept: ReadonlyMap<UciSection, string>,
+): { before: string[]; set: string[] } | undefined {
+  const set = [...keyOfKept.values()];
+  const before = baseline.sections.flatMap((section) => keyOfKept.get(section) ?? []);
+  return before.every((key, i) => key === set[i]) ? undefined : { before, set };
+}
