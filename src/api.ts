@@ -10,7 +10,7 @@ import type { UciPackage } from "./uci/model.ts";
 
 export { type Change, type FileContent, file, type Origin, remove, symlink, uci } from "./changes.ts";
 export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
-export { type MacroTable, type Template, template } from "./macros.ts";
+export { expandText, type MacroTable, type Template, template } from "./macros.ts";
 
 /** The stages of a run, in order; `stages/table.ts` says what each does and where its failure leads. */
 export type StageName =

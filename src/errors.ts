@@ -83,6 +83,7 @@ export const ERRORS = {
   DNSSEC_BOGUS: { exit: "trust-refused", remedy: "Repair the zone's signatures, or look for who alters the answers." },
 
   URI_INVALID: { exit: "invalid-content", remedy: "Write an absolute http or https URI without user and password." },
+  URI_AMBIGUOUS: { exit: "invalid-content", remedy: "Publish one provuri at this name; the same one twice is fine." },
   MACRO_INVALID: { exit: "invalid-content", remedy: "See `uciprov macros` for the names and docs/admin for the form." },
   MACRO_UNKNOWN: { exit: "invalid-content", remedy: "See `uciprov macros` for the names this device has." },
   MACRO_CYCLE: { exit: "invalid-content", remedy: "Break the circle of macros that name one another." },

@@ -37,6 +37,7 @@ export async function fakeDns(
   const sockets = new Set<Socket>();
   const udp: Message[] = [];
   const tcp: Message[] = [];
+  let isOpen = true;
 
   datagrams.bind(0, address);
   await once(datagrams, "listening");
@@ -47,7 +48,12 @@ export async function fakeDns(
   datagrams.on("message", (bytes, from) => {
     const query = parseMessage(bytes);
     udp.push(query);
-    onUdp({ query, count: udp.length, from, send: (reply) => datagrams.send(toBytes(reply), from.port, from.address) });
+    onUdp({
+      query,
+      count: udp.length,
+      from,
+      send: (reply) => isOpen && datagrams.send(toBytes(reply), from.port, from.address),
+    });
   });
   listener.on("connection", (socket) => {
     sockets.add(socket);
@@ -70,6 +76,7 @@ export async function fakeDns(
     udp,
     tcp,
     async close() {
+      isOpen = false;
       for (const socket of sockets) socket.destroy();
       datagrams.close();
       listener.close();
