@@ -11,6 +11,11 @@ import type { UciPackage } from "./uci/model.ts";
 export { type Change, type FileContent, file, type Origin, remove, symlink, uci } from "./changes.ts";
 export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { expandText, type MacroTable, type Template, template } from "./macros.ts";
+export { ARCHIVE_DEPTH, ARCHIVE_RATIO, type ArchivedEntry, copyArchived, readArchive } from "./tree/archive.ts";
+export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
+export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
+export { isPackageName } from "./uci/names.ts";
+export { parseExport, parsePackage } from "./uci/parse.ts";
 
 /** The stages of a run, in order; `stages/table.ts` says what each does and where its failure leads. */
 export type StageName =
@@ -192,6 +197,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some moment; never steps. */
   elapsed(): number;
+  /** Seconds since the device booted; never steps. */
+  sinceBoot(): number;
   /** Resolves after `ms`, rejects with STOPPED when the signal fires. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type {
 import type { ProvisionError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 import type { State } from "./state.ts";
+import type { Processes } from "./transaction/claim.ts";
 
 /** What the person or the schedule that started the run wants of it. */
 export interface Choices {
@@ -32,11 +33,16 @@ export interface Board {
 /** The only door to the device. It holds no stage's result: those move forward as arguments. */
 export interface RunContext {
   readonly disk: Disk;
+  /** A file below the root in pieces, for what never is to be in memory as a whole. */
+  readonly stream: (path: string) => AsyncIterable<Uint8Array>;
   readonly commands: Commands;
+  readonly processes: Processes;
   readonly dns: Dns;
   readonly openHttp: (settings: Settings) => Http;
   /** Starts `recover.sh watch SECONDS` on its own, so that a trial ends even if this process does. */
   readonly startWatcher: (seconds: number) => void;
+  readonly readFacts: () => DeviceFacts;
+  readonly readAddresses: () => { readonly ip: string | undefined; readonly ip6: string | undefined };
   readonly clock: Clock;
   readonly log: Log;
   readonly board: Board;

@@ -69,6 +69,7 @@ export const OPTIONS = {
   },
   confirm: {
     window: number(120, 5, 3600, "Seconds in which the new configuration must prove itself."),
+    settle: number(4, 0, 600, "Seconds that reloaded services get before the first probe."),
     need: number(1, 1, 16, "How many probes must succeed."),
     probe: list("What must work: `tree` (its server answers), `gateway`, `dns:NAME`, `https://…`.", ["tree"]),
   },

@@ -1,6 +1,6 @@
 import { parse as parseIni } from "ini";
 import type { DeviceFacts, Files } from "../api.ts";
-import { optionText, type UciPackage } from "../uci/model.ts";
+import { hostnameIn } from "../hostname.ts";
 import { parsePackage } from "../uci/parse.ts";
 
 /**
@@ -24,12 +24,6 @@ export function readFacts(files: Files): DeviceFacts {
     revision: release["DISTRIB_REVISION"] ?? osRelease["BUILD_ID"] ?? "unknown",
     built: readBuildDate(osRelease),
   };
-}
-
-/** The hostname a parsed `system` package gives the device (OpenWrt base-files/etc/init.d/system); its default is `OpenWrt`. */
-export function hostnameIn(system: UciPackage | undefined): string {
-  const section = system?.sections.find((one) => one.type === "system");
-  return (section && optionText(section, "hostname")) || "OpenWrt";
 }
 
 function readHostname(files: Files): string {

@@ -66,7 +66,10 @@ export function recordOf(records: TreeRecords, tree: string): TreeRecord | undef
 }
 
 /** The records after this manifest was confirmed or marked bad; one without serial leaves them as they are. */
-export function remember(records: TreeRecords, manifest: Manifest): TreeRecords {
+export function remember(
+  records: TreeRecords,
+  manifest: Pick<Manifest, "tree" | "serial" | "sha256" | "successor">,
+): TreeRecords {
   if (manifest.serial === undefined) return records;
   const { serial, sha256, successor } = manifest;
   const next = new Map(records);

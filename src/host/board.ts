@@ -1,0 +1,53 @@
+import type { Disk, StageName } from "../api.ts";
+import type { Board } from "../context.ts";
+import { errorFacts } from "../messages.ts";
+import { makeFolder, RAM_FOLDER } from "../ram-folder.ts";
+
+const STATUS = `${RAM_FOLDER}/status.json`;
+
+/** The schema's number; it grows when a reader of an older one would be misled. */
+const VERSION = 1;
+
+interface StageRecord {
+  readonly stage: StageName;
+  readonly milliseconds: number | null;
+  readonly error?: Record<string, unknown>;
+}
+
+/** The status file in RAM: rewritten whole at every step, so that `ubus call uciprov status` needs no process of ours. */
+export interface StatusFile extends Board {
+  /** The run's end, with what it came to. */
+  close(outcome: Record<string, unknown>): void;
+}
+
+export function openStatus(disk: Disk, now: () => number): StatusFile {
+  const started = new Date(now()).toISOString();
+  const stages: StageRecord[] = [];
+  const write = (more: Record<string, unknown>) =>
+    replaceInRam(disk, { version: VERSION, pid: process.pid, started, stages, ...more });
+  return {
+    stageBegins(stage) {
+      write({ state: "running", stage });
+    },
+    stageEnds(stage, milliseconds, error) {
+      stages.push({ stage, milliseconds: Math.round(milliseconds), ...(error ? { error: errorFacts(error) } : {}) });
+    },
+    close(outcome) {
+      write({ state: "ended", ended: new Date(now()).toISOString(), ...outcome });
+    },
+  };
+}
+
+/** The last status, as it was written; undefined before the first run since boot. */
+export function readStatus(disk: Disk): unknown {
+  const text = disk.read(STATUS);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+function replaceInRam(disk: Disk, status: unknown): void {
+  makeFolder(disk, RAM_FOLDER, 0o755);
+  const next = `${STATUS}.new`;
+  if (disk.stat(next)) disk.unlink(next);
+  disk.writeNew(next, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 });
+  disk.rename(next, STATUS);
+}

@@ -1,0 +1,45 @@
+/** All that one run would change, complete before anything is: what `plan` shows is what `run` does. */
+import type { Finding, Origin } from "./api.ts";
+import type { Download } from "./stages/fetch.ts";
+import type { Action } from "./transaction/order.ts";
+import type { UciDiff } from "./uci/diff.ts";
+
+/** One UCI package that becomes another. */
+export interface PackagePlan {
+  readonly name: string;
+  readonly diff: UciDiff;
+  /** `section.option` → the layer that set it, for `plan` and `blame`. */
+  readonly origins: Readonly<Record<string, string>>;
+}
+
+/** One file outside /etc/config that becomes another. */
+export interface FilePlan {
+  readonly path: string;
+  readonly act: "new" | "changed" | "removed" | "restored" | "linked";
+  readonly origin: Origin;
+  readonly mode?: number;
+  readonly size?: number;
+  /** The lines before and after, where both are short texts. */
+  readonly text?: { readonly before: string; readonly after: string };
+}
+
+/** What is not as uciprov left it. */
+export interface DriftPlan {
+  readonly path: string;
+  /** It stays as a person made it; else the tree has its way. */
+  readonly isKept: boolean;
+}
+
+export interface Plan {
+  readonly download: Download;
+  readonly packages: readonly PackagePlan[];
+  readonly files: readonly FilePlan[];
+  readonly drift: readonly DriftPlan[];
+  readonly findings: readonly Finding[];
+  /** What the transaction does, core state included; empty: the device is what the tree says. */
+  readonly actions: readonly Action[];
+  /** What the plan was made from, as it will be once it is true: the next run compares. */
+  readonly inputsAfter: string;
+  /** A macro that resource URIs use and this plan changes. */
+  readonly unsettled: string | undefined;
+}

@@ -1,0 +1,136 @@
+import type { Finding } from "./api.ts";
+import type { Device, Plugins, RunContext } from "./context.ts";
+import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
+import { hookScene } from "./hook-scene.ts";
+import type { Plan } from "./plan.ts";
+import { withRetries } from "./retry.ts";
+import { applyChanges } from "./stages/apply.ts";
+import { unchangedByBeacon } from "./stages/beacon.ts";
+import { confirm, rememberConfirmed } from "./stages/confirm.ts";
+import { timeFloor } from "./stages/fetch/proof.ts";
+import { fetchTree } from "./stages/fetch.ts";
+import { getUri } from "./stages/geturi.ts";
+import { activate } from "./stages/postapply.ts";
+import { preflight } from "./stages/preapply.ts";
+import { preinit, readDeviceSettings } from "./stages/preinit.ts";
+import { waitUntilReady } from "./stages/ready.ts";
+import { recoverDevice } from "./stages/recover.ts";
+import { takeBackTrial } from "./stages/roll-back.ts";
+import { planChanges } from "./stages/validate.ts";
+import { readState } from "./state.ts";
+import { stepper } from "./step.ts";
+
+/** What a run came to. Failures are thrown; this is every other end. */
+export interface Outcome {
+  readonly exit: Extract<ExitName, "provisioned">;
+  /** `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
+  readonly result: "changed" | "unchanged" | "recorded" | "planned" | "off";
+  readonly told: string;
+  readonly plan?: Plan;
+  readonly generation?: number;
+  readonly findings: readonly Finding[];
+}
+
+/** A tree may change what its own URIs hold (`fd`, the hostname) this many times before it counts as unsettled. */
+const MORE_PASSES = 2;
+
+/**
+ * One run: passes until the tree asks for nothing more. A pass that changes a macro which resource URIs use is followed by another at once;
+ * a tree that has not settled after two more is invalid.
+ */
+export async function provision(ctx: RunContext, plugins: Plugins): Promise<Outcome> {
+  let changed: Outcome | undefined;
+  for (let pass = 0; ; pass++) {
+    const { outcome, unsettled } = await onePass(ctx, plugins);
+    if (outcome.result === "changed") changed = outcome;
+    if (unsettled === undefined) return changed ?? outcome;
+    if (pass === MORE_PASSES) {
+      throw new ProvisionError(
+        "TREE_UNSETTLED",
+        `{${unsettled}} still changes what the tree asks for after ${pass + 1} passes`,
+      );
+    }
+    ctx.log("info", `{${unsettled}} has changed: one more pass`);
+  }
+}
+
+interface Pass {
+  readonly outcome: Outcome;
+  /** The macro whose change asks for another pass. */
+  readonly unsettled?: string;
+}
+
+async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
+  const scene = hookScene(ctx, plugins.modules);
+  const step = stepper(ctx, scene.run);
+  let device: Device | undefined;
+  try {
+    await step("recover", recoverDevice);
+    await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
+    device = await step("preinit", (stage) => scene.enter(preinit(stage)));
+    if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
+    const known = device;
+    const found = await withRetries(
+      async () => {
+        const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
+        const beacon = unchangedByBeacon(ctx, known, source, plugins.modules);
+        return beacon ?? (await step("fetch", (stage) => fetchTree(stage, known, source, plugins.modules)));
+      },
+      retrying(ctx, known),
+    );
+    if (found.kind === "unchanged") return { outcome: ended("unchanged", found.told) };
+
+    const plan = await step("validate", (stage) => planChanges(stage, known, found, plugins.modules));
+    if (ctx.choices.isDry)
+      return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
+    if (plan.actions.length === 0) {
+      rememberConfirmed(ctx, known, plan);
+      await scene.run("done", ctx.signal);
+      return {
+        outcome: { ...ended("recorded", "the device already is what the tree says"), plan, findings: plan.findings },
+      };
+    }
+    await step("preapply", (stage) => preflight(stage, known, plan));
+    const generation = await trial(ctx, step, known, plan);
+    await scene.run("done", ctx.signal);
+    const outcome = { ...ended("changed", `generation ${generation}`), plan, generation, findings: plan.findings };
+    return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };
+  } catch (thrown) {
+    await scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS));
+    throw asProvisionError(thrown);
+  } finally {
+    await device?.http.close();
+  }
+}
+
+const FAILED_HOOKS_MS = 30_000;
+
+/** From the first file in place on, whatever goes wrong puts every file back. */
+async function trial(ctx: RunContext, step: ReturnType<typeof stepper>, device: Device, plan: Plan): Promise<number> {
+  try {
+    const applied = await step("apply", (stage) => applyChanges(stage, device, plan));
+    const wasReloaded = await step("postapply", (stage) => activate(stage, device, plan));
+    return await step("confirm", (stage) => confirm(stage, device, plan, applied, wasReloaded));
+  } catch (thrown) {
+    throw await takeBackTrial(ctx, device, plan, asProvisionError(thrown));
+  }
+}
+
+function ended(result: Outcome["result"], told: string): Outcome {
+  return { exit: "provisioned", result, told, findings: [] };
+}
+
+function earliest(ctx: RunContext): number {
+  return timeFloor({ state: readState(ctx.disk), facts: ctx.readFacts() });
+}
+
+function retrying(ctx: RunContext, { settings }: Device): Parameters<typeof withRetries>[1] {
+  return {
+    tries: settings.main.tries,
+    minSeconds: settings.main.retry_seconds,
+    maxSeconds: Math.max(settings.main.retry_seconds, 60),
+    signal: ctx.signal,
+    clock: ctx.clock,
+    onWait: (error, seconds) => ctx.log("warning", `${error.code}: ${error.message}; again in ${seconds.toFixed(1)} s`),
+  };
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import type { Device, RunContext } from "../context.ts";
+import type { Plan } from "../plan.ts";
+import { printConfirmed, printFreshness, STATE } from "../state.ts";
+import { applyActions } from "../transaction/apply.ts";
+import type { Promotion, TransactionOrder } from "../transaction/order.ts";
+import { prepare } from "../transaction/prepare.ts";
+import { copyArchived } from "./archived.ts";
+import { confirmedBy, freshnessAfter, ownerAfter } from "./confirmed-state.ts";
+import { setDeltasAside } from "./foreign-deltas.ts";
+
+/** Applied and not yet confirmed. */
+export interface Trial {
+  readonly id: string;
+  /** On the clock that never steps, milliseconds: until then it must prove itself. */
+  readonly deadline: number;
+}
+
+/** The watcher waits this much longer than we do, so that normally we act and it only finds nothing left to do. */
+const WATCHER_MARGIN = 30;
+
+/**
+ * The transaction: all of the plan, or nothing. Everything is staged and flushed first; then the watcher starts, which ends the trial if this
+ * process cannot; then every file lands by rename.
+ */
+export async function applyChanges(ctx: RunContext, device: Device, plan: Plan): Promise<Trial> {
+  const window = device.settings.confirm.window;
+  const order = orderOf(ctx, device, plan, window);
+  const prepared = await prepare(ctx, order, copyArchived(ctx, device.settings));
+  const deadline = ctx.clock.elapsed() + window * 1000;
+  if (prepared.kind === "nothing") return { id: order.id, deadline };
+  setDeltasAside(ctx, order.packages);
+  ctx.startWatcher(window + WATCHER_MARGIN);
+  applyActions(ctx, prepared);
+  return { id: order.id, deadline };
+}
+
+function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: number): TransactionOrder {
+  const now = Math.floor(ctx.clock.now() / 1000);
+  const failed = device.state.failed?.digest === plan.download.digest ? device.state.failed.attempts : 0;
+  return {
+    id: `${now.toString(36)}-${randomBytes(4).toString("hex")}`,
+    actions: plan.actions,
+    onConfirm: promotions(ctx, device, plan),
+    packages: plan.packages.map((one) => one.name),
+    tree: treeName(plan),
+    windowSeconds,
+    firmware: device.facts.revision,
+    rebootAllowed: false,
+    attempt: failed + 1,
+    at: now,
+  };
+}
+
+export function treeName({ download }: Plan): TransactionOrder["tree"] {
+  const serial = download.manifest?.serial;
+  return {
+    uri: download.source.base.text,
+    sha256: download.digest,
+    ...(download.manifest?.tree ? { name: download.manifest.tree } : {}),
+    ...(serial === undefined ? {} : { serial }),
+  };
+}
+
+/** What becomes true with the confirmation, and not before: the confirmed tree, its owner, its serial. */
+export function promotions(ctx: RunContext, device: Device, plan: Plan): readonly Promotion[] {
+  const { floor, trees } = freshnessAfter(ctx, device, plan);
+  const owner = ownerAfter(plan);
+  return [
+    { path: STATE.freshness, bytes: printFreshness(floor, trees) },
+    ...(owner === undefined ? [] : [{ path: STATE.owner, bytes: owner }]),
+    { path: STATE.confirmed, bytes: printConfirmed(confirmedBy(ctx, plan)) },
+  ];
+}

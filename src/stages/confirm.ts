@@ -1,0 +1,73 @@
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { confirmTransaction } from "../transaction/confirm.ts";
+import { promotions, type Trial } from "./apply.ts";
+import { type Probe, probesOf } from "./confirm/probes.ts";
+import { restoreDeltas } from "./foreign-deltas.ts";
+import { keepBy } from "./keep.ts";
+import { writeState } from "./write-state.ts";
+
+const PAUSE = 2000;
+
+/**
+ * The new configuration must prove itself: enough probes succeed within the window, none of them before what was reloaded had the time to
+ * take effect (procd answers at once and reloads a second later). NOT_CONFIRMED says which probes failed, and how. The number is the generation's.
+ */
+export async function confirm(
+  ctx: RunContext,
+  device: Device,
+  plan: Plan,
+  trial: Trial,
+  wasReloaded: boolean,
+): Promise<number> {
+  if (wasReloaded) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);
+  const probes = probesOf(device.settings, plan);
+  const need = Math.min(device.settings.confirm.need, probes.length);
+  const isInTime = () => ctx.clock.elapsed() < trial.deadline;
+  for (;;) {
+    const failures = await failuresOf(ctx, device, probes, trial.deadline);
+    if (probes.length - failures.length >= need) break;
+    if (ctx.clock.elapsed() + PAUSE >= trial.deadline) throw notConfirmed(failures);
+    await ctx.clock.sleep(PAUSE, ctx.signal);
+  }
+  const { generation } = await confirmTransaction(ctx, trial.id, isInTime, keepBy(device.settings));
+  restoreDeltas(ctx);
+  return generation;
+}
+
+/** A tree that asks for what is there already is confirmed without a trial: only what the device remembers of it is new. */
+export function rememberConfirmed(ctx: RunContext, device: Device, plan: Plan): void {
+  for (const { path, bytes } of promotions(ctx, device, plan)) writeState(ctx, path, bytes);
+}
+
+interface Failure {
+  readonly probe: string;
+  readonly reason: string;
+}
+
+async function failuresOf(
+  ctx: RunContext,
+  device: Device,
+  probes: readonly Probe[],
+  deadline: number,
+): Promise<readonly Failure[]> {
+  // Connections made before the change prove nothing of what is true after it.
+  const http = ctx.openHttp(device.settings);
+  const left = AbortSignal.timeout(Math.max(1, deadline - ctx.clock.elapsed()));
+  const context = { ...ctx, signal: AbortSignal.any([ctx.signal, left]) };
+  try {
+    const told = await Promise.all(
+      probes.map(async (probe) => ({ probe: probe.name, reason: await probe.failure(context, http) })),
+    );
+    ctx.signal.throwIfAborted();
+    return told.flatMap(({ probe, reason }) => (reason === undefined ? [] : [{ probe, reason }]));
+  } finally {
+    await http.close();
+  }
+}
+
+function notConfirmed(failures: readonly Failure[]): ProvisionError {
+  const told = failures.map(({ probe, reason }) => `${probe}: ${reason}`).join("; ");
+  return new ProvisionError("NOT_CONFIRMED", `the new configuration did not prove itself in time (${told})`);
+}

@@ -1,0 +1,39 @@
+import type { Device, RunContext } from "../context.ts";
+import type { Plan } from "../plan.ts";
+import type { Confirmed, State } from "../state.ts";
+import { raiseFloor, remember } from "../tree/freshness.ts";
+import { printLatch } from "../trust.ts";
+
+/** What the device will know of the tree that this plan makes true. */
+export function confirmedBy(ctx: RunContext, { download, inputsAfter }: Plan): Confirmed {
+  return {
+    base: download.source.base.text,
+    resolver: download.source.resolver,
+    tree: download.manifest?.tree ?? "",
+    serial: download.manifest?.serial,
+    beacon: download.source.beacon,
+    digest: download.digest,
+    etag: download.etag,
+    modified: download.modified,
+    expires: download.manifest?.expires,
+    inputs: inputsAfter,
+    at: Math.floor(ctx.clock.now() / 1000),
+  };
+}
+
+/** Serial and time floor go up only, and never by what a laboratory tree says. */
+export function freshnessAfter(ctx: RunContext, device: Device, plan: Plan): Pick<State, "floor" | "trees"> {
+  const { manifest, proof } = plan.download;
+  const { floor, trees } = device.state;
+  if (manifest === undefined || proof.by === "lab") return { floor, trees };
+  return {
+    floor: raiseFloor(floor, manifest, ctx.clock.now(), proof.isClockProven),
+    trees: remember(trees, manifest),
+  };
+}
+
+/** The owner's file, where this tree writes one down. */
+export function ownerAfter(plan: Plan): Uint8Array | undefined {
+  const { latch } = plan.download.proof;
+  return latch === undefined ? undefined : Buffer.from(printLatch(latch));
+}

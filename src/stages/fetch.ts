@@ -1,0 +1,105 @@
+import type { Module, Transport } from "../api.ts";
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import type { Manifest } from "../tree/manifest.ts";
+import { parseUri, redactUri } from "../uri.ts";
+import { digestOfTree, inputsOf } from "./fetch/inputs.ts";
+import { readKeys } from "./fetch/keys.ts";
+import { type FetchedManifest, fetchManifest } from "./fetch/manifest.ts";
+import { proveTree, type TreeProof } from "./fetch/proof.ts";
+import { type Brought, fetchResources } from "./fetch/resources.ts";
+import { noteFullCheck } from "./full-check.ts";
+import type { Source } from "./geturi.ts";
+import { MOST_ATTEMPTS } from "./most-attempts.ts";
+
+/** A tree as far as it concerns this device: fetched, and proven to be its owner's. */
+export interface Download {
+  readonly kind: "tree";
+  readonly source: Source;
+  readonly manifest: Manifest | undefined;
+  readonly proof: TreeProof;
+  readonly transport: Transport;
+  /** What came for each module, by its name, in the order its resources stand in. */
+  readonly brought: Brought;
+  /** Of the manifest, or of the list of what came. */
+  readonly digest: string;
+  readonly etag: string | undefined;
+  readonly modified: string | undefined;
+}
+
+/** The server says that the confirmed tree is still the one. */
+export interface Unchanged {
+  readonly kind: "unchanged";
+  readonly source: Source;
+  readonly told: string;
+}
+
+/**
+ * Gets and proves the tree. If everything else the last confirmed plan was made from is as it was, one conditional request for the
+ * manifest answers the whole question. The proof comes before the first resource is asked for.
+ */
+export async function fetchTree(
+  ctx: RunContext,
+  device: Device,
+  source: Source,
+  modules: readonly Module[],
+): Promise<Download | Unchanged> {
+  const base = parseUri(source.base.text, "the provisioning URI");
+  const confirmed = device.state.confirmed;
+  const keys = readKeys(ctx);
+  const macros = baseMacros(device, source);
+  const inputs = inputsOf({ ...device, macros }, modules, keys, device.state.latch);
+  const isSameQuestion = !ctx.choices.isForced && confirmed?.base === base.text && confirmed.inputs === inputs;
+
+  const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
+  noteFullCheck(ctx);
+  if (answer.kind === "not-modified") return unchanged(ctx, device, source);
+
+  const proof = proveTree(ctx, device, source, keys, answer);
+  refuseKnownFailure(device, answer);
+  const brought = await fetchResources(ctx, device, { base, source, modules, macros, keys, proof, answer });
+  const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
+  ctx.log("info", `tree ${redactUri(base.text)}: ${proof.reason}, ${count(brought)} files`);
+  return {
+    kind: "tree",
+    source: { ...source, macros },
+    manifest: answer.manifest,
+    proof,
+    transport: answer.transport,
+    brought,
+    digest,
+    etag: answer.etag,
+    modified: answer.modified,
+  };
+}
+
+/** The macros resource URIs may use: the device's, the answer's, and `base_uri`. */
+export function baseMacros(device: Device, source: Source): Source["macros"] {
+  const hooked = [...device.macros].filter(([name]) => !source.macros.has(name));
+  return new Map([
+    ...hooked,
+    ...source.macros,
+    ["base_uri", { value: source.base.text, isTainted: false, origin: source.resolver, isLiteral: true }],
+  ]);
+}
+
+function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
+  const expires = device.state.confirmed?.expires;
+  if (expires !== undefined && Math.max(ctx.clock.now(), device.state.floor) > expires) {
+    throw new ProvisionError(
+      "MANIFEST_EXPIRED",
+      `the tree at ${redactUri(source.base.text)} expired ${new Date(expires).toISOString()}`,
+    );
+  }
+  return { kind: "unchanged", source, told: "the manifest is the confirmed one" };
+}
+
+function refuseKnownFailure(device: Device, answer: FetchedManifest): void {
+  const failed = device.state.failed;
+  if (failed === undefined || answer.manifest?.sha256 !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
+  throw new ProvisionError("GENERATION_BAD", `this tree was taken back ${failed.attempts} times: ${failed.reason}`);
+}
+
+function count(brought: Brought): number {
+  return [...brought.values()].reduce((sum, resources) => sum + resources.length, 0);
+}

@@ -1,0 +1,113 @@
+import type { Device, RunContext } from "../../context.ts";
+import { type ErrorCode, ProvisionError } from "../../errors.ts";
+import { judgeFreshness, recordOf } from "../../tree/freshness.ts";
+import { verifySignatures } from "../../tree/signature.ts";
+import { judge, type SignatureFacts, type TrustQuestion, type Verdict } from "../../trust.ts";
+import { redactUri } from "../../uri.ts";
+import type { Source } from "../geturi.ts";
+import type { Keys } from "./keys.ts";
+import type { FetchedManifest } from "./manifest.ts";
+
+/** Why the tree is believed. */
+export interface TreeProof {
+  readonly by: Extract<Verdict, { accepted: true }>["by"];
+  readonly reason: string;
+  readonly latch: Extract<Verdict, { accepted: true }>["latch"];
+  /** Fingerprints of the keys that signed. */
+  readonly signers: readonly string[];
+  readonly isClockProven: boolean;
+}
+
+/** The verdict on the tree, then whether it is fresh; the error's code says which was refused and why. */
+export function proveTree(
+  ctx: RunContext,
+  device: Device,
+  source: Source,
+  keys: Keys,
+  answer: FetchedManifest,
+): TreeProof {
+  const signatures = signatureFacts(device, keys, answer.bytes, answer.signature);
+  const question = questionAbout(device, source, answer.transport, signatures);
+  const verdict = judge(question);
+  if (!verdict.accepted) throw refusal(verdict, source, signatures);
+  if (verdict.by === "lab") ctx.log("warning", "trust is `any`: this tree proves nothing, for the laboratory only");
+  const isClockProven = ctx.clock.now() >= timeFloor(device);
+  if (verdict.by !== "lab") checkFreshness(ctx, device, source, answer, isClockProven);
+  return {
+    by: verdict.by,
+    reason: verdict.reason,
+    latch: verdict.latch,
+    signers: [...(signatures?.valid ?? [])],
+    isClockProven,
+  };
+}
+
+/** Milliseconds since 1970 that have surely passed: what manifests said before, and the firmware's build. */
+export function timeFloor(device: Pick<Device, "state" | "facts">): number {
+  return Math.max(device.state.floor, (device.facts.built ?? 0) * 1000);
+}
+
+export function signatureFacts(
+  device: Device,
+  keys: Keys,
+  bytes: Uint8Array,
+  signature: string | undefined,
+): SignatureFacts | undefined {
+  if (signature === undefined) return undefined;
+  return { ...verifySignatures(bytes, signature, keys), threshold: device.settings.main.threshold };
+}
+
+export function questionAbout(
+  device: Device,
+  source: Source,
+  transport: FetchedManifest["transport"],
+  signatures: SignatureFacts | undefined,
+): TrustQuestion {
+  return {
+    source: { resolver: source.resolver, evidence: source.evidence, isBaseTainted: source.base.isTainted },
+    transport,
+    isHostAllowed: device.settings.main.allowed_host.some((host) => host.toLowerCase() === transport.host),
+    signatures,
+    latch: device.state.latch,
+    policy: device.settings.main.trust,
+  };
+}
+
+function refusal(
+  verdict: Extract<Verdict, { accepted: false }>,
+  source: Source,
+  signatures: SignatureFacts | undefined,
+): ProvisionError {
+  const signed = signatures
+    ? `${signatures.valid.size} of ${signatures.threshold} signatures are good, ${signatures.wrong.length} wrong, ${signatures.unknown.length} of unknown keys`
+    : "there is no signature";
+  return new ProvisionError(
+    verdict.code,
+    `${redactUri(source.base.text)}, named by ${source.resolver}, is refused (${verdict.reason}): ${signed}`,
+  );
+}
+
+const FRESHNESS: Partial<Record<ErrorCode, string>> = {
+  SERIAL_LOWER: "is older than what this device has seen",
+  SERIAL_REUSED: "has the serial of another manifest",
+  MANIFEST_EXPIRED: "has expired",
+};
+
+function checkFreshness(
+  ctx: RunContext,
+  device: Device,
+  source: Source,
+  answer: FetchedManifest,
+  isClockProven: boolean,
+): void {
+  const { manifest } = answer;
+  if (manifest === undefined) return;
+  const known = recordOf(device.state.trees, manifest.tree);
+  const fresh = judgeFreshness(manifest, known, ctx.clock.now(), timeFloor(device), isClockProven);
+  if (fresh.isFresh) return;
+  const numbers = `serial ${manifest.serial ?? "none"}, known ${known?.serial ?? "none"}`;
+  throw new ProvisionError(
+    fresh.code,
+    `the manifest of ${redactUri(source.base.text)} ${FRESHNESS[fresh.code]} (${fresh.reason}: ${numbers})`,
+  );
+}

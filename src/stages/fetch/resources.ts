@@ -1,0 +1,182 @@
+import type { HttpAnswer, MacroTable, Module, Resource } from "../../api.ts";
+import type { Device, RunContext } from "../../context.ts";
+import { ProvisionError } from "../../errors.ts";
+import type { Expanded } from "../../macros.ts";
+import type { ManifestEntry } from "../../tree/manifest.ts";
+import { candidates, entryName } from "../../tree/resources.ts";
+import { judgeResource, type ResourcePlace } from "../../trust.ts";
+import { type PlainUri, parseUri, redactUri } from "../../uri.ts";
+import type { Source } from "../geturi.ts";
+import type { Keys } from "./keys.ts";
+import type { FetchedManifest } from "./manifest.ts";
+import { questionAbout, signatureFacts, type TreeProof } from "./proof.ts";
+import { type Wanted, wantedResources } from "./wanted.ts";
+
+/** Resources by the name of the module they are for. */
+export type Brought = ReadonlyMap<string, readonly Resource[]>;
+
+/** Where large bodies wait, in RAM. */
+export const SPOOL = "/var/run/uciprov/spool";
+
+const SIGNATURE_LIMIT = 16_384;
+
+interface Tree {
+  readonly base: PlainUri;
+  readonly source: Source;
+  readonly modules: readonly Module[];
+  readonly macros: MacroTable;
+  readonly keys: Keys;
+  readonly proof: TreeProof;
+  readonly answer: FetchedManifest;
+}
+
+/** One file to ask for: where, and what the manifest says of it. */
+interface Request {
+  readonly wanted: Wanted;
+  readonly expanded: Expanded;
+  readonly uri: PlainUri;
+  readonly place: ResourcePlace;
+  readonly entry: ManifestEntry | undefined;
+}
+
+/**
+ * Gets every resource the device's modules want, all at once; the first failure stops the others. With a manifest nothing is asked for
+ * that is not there; without one, a 404 means "not for me".
+ */
+export async function fetchResources(ctx: RunContext, device: Device, tree: Tree): Promise<Brought> {
+  const wanted = wantedResources(device.settings, tree.modules);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([ctx.signal, failed.signal]);
+  const context = { ...ctx, signal };
+  try {
+    const found = await Promise.all(wanted.map((one) => fetchFirst(context, device, tree, one)));
+    const brought = new Map<string, Resource[]>();
+    for (const [index, { module }] of wanted.entries()) {
+      const resource = found[index];
+      if (resource) brought.set(module.name, [...(brought.get(module.name) ?? []), resource]);
+    }
+    return brought;
+  } catch (thrown) {
+    failed.abort();
+    throw thrown;
+  }
+}
+
+/** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
+async function fetchFirst(ctx: RunContext, device: Device, tree: Tree, wanted: Wanted): Promise<Resource | undefined> {
+  for (const expanded of candidatesOf(wanted, tree)) {
+    const uri = parseUri(expanded.text, `resource ${wanted.name}`);
+    const request = { wanted, expanded, uri, ...placeOf(uri, tree) };
+    if (request.place === "unlisted") continue;
+    const resource = await fetchOne(ctx, device, tree, request);
+    if (resource !== undefined) return resource;
+  }
+  return undefined;
+}
+
+/** A resource named after something this device does not have is not for it; a wrong template is an error. */
+function candidatesOf(wanted: Wanted, tree: Tree): readonly Expanded[] {
+  const isDefault = wanted.module.resources?.[wanted.name]?.uri === wanted.template.text;
+  try {
+    return candidates(wanted.template, tree.macros);
+  } catch (thrown) {
+    if (isDefault && thrown instanceof ProvisionError && thrown.code === "MACRO_UNKNOWN") return [];
+    throw thrown;
+  }
+}
+
+function placeOf(uri: PlainUri, tree: Tree): { place: ResourcePlace; entry: ManifestEntry | undefined } {
+  const name = entryName(uri, tree.base);
+  if (name === undefined) return { place: "elsewhere", entry: undefined };
+  if (tree.answer.manifest === undefined) return { place: "no-manifest", entry: undefined };
+  const entry = tree.answer.manifest.entries.get(name);
+  return entry === undefined ? { place: "unlisted", entry } : { place: "listed", entry };
+}
+
+async function fetchOne(ctx: RunContext, device: Device, tree: Tree, request: Request): Promise<Resource | undefined> {
+  const { wanted, uri } = request;
+  const limit = device.settings.limits[wanted.size];
+  checkAnnounced(ctx, request, limit);
+  const spool = wanted.size === "large" ? `${SPOOL}/${wanted.module.name}-${wanted.name}` : undefined;
+  const answer = await device.http.get({
+    uri: uri.text,
+    limit,
+    signal: ctx.signal,
+    ...(spool === undefined ? {} : { spool }),
+  });
+  if (answer.kind !== "body") {
+    if (request.place !== "listed") return undefined;
+    throw new ProvisionError("HTTP_NOT_FOUND", `MANIFEST lists ${redactUri(uri.text)}, which is not there`);
+  }
+  await checkProof(ctx, device, tree, request, answer);
+  const signer = tree.proof.signers[0];
+  return {
+    name: wanted.name,
+    uri: uri.text,
+    size: answer.size,
+    sha256: answer.sha256,
+    origin: {
+      module: wanted.module.name,
+      uri: redactUri(uri.text),
+      ...(signer === undefined ? {} : { signer }),
+    },
+    content: spool === undefined ? { bytes: answer.bytes } : { spool },
+  };
+}
+
+/** What the manifest says of the size is checked against the limits and the free RAM before the body is asked for. */
+function checkAnnounced(ctx: RunContext, { wanted, uri, entry }: Request, limit: number): void {
+  if (entry?.size === undefined) return;
+  if (entry.size > limit) {
+    throw new ProvisionError("TOO_LARGE", `${redactUri(uri.text)} has ${entry.size} bytes, ${limit} are allowed`);
+  }
+  const free = wanted.size === "large" ? ctx.disk.free(SPOOL).bytes : Number.POSITIVE_INFINITY;
+  if (entry.size > free) {
+    throw new ProvisionError("NO_SPACE", `${redactUri(uri.text)} has ${entry.size} bytes, ${free} are free in RAM`);
+  }
+}
+
+async function checkProof(
+  ctx: RunContext,
+  device: Device,
+  tree: Tree,
+  request: Request,
+  answer: Extract<HttpAnswer, { kind: "body" }>,
+): Promise<void> {
+  const told = redactUri(request.uri.text);
+  if (request.entry && answer.sha256 !== request.entry.sha256) {
+    throw new ProvisionError(
+      "DIGEST_MISMATCH",
+      `${told} is not what the manifest says: SHA-256 ${answer.sha256}, listed ${request.entry.sha256}`,
+    );
+  }
+  const signature = request.place === "elsewhere" ? await ownSignature(ctx, device, request) : undefined;
+  const source =
+    request.place === "elsewhere" ? { ...tree.source, resolver: "settings", evidence: "local" as const } : tree.source;
+  const { signatures: _, ...question } = questionAbout(device, source, answer.transport, undefined);
+  const verdict = judgeResource({
+    ...question,
+    latch: tree.proof.latch ?? question.latch,
+    place: request.place,
+    isTainted: request.expanded.isTainted,
+    tree: tree.proof.by,
+    ownSignatures: signatureFacts(
+      device,
+      tree.keys,
+      signature ? bodyBytes(ctx, answer, request) : new Uint8Array(),
+      signature,
+    ),
+  });
+  if (!verdict.accepted) throw new ProvisionError(verdict.code, `${told} is refused (${verdict.reason})`);
+}
+
+async function ownSignature(ctx: RunContext, device: Device, { uri }: Request): Promise<string | undefined> {
+  if (uri.query !== undefined) return undefined;
+  const answer = await device.http.get({ uri: `${uri.text}.sig`, limit: SIGNATURE_LIMIT, signal: ctx.signal });
+  return answer.kind === "body" ? Buffer.from(answer.bytes).toString("utf8") : undefined;
+}
+
+function bodyBytes(ctx: RunContext, answer: Extract<HttpAnswer, { kind: "body" }>, { wanted }: Request): Uint8Array {
+  if (wanted.size === "small") return answer.bytes;
+  return ctx.disk.readBytes(`${SPOOL}/${wanted.module.name}-${wanted.name}`, answer.size) ?? new Uint8Array();
+}

@@ -1,0 +1,32 @@
+import { type Module, type ResourceRequest, type Template, template } from "../../api.ts";
+import type { Settings } from "../../settings.ts";
+
+/** One resource some module wants, with the settings' say in it. */
+export interface Wanted {
+  readonly module: Module;
+  readonly name: string;
+  readonly template: Template;
+  readonly size: ResourceRequest["size"];
+}
+
+/** The modules' own resources in their order, with other URIs where `config resource` gives them, then those it adds. */
+export function wantedResources(settings: Settings, modules: readonly Module[]): readonly Wanted[] {
+  return modules.flatMap((module) => {
+    const own = Object.entries(module.resources ?? {}).flatMap(([name, request]): Wanted[] => {
+      const setting = settings.resources.find((one) => one.name === name);
+      if (setting?.isEnabled === false) return [];
+      return [{ module, name, template: template(setting?.uri ?? request.uri), size: request.size }];
+    });
+    const added = settings.resources.flatMap((setting): Wanted[] => {
+      if (setting.module !== module.name || !setting.isEnabled || setting.uri === undefined) return [];
+      if (setting.name in (module.resources ?? {})) return [];
+      return [{ module, name: setting.name, template: template(setting.uri), size: addedSize(module) }];
+    });
+    return [...own, ...added];
+  });
+}
+
+/** What settings add to a module is of the size its own first resource has. */
+function addedSize(module: Module): ResourceRequest["size"] {
+  return Object.values(module.resources ?? {})[0]?.size ?? "small";
+}

@@ -1,0 +1,39 @@
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { TX } from "../transaction/layout.ts";
+import { packagesWithDeltas } from "./foreign-deltas.ts";
+
+/** Left free on the overlay whatever happens: a full one cannot even be mended. */
+const RESERVE = 131_072;
+/** What a file costs besides its bytes, on the file systems of flash. */
+const PER_FILE = 4096;
+
+/** Makes sure, before anything is written, that all of it will fit: the new files, the originals, the list of the way back. */
+export function preflight(ctx: RunContext, _device: Device, plan: Plan): void {
+  const need = neededBytes(ctx, plan);
+  const free = ctx.disk.free(TX.folder);
+  if (need.bytes + RESERVE > free.bytes || need.files > free.inodes) {
+    throw new ProvisionError(
+      "NO_SPACE",
+      `the plan needs ${need.bytes} bytes and ${need.files} files on the overlay, besides ${RESERVE} bytes kept free; free are ${free.bytes} and ${free.inodes}`,
+    );
+  }
+  const waiting = packagesWithDeltas(
+    ctx,
+    plan.packages.map((one) => one.name),
+  );
+  if (waiting.length > 0) ctx.log("warning", `somebody has uncommitted changes of ${waiting.join(", ")}`);
+}
+
+function neededBytes(ctx: RunContext, plan: Plan): { bytes: number; files: number } {
+  let bytes = 0;
+  let files = 8;
+  for (const action of plan.actions) {
+    const original = ctx.disk.stat(action.path);
+    if (original?.kind === "file") bytes += original.size + PER_FILE;
+    if (action.kind === "write") bytes += action.size + PER_FILE;
+    files += 2;
+  }
+  return { bytes, files };
+}

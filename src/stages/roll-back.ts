@@ -1,0 +1,48 @@
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { readState } from "../state.ts";
+import { readJournal } from "../transaction/journal.ts";
+import { forget, rollBack } from "../transaction/roll-back.ts";
+import { noteFailure } from "./failed-tree.ts";
+import { restoreDeltas } from "./foreign-deltas.ts";
+import { reload } from "./reload.ts";
+
+const DEADLINE = 120_000;
+
+/**
+ * After a failure from apply on: every file goes back, services are reloaded with the old configuration, the attempt is counted. Gives back the
+ * error that the run ends with: the failure itself if nothing had landed yet, else one that says so. Even a run that was asked to stop
+ * finishes this.
+ */
+export async function takeBackTrial(
+  ctx: RunContext,
+  device: Device,
+  plan: Plan,
+  failure: ProvisionError,
+): Promise<ProvisionError> {
+  const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
+  try {
+    const hadLanded = readJournal(ctx.disk)?.state !== undefined || failure.exit === "rolled-back";
+    const back = await rollBack(calm, `${failure.code}: ${failure.message}`.slice(0, 500));
+    restoreDeltas(calm);
+    if (back === undefined && !hadLanded) return failure;
+    if (back !== undefined) {
+      noteFailure(calm, readState(calm.disk), back.tree, back.reason);
+      forget(calm);
+      await reload(
+        calm,
+        device.settings,
+        plan.packages.map((one) => one.name),
+      );
+    }
+  } catch (thrown) {
+    ctx.log(
+      "error",
+      "the way back is not finished: recover.sh does it at the next boot, or the next run before anything else",
+    );
+    return new ProvisionError("APPLY_FAILED", failure.message, { cause: thrown, findings: failure.findings });
+  }
+  if (failure.exit === "rolled-back") return failure;
+  return new ProvisionError("APPLY_FAILED", `taken back: ${failure.message}`, { cause: failure });
+}

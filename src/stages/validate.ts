@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import type { Change, Finding, Module, PlanContext, Resource } from "../api.ts";
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { printOwned, STATE } from "../state.ts";
+import { stepsOf } from "../transaction/steps.ts";
+import type { Download } from "./fetch.ts";
+import { planFiles } from "./validate/files.ts";
+import { packagePlanner } from "./validate/packages.ts";
+import { settling } from "./validate/settling.ts";
+
+/**
+ * Lets every module turn what came into changes, and makes the plan of them. All faults of the tree are told together; with one of them no
+ * plan is made. Nothing is written.
+ */
+export async function planChanges(
+  ctx: RunContext,
+  device: Device,
+  download: Download,
+  modules: readonly Module[],
+): Promise<Plan> {
+  const findings: Finding[] = [];
+  const packages = packagePlanner(ctx, device);
+  const fileChanges: Exclude<Change, { kind: "uci" }>[] = [];
+  for (const module of modules) {
+    const context = planContext(ctx, device, download, module, packages.planned, findings);
+    for (const change of (await module.plan?.(context)) ?? []) {
+      if (change.kind === "uci") packages.add(change);
+      else fileChanges.push(change);
+    }
+  }
+  const uci = packages.settle();
+  const files = planFiles(ctx, device, fileChanges);
+  findings.push(...uci.findings, ...files.findings);
+  refuseFaulty(findings);
+  for (const { path, isKept } of [...uci.drift, ...files.drift]) {
+    ctx.log("warning", `${path} was changed on the device: ${isKept ? "it stays so" : "the tree has its way"}`);
+  }
+  const actions = withOwnership(ctx, device, [...uci.actions, ...files.actions], {
+    uci: uci.records,
+    files: files.record,
+  });
+  return {
+    download,
+    packages: uci.packages,
+    files: files.files,
+    drift: [...uci.drift, ...files.drift],
+    findings,
+    actions,
+    ...settling(ctx, device, download, modules, packages.planned),
+  };
+}
+
+/** Only what makes a difference; PLAN_INVALID tells what can't be put in place, while nothing has been touched. */
+function withOwnership(
+  ctx: RunContext,
+  device: Device,
+  actions: Plan["actions"],
+  owned: Parameters<typeof printOwned>[0],
+): Plan["actions"] {
+  const before = Buffer.from(printOwned(device.state.owned));
+  const bytes = Buffer.from(printOwned(owned));
+  const record = before.equals(bytes) ? [] : [ownershipFile(bytes)];
+  return stepsOf(ctx.disk, [...actions, ...record]).map((step) => step.action);
+}
+
+function ownershipFile(bytes: Uint8Array): Plan["actions"][number] {
+  return {
+    kind: "write",
+    path: STATE.owned,
+    content: { kind: "bytes", bytes },
+    size: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    mode: 0o600,
+  };
+}
+
+function refuseFaulty(findings: readonly Finding[]): void {
+  const wrong = findings.filter((finding) => finding.severity === "error");
+  const [first] = wrong;
+  if (first === undefined) return;
+  const code = wrong.every((finding) => finding.code === first.code) ? first.code : "PLAN_INVALID";
+  const count = wrong.length === 1 ? "a fault" : `${wrong.length} faults`;
+  throw new ProvisionError(code, `the tree has ${count}`, { findings });
+}
+
+function planContext(
+  ctx: RunContext,
+  device: Device,
+  download: Download,
+  module: Module,
+  planned: PlanContext["uci"],
+  findings: Finding[],
+): PlanContext {
+  const resources = download.brought.get(module.name) ?? [];
+  const resource = (name: string) => resources.find((one) => one.name === name);
+  const finding: PlanContext["finding"] = (severity, code, message, place) =>
+    findings.push({ severity, code, message, ...(place === undefined ? {} : { place }) });
+  const owned = new Set(
+    Object.entries(device.state.owned.files ?? {})
+      .filter(([, one]) => one.module === module.name)
+      .map(([path]) => path),
+  );
+  return {
+    resources,
+    resource,
+    text: (name) => textOf(resource(name), finding),
+    uci: planned,
+    files: ctx.disk,
+    stream: (one) => ("spool" in one.content ? ctx.stream(one.content.spool) : once(one.content.bytes)),
+    settings: device.settings,
+    facts: device.facts,
+    macros: download.source.macros,
+    signal: ctx.signal,
+    owned,
+    finding,
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function textOf(resource: Resource | undefined, finding: PlanContext["finding"]): string | undefined {
+  if (resource === undefined || !("bytes" in resource.content)) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(resource.content.bytes);
+  } catch {
+    finding("error", "PLAN_INVALID", `${resource.name} is no UTF-8 text`, { file: resource.uri });
+    return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import { createHash } from "node:crypto";
+import type { Change, Finding } from "../../api.ts";
+import type { Device, RunContext } from "../../context.ts";
+import { ProvisionError } from "../../errors.ts";
+import { type FileAction, type FileRecord, type FileState, settleFiles } from "../../ownership.ts";
+import { whyForbidden } from "../../paths.ts";
+import type { DriftPlan, FilePlan } from "../../plan.ts";
+import { STATE } from "../../state.ts";
+import type { Action } from "../../transaction/order.ts";
+
+/** A file that is to come back whole must fit into memory once. */
+const ORIGINAL_LIMIT = 33_554_432;
+/** Texts longer than this are told by size, not by line. */
+const TOLD_LIMIT = 16_384;
+
+export interface FilesPlanned {
+  readonly files: readonly FilePlan[];
+  readonly actions: readonly Action[];
+  readonly record: FileRecord;
+  readonly drift: readonly DriftPlan[];
+  readonly findings: readonly Finding[];
+}
+
+/** Settles the file changes of all modules against the ownership record and the device. */
+export function planFiles(
+  ctx: RunContext,
+  device: Device,
+  wanted: readonly Exclude<Change, { kind: "uci" }>[],
+): FilesPlanned {
+  const record = device.state.owned.files ?? {};
+  const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
+  const isProtected = (path: string) => protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
+  const settlement = settleFiles(record, wanted, (path) => stateOf(ctx, path), isProtected);
+  const findings = [...forbidden(wanted), ...settlement.findings];
+  if (findings.some((finding) => finding.severity === "error")) {
+    return { files: [], actions: [], record, drift: [], findings };
+  }
+  return {
+    files: settlement.actions.map((action) => filePlan(ctx, action)),
+    actions: [
+      ...settlement.save.map(({ path, sha256 }) => keepOriginal(ctx, path, sha256)),
+      ...settlement.actions.map((action) => asAction(ctx, action)),
+      ...settlement.drop.map((sha256): Action => ({ kind: "remove", path: original(sha256) })),
+    ],
+    record: settlement.record,
+    drift: settlement.drift.map(({ path, outcome }) => ({ path, isKept: outcome === "kept" })),
+    findings,
+  };
+}
+
+/** Whatever the module, some places are no tree's to write. */
+function forbidden(wanted: readonly Exclude<Change, { kind: "uci" }>[]): Finding[] {
+  return wanted.flatMap((change): Finding[] => {
+    const reason = whyForbidden(change.path);
+    if (reason === undefined) return [];
+    return [
+      {
+        code: "PATH_FORBIDDEN",
+        severity: "error",
+        message: `${change.path}: ${reason}`,
+        place: { ...(change.origin.uri === undefined ? {} : { file: change.origin.uri }), option: change.path },
+      },
+    ];
+  });
+}
+
+function stateOf(ctx: RunContext, path: string): FileState {
+  const stat = ctx.disk.stat(path);
+  if (stat === undefined) return { kind: "absent" };
+  if (stat.kind === "symlink") return { kind: "symlink", target: ctx.disk.readLink(path) ?? "" };
+  if (stat.kind !== "file") return { kind: "other" };
+  const bytes = ctx.disk.readBytes(path, ORIGINAL_LIMIT) ?? new Uint8Array();
+  const { mode, size, uid, gid } = stat;
+  return { kind: "file", sha256: createHash("sha256").update(bytes).digest("hex"), mode, size, uid, gid };
+}
+
+function original(sha256: string): string {
+  return `${STATE.originals}/${sha256}`;
+}
+
+function keepOriginal(ctx: RunContext, path: string, sha256: string): Action {
+  const bytes = ctx.disk.readBytes(path, ORIGINAL_LIMIT) ?? new Uint8Array();
+  return {
+    kind: "write",
+    path: original(sha256),
+    content: { kind: "bytes", bytes },
+    size: bytes.length,
+    sha256,
+    mode: 0o600,
+  };
+}
+
+function asAction(ctx: RunContext, action: FileAction): Action {
+  if (action.kind === "restore") return restoring(ctx, action.path, action.to);
+  const { change } = action;
+  if (change.kind === "remove") return { kind: "remove", path: change.path };
+  if (change.kind === "symlink") return { kind: "symlink", path: change.path, target: change.target };
+  const { path, content, size, sha256, mode } = change;
+  return { kind: "write", path, content, size, sha256, mode };
+}
+
+function restoring(ctx: RunContext, path: string, to: FileState): Action {
+  if (to.kind === "symlink") return { kind: "symlink", path, target: to.target };
+  if (to.kind !== "file") return { kind: "remove", path };
+  const bytes = ctx.disk.readBytes(original(to.sha256), ORIGINAL_LIMIT);
+  if (bytes === undefined) {
+    throw new ProvisionError("STATE_INVALID", `the original of ${path} is not kept any more`, {
+      place: { file: original(to.sha256) },
+    });
+  }
+  const owner = { ...(to.uid === undefined ? {} : { uid: to.uid }), ...(to.gid === undefined ? {} : { gid: to.gid }) };
+  const content = { kind: "bytes", bytes } as const;
+  return { kind: "write", path, content, size: bytes.length, sha256: to.sha256, mode: to.mode, ...owner };
+}
+
+function filePlan(ctx: RunContext, action: FileAction): FilePlan {
+  const { path } = action;
+  if (action.kind === "restore") return { path, act: "restored", origin: { module: action.module } };
+  const { change } = action;
+  if (change.kind === "remove") return { path, act: "removed", origin: change.origin };
+  if (change.kind === "symlink") return { path, act: "linked", origin: change.origin };
+  const before = ctx.disk.stat(path);
+  const text = change.content.kind === "bytes" ? toldText(ctx, path, change.content.bytes) : undefined;
+  return {
+    path,
+    act: before === undefined ? "new" : "changed",
+    origin: change.origin,
+    mode: change.mode,
+    size: change.size,
+    ...(text === undefined ? {} : { text }),
+  };
+}
+
+function toldText(ctx: RunContext, path: string, bytes: Uint8Array): FilePlan["text"] {
+  const stat = ctx.disk.stat(path);
+  if (bytes.length > TOLD_LIMIT || (stat?.kind === "file" && stat.size > TOLD_LIMIT)) return undefined;
+  const before = stat?.kind === "file" ? (ctx.disk.readBytes(path, TOLD_LIMIT) ?? new Uint8Array()) : new Uint8Array();
+  if (before.includes(0) || bytes.includes(0)) return undefined;
+  return { before: Buffer.from(before).toString("utf8"), after: Buffer.from(bytes).toString("utf8") };
+}

@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import type { Finding, Origin } from "../../api.ts";
+import type { UciChange } from "../../changes.ts";
+import type { Device, RunContext } from "../../context.ts";
+import { ProvisionError } from "../../errors.ts";
+import type { DriftPlan, PackagePlan } from "../../plan.ts";
+import type { Action } from "../../transaction/order.ts";
+import { diffPackages } from "../../uci/diff.ts";
+import type { UciPackage } from "../../uci/model.ts";
+import { parsePackage } from "../../uci/parse.ts";
+import { printConfig } from "../../uci/print.ts";
+import type { PackageRecord } from "../../uci/record.ts";
+import { type Layer, type Settled, settle } from "../../uci/settle.ts";
+
+/** What libuci gives a file it makes (openwrt/uci uci.h, UCI_FILEMODE). */
+const NEW_MODE = 0o600;
+const LIMIT = 16_777_216;
+
+/**
+ * Never changed by a tree, whoever signed it: what decides whom the device believes (design §5). Said here, in one place, for every way in.
+ */
+const OURS = [
+  "uciprov.main.trust",
+  "uciprov.main.threshold",
+  "uciprov.main.allowed_host",
+  "uciprov.main.ca",
+  "uciprov.main.system_ca",
+  "uciprov.main.pin",
+  "uciprov.main.client_cert",
+  "uciprov.main.client_key",
+  "uciprov.main.protect",
+  "uciprov.dnssec.anchor",
+];
+
+export interface PackagesPlanned {
+  readonly packages: readonly PackagePlan[];
+  readonly actions: readonly Action[];
+  readonly records: Readonly<Record<string, PackageRecord>>;
+  readonly drift: readonly DriftPlan[];
+  readonly findings: readonly Finding[];
+}
+
+/** Gathers the UCI changes of all modules, shows how a package would be with them, and settles them at the end. */
+export interface PackagePlanner {
+  add(change: UciChange): void;
+  readonly planned: (name: string) => UciPackage | undefined;
+  settle(): PackagesPlanned;
+}
+
+export function packagePlanner(ctx: RunContext, device: Device): PackagePlanner {
+  const changes = new Map<string, UciChange[]>();
+  const current = new Map<string, UciPackage | undefined>();
+  const settled = new Map<string, Settled>();
+  const records = device.state.owned.uci;
+  const protect = [...device.settings.main.protect.filter((path) => !path.startsWith("/")), ...OURS];
+
+  const read = (name: string): UciPackage | undefined => {
+    if (!current.has(name)) current.set(name, readPackage(ctx, name));
+    return current.get(name);
+  };
+  const settleOne = (name: string): Settled => {
+    const known = settled.get(name);
+    if (known) return known;
+    const layers = (changes.get(name) ?? []).map(asLayer);
+    const made = settle(read(name), records[name], layers, protect);
+    settled.set(name, made);
+    return made;
+  };
+  return {
+    add(change) {
+      changes.set(change.package, [...(changes.get(change.package) ?? []), change]);
+      settled.delete(change.package);
+    },
+    planned(name) {
+      if (!changes.has(name) && records[name] === undefined) return read(name);
+      const made = settleOne(name);
+      return made.isAbsent ? undefined : made.desired;
+    },
+    settle() {
+      const names = [...new Set([...Object.keys(records), ...changes.keys()])].sort();
+      const all = names.map((name) => ({ name, before: read(name), made: settleOne(name) }));
+      const different = all.map((one) => ({
+        ...one,
+        diff: diffPackages(one.before, one.made.isAbsent ? undefined : one.made.desired),
+      }));
+      const changed = different.filter(({ diff }) => diff.change !== "none");
+      return {
+        packages: changed.map(({ name, diff, made }) => ({ name, diff, origins: originsOf(made) })),
+        actions: changed.map(({ name, made }) => actionFor(ctx, name, made)),
+        records: Object.fromEntries(all.flatMap(({ name, made }) => (made.record ? [[name, made.record]] : []))),
+        drift: all.flatMap(({ made }) => made.drift.map(({ path, isKept }) => ({ path, isKept }))),
+        findings: [...all.flatMap(({ made }) => made.findings), ...conflicts(changes)],
+      };
+    },
+  };
+}
+
+/** The device's own file. UCI_INVALID if it cannot be read: replacing what nobody understands would lose it. */
+function readPackage(ctx: RunContext, name: string): UciPackage | undefined {
+  const path = `/etc/config/${name}`;
+  const bytes = ctx.disk.readBytes(path, LIMIT);
+  if (bytes === undefined) return undefined;
+  try {
+    return parsePackage(bytes, { name, file: path });
+  } catch (cause) {
+    throw new ProvisionError("UCI_INVALID", `the device's own ${path} cannot be read`, { cause });
+  }
+}
+
+function asLayer({ layer, origin }: UciChange): Layer {
+  return { ...layer, origin: told(origin) };
+}
+
+function told({ module, uri, signer, detail }: Origin): string {
+  return [uri ?? module, detail, signer && `signed by ${signer}`].filter(Boolean).join(", ");
+}
+
+function actionFor(ctx: RunContext, name: string, made: Settled): Action {
+  const path = `/etc/config/${name}`;
+  if (made.isAbsent) return { kind: "remove", path };
+  const bytes = printConfig(made.desired);
+  return {
+    kind: "write",
+    path,
+    content: { kind: "bytes", bytes },
+    size: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    mode: ctx.disk.stat(path)?.mode ?? NEW_MODE,
+  };
+}
+
+function originsOf({ desired, origin }: Settled): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [index, section] of desired.sections.entries()) {
+    const name = section.name ?? `@${section.type}[${countBefore(desired, index)}]`;
+    for (const option of section.options) {
+      const by = origin(section, option.name);
+      if (by !== undefined) found[`${name}.${option.name}`] = by;
+    }
+  }
+  return found;
+}
+
+function countBefore({ sections }: UciPackage, index: number): number {
+  const type = sections[index]?.type;
+  return sections.slice(0, index).filter((section) => section.type === type).length;
+}
+
+/** Two modules that want one package as a whole, or one option of it differently: neither silently wins. */
+function conflicts(changes: ReadonlyMap<string, readonly UciChange[]>): Finding[] {
+  return [...changes].flatMap(([name, all]) => {
+    const modules = new Set(all.map((change) => change.origin.module));
+    if (modules.size < 2) return [];
+    const replacing = all.find((change) => change.layer.mode === "replace");
+    if (replacing) return [conflict(name, replacing.origin.module, [...modules])];
+    return optionConflicts(name, all);
+  });
+}
+
+function optionConflicts(name: string, changes: readonly UciChange[]): Finding[] {
+  const setBy = new Map<string, { module: string; value: string }>();
+  const findings: Finding[] = [];
+  for (const { layer, origin } of changes) {
+    if (layer.mode === "batch") continue;
+    for (const section of layer.content.sections) {
+      if (section.name === undefined) continue;
+      for (const option of section.options) {
+        const path = `${name}.${section.name}.${option.name}`;
+        const value = JSON.stringify(option.value);
+        const other = setBy.get(path);
+        if (other && other.module !== origin.module && other.value !== value) {
+          findings.push(conflict(path, origin.module, [other.module, origin.module]));
+        }
+        setBy.set(path, { module: origin.module, value });
+      }
+    }
+  }
+  return findings;
+}
+
+function conflict(path: string, by: string, modules: readonly string[]): Finding {
+  return {
+    code: "UCI_CONFLICT",
+    severity: "error",
+    message: `${path} is set by ${modules.join(" and ")}; ${by} came last`,
+    place: { option: path },
+  };
+}

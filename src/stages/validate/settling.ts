@@ -1,0 +1,81 @@
+import type { MacroTable, Module, PlanContext } from "../../api.ts";
+import type { Device, RunContext } from "../../context.ts";
+import { hostnameIn } from "../../hostname.ts";
+import type { Expanded } from "../../macros.ts";
+import { candidates, entryName } from "../../tree/resources.ts";
+import { parseUri } from "../../uri.ts";
+import { inputsOf } from "../fetch/inputs.ts";
+import { readKeys } from "../fetch/keys.ts";
+import { type Wanted, wantedResources } from "../fetch/wanted.ts";
+import type { Download } from "../fetch.ts";
+
+/**
+ * Whether the tree, once it is true, would still choose the same files: a plan that ends the first boot (`fd`) or gives the device its
+ * hostname may change what its own URIs say. Also what the next run will find the plan to have been made from.
+ */
+export function settling(
+  ctx: RunContext,
+  device: Device,
+  download: Download,
+  modules: readonly Module[],
+  planned: PlanContext["uci"],
+): { readonly unsettled: string | undefined; readonly inputsAfter: string } {
+  const now = download.source.macros;
+  const after = macrosAfter(now, planned);
+  const changed = new Set([...after].filter(([name, one]) => now.get(name)?.value !== one.value).map(([name]) => name));
+  const unsettled = changed.size === 0 ? undefined : firstUnsettled(device, download, modules, after, changed);
+  const macros = unsettled === undefined ? after : now;
+  const latch = download.proof.latch ?? device.state.latch;
+  return { unsettled, inputsAfter: inputsOf({ ...device, macros }, modules, readKeys(ctx), latch) };
+}
+
+function macrosAfter(now: MacroTable, planned: PlanContext["uci"]): MacroTable {
+  const after = new Map(now);
+  const set = (name: string, value: string): void => {
+    const before = after.get(name);
+    if (before !== undefined) after.set(name, { ...before, value });
+  };
+  set("fd", "");
+  const hostname = hostnameIn(planned("system"));
+  set("hostname", hostname);
+  const domain = now.get("domain")?.value;
+  if (domain !== undefined) set("fqdn", `${hostname}.${domain}`);
+  return after;
+}
+
+function firstUnsettled(
+  device: Device,
+  download: Download,
+  modules: readonly Module[],
+  after: MacroTable,
+  changed: ReadonlySet<string>,
+): string | undefined {
+  for (const wanted of wantedResources(device.settings, modules)) {
+    const next = choices(wanted, after);
+    const guilty = next?.flatMap((one) => [...one.used]).find((name) => changed.has(name));
+    if (guilty === undefined || next === undefined) continue;
+    const chosen = download.brought.get(wanted.module.name)?.find((resource) => resource.name === wanted.name)?.uri;
+    if (chooses(download, next) !== chosen) return guilty;
+  }
+  return undefined;
+}
+
+function choices(wanted: Wanted, macros: MacroTable): readonly Expanded[] | undefined {
+  try {
+    return candidates(wanted.template, macros);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which of these the tree has. Without a manifest only another pass can tell, unless the file came in this one. */
+function chooses(download: Download, next: readonly Expanded[]): string | undefined {
+  const base = parseUri(download.source.base.text, "the provisioning URI");
+  for (const { text } of next) {
+    const uri = parseUri(text, "a resource");
+    const name = entryName(uri, base);
+    const isHere = name !== undefined && download.manifest !== undefined ? download.manifest.entries.has(name) : true;
+    if (isHere) return uri.text;
+  }
+  return undefined;
+}
