@@ -17,9 +17,8 @@ export interface MarkedFile {
 /** Reads a file of lines; bytes of any kind pass unchanged. */
 export function readMarked(bytes: Uint8Array): MarkedFile {
   // Latin-1 stands for bytes: one character for each, whatever the encoding of other people's lines.
-  const all = Buffer.from(bytes)
-    .toString("latin1")
-    .split(/(?<=\n)/);
+  const text = Buffer.from(bytes).toString("latin1");
+  const all = text === "" ? [] : text.split(/(?<=\n)/);
   const blocks = findBlocks(all);
   const isOurs = (at: number): boolean => blocks.some(({ begin, end }) => at >= begin && at <= end);
   const others = all.filter((_, at) => !isOurs(at));
