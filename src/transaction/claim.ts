@@ -33,24 +33,34 @@ const PAUSE = 100;
  * Takes the right to decide, which one process at a time can hold: the run that confirms, or the watcher that takes back.
  * Everyone puts a file with its own name first and *then* looks for others' files: of two that come at the same moment at least one
  * sees the other and steps back, so both never hold it. Files of dead processes count for nothing.
- * BUSY: somebody else decides, for longer than a few seconds.
+ * BUSY: somebody else decides, for longer than a few seconds. On a full disk a claim to take back is had without a file: to
+ * confirm a file is needed, so nobody can confirm meanwhile.
  */
-export async function takeClaim({ disk, processes }: TransactionHost): Promise<Claim> {
+export async function takeClaim({ disk, processes }: TransactionHost, to: "go on" | "take back"): Promise<Claim> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const claim = tryClaim(disk, processes);
+    const claim = tryClaim(disk, processes, to);
     if (claim !== undefined) return claim;
     await new Promise((done) => setTimeout(done, PAUSE * (0.5 + Math.random())));
   }
   throw new ProvisionError("BUSY", "another process decides about the open transaction");
 }
 
-function tryClaim(disk: Disk, processes: Processes): Claim | undefined {
+function tryClaim(disk: Disk, processes: Processes, to: "go on" | "take back"): Claim | undefined {
   const own = `${TX.folder}/${PREFIX}${processes.self}`;
   const release = (): void => unlinkIfThere(disk, own);
-  if (disk.stat(own) === undefined) disk.writeNew(own, new Uint8Array(), { mode: 0o600 });
+  if (disk.stat(own) === undefined) putClaim(disk, own, to);
   if (!otherClaims(disk, processes).some((token) => processes.isAlive(token))) return { release };
   release();
   return undefined;
+}
+
+function putClaim(disk: Disk, path: string, to: "go on" | "take back"): void {
+  try {
+    disk.writeNew(path, new Uint8Array(), { mode: 0o600 });
+  } catch (thrown) {
+    const isFull = thrown instanceof ProvisionError && thrown.code === "NO_SPACE";
+    if (!isFull || to === "go on") throw thrown;
+  }
 }
 
 /** Removes what dead processes left; a dead process never comes back, so this needs no claim. */

@@ -23,7 +23,7 @@ export async function confirmTransaction(
   isInTime: () => boolean,
   keep: Keep,
 ): Promise<Confirmed> {
-  const claim = await takeClaim(host);
+  const claim = await takeClaim(host, "go on");
   try {
     const journal = readJournal(host.disk);
     if (journal?.id !== id || journal.state !== "trial") {

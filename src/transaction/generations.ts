@@ -65,9 +65,8 @@ export function undoTo(files: Files, number: number): Action[] {
 function laterThan(files: Files, number: number): number[] {
   const known = numbers(files).filter((one) => readMeta(files, one) !== undefined);
   const later = known.filter((one) => one > number);
-  const isReachable = known.includes(number) || (later.length > 0 && later.at(-1) === number + 1);
-  const isGapless = later.every((one, index) => index === 0 || one === (later[index - 1] ?? 0) - 1);
-  if (isReachable && isGapless) return later;
+  const newest = known[0] ?? 0;
+  if (newest >= number && newest - number === later.length && newest > 0) return later;
   throw new ProvisionError("GENERATION_UNKNOWN", `there is no way back to generation ${number}`);
 }
 

@@ -32,7 +32,7 @@ export async function prepare(
   if (steps.length === 0) return { kind: "nothing" };
 
   makeFolders(host.disk, TX.folder, 0o700);
-  const claim = await takeClaim(host);
+  const claim = await takeClaim(host, "go on");
   try {
     const journal = await writeAll(host, order, steps, copyArchived);
     return { kind: "ready", journal, steps, claim };

@@ -32,7 +32,7 @@ export async function recover(
     return { kind: "none" };
   }
   if (found.state === "rolled-back") return takeBack(host, found, "");
-  const claim = await takeClaim(host);
+  const claim = await takeClaim(host, "take back");
   try {
     const journal = readJournal(host.disk);
     return journal === undefined ? { kind: "none" } : recoverFrom(host, journal, how);

@@ -26,7 +26,7 @@ export interface RolledBack {
  */
 export async function rollBack(host: TransactionHost, reason: string): Promise<RolledBack | undefined> {
   if (readJournal(host.disk) === undefined) return undefined;
-  const claim = await takeClaim(host);
+  const claim = await takeClaim(host, "take back");
   try {
     const journal = readJournal(host.disk);
     if (journal === undefined || journal.state === "confirmed") return undefined;
