@@ -1,0 +1,136 @@
+import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
+import { expandUri, type MacroTable } from "../macros.ts";
+import { errorFacts, type Paint } from "../messages.ts";
+import { plugins } from "../registry.ts";
+import type { Answer } from "../stages/geturi.ts";
+import { askAll } from "../stages/geturi.ts";
+import { preinit } from "../stages/preinit.ts";
+import type { Command, Invocation } from "./command.ts";
+import { openRun } from "./open-run.ts";
+
+/** Who was asked for the URI, what each answered, and why it won or lost. */
+export const explain: Command = {
+  name: "explain",
+  form: "explain",
+  meaning: "ask every resolver and show why each answer wins or loses",
+  async run(invocation) {
+    const { ctx, device } = openDevice(invocation);
+    try {
+      const { answers, chosen } = await askAll(ctx, device, plugins.resolvers, undefined);
+      const told = answers.map((answer) => ({ answer, why: why(answer, chosen) }));
+      if (invocation.flags.isJson)
+        invocation.print(JSON.stringify({ answers: told.map(({ answer, why }) => facts(answer, why)) }));
+      else for (const { answer, why } of told) invocation.print(line(answer, why, answer === chosen, invocation.paint));
+      const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
+      return chosen ? "provisioned" : (failure?.exit ?? "no-uri");
+    } finally {
+      await device.http.close();
+    }
+  },
+};
+
+/** What one resolver says now, or the one a run would take. */
+export const resolve: Command = {
+  name: "resolve",
+  form: "resolve [NAME]",
+  meaning: "print the URI a run would take, or what one resolver says",
+  async run(invocation) {
+    const { ctx, device } = openDevice(invocation);
+    try {
+      const [name] = invocation.words;
+      const asked = name === undefined ? plugins.resolvers : plugins.resolvers.filter((one) => one.name === name);
+      if (asked.length === 0) throw new ProvisionError("USAGE", `no resolver is named ${name}`);
+      const { answers, chosen } = await askAll(ctx, device, asked, undefined);
+      const failure = answers.find((answer) => answer.error)?.error;
+      if (chosen?.evidence === undefined)
+        throw failure ?? new ProvisionError("NO_URI", "nobody names a provisioning URI");
+      const uri = expandUri(chosen.evidence.uri, withMacros(device.macros, chosen)).text;
+      invocation.print(invocation.flags.isJson ? JSON.stringify({ resolver: chosen.resolver, uri }) : uri);
+      return "provisioned";
+    } finally {
+      await device.http.close();
+    }
+  },
+};
+
+/** All macros of this device, expanded as far as they go. */
+export const macros: Command = {
+  name: "macros",
+  form: "macros",
+  meaning: "list the macros this device has, with values and where they come from",
+  async run(invocation) {
+    const { device } = openDevice(invocation);
+    const rows = [...device.macros].sort(([a], [b]) => (a < b ? -1 : 1));
+    if (invocation.flags.isJson) {
+      invocation.print(
+        JSON.stringify(
+          Object.fromEntries(rows.map(([name, { value, isTainted, origin }]) => [name, { value, isTainted, origin }])),
+        ),
+      );
+      return "provisioned";
+    }
+    for (const [name, { value, isTainted, origin }] of rows) {
+      const taint = isTainted ? `, ${invocation.paint.warn("taught by the network")}` : "";
+      invocation.print(`${`{${name}}`.padEnd(14)} ${value.padEnd(28)} ${invocation.paint.quiet(origin)}${taint}`);
+    }
+    return "provisioned";
+  },
+};
+
+function openDevice(invocation: Invocation): { ctx: RunContext; device: Device } {
+  const ctx = openRun(invocation, { isDry: true });
+  return { ctx, device: preinit(ctx) };
+}
+
+function withMacros(table: MacroTable, { evidence, resolver }: Answer): MacroTable {
+  const taught = Object.entries(evidence?.macros ?? {}).filter(([name]) => !table.has(name));
+  return new Map([
+    ...table,
+    ...taught.map(([name, value]) => [name, { value, isTainted: true, origin: resolver, isLiteral: true }] as const),
+  ]);
+}
+
+function why(answer: Answer, chosen: Answer | undefined): string {
+  if (answer === chosen) return "taken: the first in order that knows";
+  if (answer.blockedBy) return `not taken: ${answer.blockedBy} should know, could not find out, and is trusted no less`;
+  switch (answer.said) {
+    case "source":
+      return `not taken: ${chosen?.resolver} stands before it`;
+    case "nothing":
+      return "knows of none";
+    case "off":
+      return "switched off, or not set";
+    case "error":
+      return "should know, and could not find out";
+    case "unasked":
+      return "not asked";
+  }
+}
+
+function line(answer: Answer, reason: string, isChosen: boolean, paint: Paint): string {
+  const mark = isChosen ? paint.good("→") : answer.said === "error" ? paint.bad("✗") : " ";
+  const said = answer.evidence
+    ? ` ${answer.evidence.uri.text} (${answer.evidence.evidence} evidence${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
+    : "";
+  const failed = answer.error ? ` ${answer.error.code}: ${answer.error.message}` : "";
+  return `${mark} ${answer.resolver.padEnd(8)}${reason}${said}${failed}`;
+}
+
+function facts(answer: Answer, reason: string): Record<string, unknown> {
+  return {
+    resolver: answer.resolver,
+    said: answer.said,
+    why: reason,
+    milliseconds: Math.round(answer.milliseconds),
+    ...(answer.evidence
+      ? {
+          uri: answer.evidence.uri.text,
+          evidence: answer.evidence.evidence,
+          beacon: answer.evidence.beacon,
+          macros: answer.evidence.macros,
+        }
+      : {}),
+    ...(answer.error ? { error: errorFacts(answer.error) } : {}),
+  };
+}

@@ -1,0 +1,101 @@
+import { type Paint, tellFinding } from "../messages.ts";
+import type { FilePlan, Plan } from "../plan.ts";
+import { isSecretOption, printDiff } from "../uci/diff.ts";
+import { redactUri } from "../uri.ts";
+
+/** A plan for people: what becomes of each option and file, and who says so. */
+export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecrets: boolean }): string {
+  const { download } = plan;
+  const serial = download.manifest?.serial === undefined ? "" : `, serial ${download.manifest.serial}`;
+  const lines = [
+    `${paint.strong("tree")} ${redactUri(download.source.base.text)}${serial}`,
+    `${paint.strong("named by")} ${download.source.resolver}; ${paint.strong("accepted")} by ${download.proof.by} (${download.proof.reason})${signers(plan)}`,
+  ];
+  const diffPaint = { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
+  for (const one of plan.packages) {
+    lines.push("", `${paint.strong(`/etc/config/${one.name}`)}`);
+    lines.push(printDiff(one.diff, diffPaint, { showSecrets: options.showsSecrets }).trimEnd());
+    for (const origin of new Set(Object.values(one.origins))) lines.push(`  ${paint.quiet(`from ${origin}`)}`);
+  }
+  for (const one of plan.files) lines.push("", tellFile(one, paint));
+  for (const one of plan.drift) {
+    lines.push(
+      "",
+      `${paint.warn("drift")} ${one.path} was changed on the device; ${one.isKept ? "it stays so" : "the tree has its way"}`,
+    );
+  }
+  for (const one of plan.findings) lines.push("", tellFinding(one, paint));
+  if (plan.actions.length === 0) lines.push("", paint.good("nothing to change"));
+  return lines.join("\n");
+}
+
+function signers({ download }: Plan): string {
+  return download.proof.signers.length > 0 ? `, key ${download.proof.signers.join(", ")}` : "";
+}
+
+function tellFile({ path, act, origin, mode, size, text }: FilePlan, paint: Paint): string {
+  const about = [
+    act,
+    mode === undefined ? undefined : mode.toString(8).padStart(4, "0"),
+    size === undefined ? undefined : `${size} bytes`,
+  ].filter((part) => part !== undefined);
+  const head = `${paint.strong(path)} ${about.join(", ")}`;
+  const from = `  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`;
+  return [head, ...(text ? lineDiff(text, paint) : []), from].join("\n");
+}
+
+const MOST_LINES = 40;
+
+/** The lines between what is the same at the start and at the end. */
+function lineDiff({ before, after }: { before: string; after: string }, paint: Paint): string[] {
+  const [was, is] = [before.split("\n"), after.split("\n")];
+  let start = 0;
+  while (start < was.length && start < is.length && was[start] === is[start]) start++;
+  let end = 0;
+  while (end < was.length - start && end < is.length - start && was.at(-1 - end) === is.at(-1 - end)) end++;
+  const removed = was
+    .slice(start, was.length - end)
+    .filter((line, index, all) => line !== "" || index < all.length - 1);
+  const added = is.slice(start, is.length - end).filter((line, index, all) => line !== "" || index < all.length - 1);
+  return [
+    ...removed.slice(0, MOST_LINES).map((line) => paint.bad(`  - ${line}`)),
+    ...added.slice(0, MOST_LINES).map((line) => paint.good(`  + ${line}`)),
+    ...(removed.length + added.length > 2 * MOST_LINES ? [paint.quiet("  …")] : []),
+  ];
+}
+
+/** The same for programs. Secret values are left out unless asked for. */
+export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean }): Record<string, unknown> {
+  const { download } = plan;
+  return {
+    tree: {
+      uri: redactUri(download.source.base.text),
+      resolver: download.source.resolver,
+      name: download.manifest?.tree,
+      serial: download.manifest?.serial,
+      digest: download.digest,
+      acceptedBy: download.proof.by,
+      reason: download.proof.reason,
+      signers: download.proof.signers,
+    },
+    packages: plan.packages.map((one) => ({
+      name: one.name,
+      diff: options.showsSecrets ? one.diff : withoutSecrets(one.diff),
+      origins: one.origins,
+    })),
+    files: plan.files.map(({ text: _, ...file }) => file),
+    drift: plan.drift,
+    findings: plan.findings,
+    changes: plan.actions.length,
+  };
+}
+
+function withoutSecrets(diff: Plan["packages"][number]["diff"]): unknown {
+  return {
+    ...diff,
+    sections: diff.sections.map((section) => ({
+      ...section,
+      options: section.options.map((one) => (isSecretOption(one.option) ? { option: one.option, secret: true } : one)),
+    })),
+  };
+}
