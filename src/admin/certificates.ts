@@ -2,7 +2,15 @@
  * X.509 certificates (RFC 5280) for `tree serve`, the demo and tests: a small authority and the server certificates it issues, without the openssl
  * program. ECDSA on P-256 with SHA-256 throughout. Just enough DER to write them; nothing here reads any.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { isIP } from "node:net";
 import { ProvisionError } from "../errors.ts";
 import { bitString, boolean, octetString, oid, sequence, set, tagged, time, unsigned, utf8 } from "./der.ts";
@@ -25,11 +33,12 @@ export interface Wanted {
 }
 
 export interface Authority {
-  /** Its own certificate, PEM. */
+  /** Its own certificate and key, PEM. */
   readonly cert: string;
+  readonly key: string;
   issue(wanted: Wanted): Issued;
-  /** An intermediate authority below this one; its `cert` belongs into the chain that a server sends. */
-  authority(name: string): Authority;
+  /** An authority below this one, with a fresh key unless it brings its own (PEM); its `cert` belongs into the chain that a server sends. */
+  authority(name: string, key?: string): Authority;
 }
 
 const DAY = 86_400_000;
@@ -58,6 +67,7 @@ function authorityOf(
 ): Authority {
   const self = { name, keys };
   return {
+    key: keyText(keys),
     cert: certificate(name, keys, signer, {
       notBefore: dates.notBefore ?? new Date(Date.now() - DAY),
       notAfter: dates.notAfter ?? new Date(Date.now() + 3650 * DAY),
@@ -70,14 +80,23 @@ function authorityOf(
         notAfter: wanted.notAfter ?? new Date(Date.now() + 397 * DAY),
         extensions: leafExtensions(wanted, leaf, self),
       });
-      return { cert, key: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
+      return { cert, key: keyText(leaf) };
     },
-    authority: (below) => authorityOf(below, newKeys(), self, {}),
+    authority: (below, key) => authorityOf(below, key === undefined ? newKeys() : keysOf(key), self, {}),
   };
 }
 
 function newKeys(): Keys {
   return generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+function keysOf(pem: string): Keys {
+  const privateKey = createPrivateKey(pem);
+  return { privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+function keyText(keys: Keys): string {
+  return keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
 interface Body {

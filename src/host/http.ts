@@ -26,7 +26,8 @@ export function openHttp(
     },
     async close() {
       isClosed = true;
-      await (await loading)?.close();
+      // A client that could not be opened was told of by `get`, and holds nothing.
+      await (await loading?.catch(() => undefined))?.close();
     },
   };
 }

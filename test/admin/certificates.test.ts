@@ -60,6 +60,14 @@ describe("an authority", () => {
     expect(new X509Certificate(below.issue({ names: ["a"] }).cert).verify(middle.publicKey)).toBe(true);
   });
 
+  test("can be signed by another as well, with the key it has", () => {
+    const other = makeAuthority("Other");
+    const crossed = new X509Certificate(other.authority("Testing Ground", authority.key).cert);
+    expect(crossed.publicKey.equals(root.publicKey)).toBe(true);
+    expect([crossed.subject, crossed.issuer]).toEqual(["CN=Testing Ground", "CN=Other"]);
+    expect(crossed.verify(new X509Certificate(other.cert).publicKey)).toBe(true);
+  });
+
   test("is believed by OpenSSL in a real handshake, through an intermediate, and only by who has its root", async () => {
     const below = authority.authority("Below");
     const { cert, key } = below.issue({ names: ["localhost"] });

@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events";
 import type { Dispatcher } from "undici";
 import type { Clock, Disk, Http, HttpAnswer, HttpRequest, Transport } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
+import { redactUri } from "../../uri.ts";
 import { CONNECTIONS, openAgent } from "./agent.ts";
 import { type Body, memoryBody, type Part, Restart, spoolBody } from "./body.ts";
 import { connector } from "./connect.ts";
@@ -9,7 +11,6 @@ import { entityTag, field, isSameTag, lastModified, refuseOddHead, retryAfter } 
 import type { HttpSettings } from "./how.ts";
 import { refusePortalType, refusingHtml } from "./portal.ts";
 import { isRedirection, redirection, requestUri } from "./redirect.ts";
-import { tellUri } from "./told.ts";
 
 /** The client itself, in a chunk of its own: `openHttp` loads it with the first request. */
 export function openClient(settings: HttpSettings, disk: Disk, clock: Clock, isClockPlausible: () => boolean): Http {
@@ -199,7 +200,7 @@ function telling<T>(uri: URL, act: () => T): T {
     return act();
   } catch (thrown) {
     if (!(thrown instanceof ProvisionError)) throw thrown;
-    const told = tellUri(uri.href);
+    const told = redactUri(uri.href);
     throw new ProvisionError(thrown.code, `fetching ${told}: ${thrown.message}`, {
       place: thrown.place ?? { file: told },
       ...(thrown.cause === undefined ? {} : { cause: thrown.cause }),
@@ -210,7 +211,7 @@ function telling<T>(uri: URL, act: () => T): T {
 
 /** The caller's signal, and our own bound on the whole: its reason is what the fetch ends with. */
 function deadline(asked: AbortSignal, seconds: number, uri: URL): { signal: AbortSignal; release: () => void } {
-  const told = tellUri(uri.href);
+  const told = redactUri(uri.href);
   const control = new AbortController();
   const onAbort = () => {
     const cause: unknown = asked.reason;
@@ -221,6 +222,8 @@ function deadline(asked: AbortSignal, seconds: number, uri: URL): { signal: Abor
     const place = { file: told };
     control.abort(new ProvisionError("HTTP_TIMEOUT", `fetching ${told}: not done within ${seconds} s`, { place }));
   }, seconds * 1000);
+  // A run has one signal for many fetches at once: more than ten listeners are no leak here.
+  setMaxListeners(0, asked);
   if (asked.aborted) onAbort();
   else asked.addEventListener("abort", onAbort, { once: true });
   return {

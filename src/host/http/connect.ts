@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 import type { Transport } from "../../api.ts";
@@ -132,16 +132,18 @@ const LATE = {
  * Throws OpenSSL's verdict if it is neither.
  */
 function proveServer(socket: TLSSocket, pins: readonly string[], anchors: Anchors): Transport["proof"] {
-  const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) throw new ProvisionError("TLS_UNTRUSTED", "the server shows no certificate");
+  // Not getPeerX509Certificate: on Node 20 the socket knows no certificate any more once that was called.
+  const told = socket.getPeerCertificate(true);
+  if (told.raw === undefined) throw new ProvisionError("TLS_UNTRUSTED", "the server shows no certificate");
   if (pins.length > 0) {
+    const { publicKey } = new X509Certificate(told.raw);
     const key = createHash("sha256")
-      .update(leaf.publicKey.export({ type: "spki", format: "der" }))
+      .update(publicKey.export({ type: "spki", format: "der" }))
       .digest("hex");
     if (pins.includes(key)) return { kind: "pin", fingerprint: key };
   }
   if (!socket.authorized) throw verdictOf(socket);
-  return { kind: "ca", fingerprint: anchors.fingerprint(socket) };
+  return { kind: "ca", fingerprint: anchors.fingerprint(told) };
 }
 
 /** Node keeps the verdict of a socket that was not to be rejected as a bare code, whatever its types say. */

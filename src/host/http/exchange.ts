@@ -1,10 +1,10 @@
 import type { Dispatcher } from "undici";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
+import { redactUri } from "../../uri.ts";
 import type { Carrier, Trace, TracedOptions } from "./agent.ts";
 import type { Link } from "./connect.ts";
 import { codeOf, isAlertAboutUs } from "./faults.ts";
 import type { Head } from "./head.ts";
-import { tellUri } from "./told.ts";
 
 export interface Asked {
   readonly uri: URL;
@@ -134,7 +134,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#answer) this.#succeed(this.#answer);
+    const answer = this.#answer;
+    // undici takes the connection back one turn of the event loop after this; who asks on at once would open another.
+    if (answer) queueMicrotask(() => setImmediate(() => this.#succeed(answer)));
     else this.#giveUp(this.#wrong("INTERNAL", "an end without an answer"));
   }
 
@@ -148,7 +150,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const code = codeOf(error);
     if (error instanceof ProvisionError) return this.#wrong(error.code, error.message, error.cause, error);
     if (this.#carrier?.isReused && isClosing(code)) return new StaleConnection("closed while idle", { cause: error });
-    return this.#wrong(headCode(code), "waiting for the answer", error);
+    return this.#wrong(headCode(error), "waiting for the answer", error);
   }
 
   /** A body nobody wants may fail as it likes: its head has said everything. */
@@ -184,7 +186,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #wrong(code: ErrorCode, words: string, cause?: unknown, told?: ProvisionError): ProvisionError {
-    const uri = tellUri(this.#asked.uri.href);
+    const uri = redactUri(this.#asked.uri.href);
     const reason = cause instanceof Error && told === undefined ? `: ${cause.message}` : "";
     return new ProvisionError(code, `fetching ${uri}: ${words}${reason}`, {
       place: told?.place ?? { file: uri },
@@ -197,9 +199,13 @@ function isClosing(code: string): boolean {
   return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE" || code === "ECONNABORTED";
 }
 
+/** Too large a head, and a framing that contradicts itself. */
+const NO_HTTP: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
+
 /** Before the head: the peer went away, spoke no HTTP, or would not have us. */
-function headCode(code: string): ErrorCode {
-  if (code === "UND_ERR_HEADERS_OVERFLOW" || code.startsWith("HPE_")) return "HTTP_ODD";
+function headCode(error: Error): ErrorCode {
+  const code = codeOf(error);
+  if (NO_HTTP.has(code) || isNoHttp(error)) return "HTTP_ODD";
   if (code === "ETIMEDOUT") return "HTTP_TIMEOUT";
   if (isAlertAboutUs(code)) return "HTTP_REFUSED";
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return "INTERNAL";
@@ -208,8 +214,11 @@ function headCode(code: string): ErrorCode {
 
 /** Within the body: broken framing is odd; all else is a body that ends too soon. */
 function cutCode(error: Error): ErrorCode {
-  const code = codeOf(error);
-  if (error instanceof ProvisionError) return error.code;
-  if (code === "ETIMEDOUT") return "HTTP_TIMEOUT";
-  return code.startsWith("HPE_") && code !== "HPE_INVALID_EOF_STATE" ? "HTTP_ODD" : "TRUNCATED";
+  if (codeOf(error) === "ETIMEDOUT") return "HTTP_TIMEOUT";
+  return isNoHttp(error) && !/EOF/.test(error.message) ? "HTTP_ODD" : "TRUNCATED";
+}
+
+/** undici's parser names its errors only by this: the codes of llhttp do not come through. */
+function isNoHttp(error: Error): boolean {
+  return error.name === "HTTPParserError";
 }

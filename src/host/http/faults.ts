@@ -60,6 +60,12 @@ const WORDS: Readonly<Record<string, string>> = {
 
 function wordsOf(thrown: unknown, code: string): string {
   if (WORDS[code] !== undefined) return `${WORDS[code]} (${code})`;
-  const words = thrown instanceof Error ? thrown.message : String(thrown);
+  const words = reasonOf(thrown);
   return code && !words.includes(code) ? `${words} (${code})` : words;
+}
+
+/** OpenSSL's message is a line of addresses and source files; what it means stands in `reason`. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return "reason" in thrown && typeof thrown.reason === "string" ? thrown.reason : thrown.message;
 }

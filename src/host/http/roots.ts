@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls";
+import { createSecureContext, type DetailedPeerCertificate, rootCertificates, type SecureContext } from "node:tls";
 import { ProvisionError } from "../../errors.ts";
 import type { HttpSettings } from "./how.ts";
 
@@ -7,12 +7,12 @@ import type { HttpSettings } from "./how.ts";
 export interface Anchors {
   readonly context: SecureContext;
   /** SHA-256 of the root's certificate, 64 hex digits. */
-  fingerprint(socket: TLSSocket): string;
+  fingerprint(told: DetailedPeerCertificate): string;
 }
 
 export function secureContext(settings: HttpSettings): Anchors {
   const configured = settings.ca.flatMap(readCertificates);
-  return { context: contextOf(settings), fingerprint: (socket) => sha256(anchorOf(socket, configured).raw) };
+  return { context: contextOf(settings), fingerprint: (told) => sha256(anchorOf(told, configured).raw) };
 }
 
 /**
@@ -64,8 +64,8 @@ const LINKS = 10;
  * so each link's signature is checked here again, lest a server borrow the name of another owner's CA. A link whose key is a configured CA's ends
  * the chain there; one that ends below a root (a cross-signed CA whose old signer is gone) is completed from Node's list, or stands for itself.
  */
-function anchorOf(socket: TLSSocket, configured: readonly X509Certificate[]): X509Certificate {
-  let told = socket.getPeerCertificate(true);
+function anchorOf(leaf: DetailedPeerCertificate, configured: readonly X509Certificate[]): X509Certificate {
+  let told = leaf;
   let certificate = new X509Certificate(told.raw);
   for (let link = 0; link < LINKS; link++) {
     const known = configured.find((one) => isSameKey(one, certificate) || isIssuer(one, certificate));
