@@ -1,6 +1,6 @@
 import type { Dns, Log, TxtAnswer } from "../api.ts";
 import { findRecords } from "../dns/answer.ts";
-import { formatName, parseName } from "../dns/name.ts";
+import { formatName, lowerName, parseName } from "../dns/name.ts";
 import { readTxt } from "../dns/rdata.ts";
 import { TYPE } from "../dns/types.ts";
 import { ProvisionError } from "../errors.ts";
@@ -16,7 +16,8 @@ export function openDns(how: { readonly log: Log }): Dns {
       const asked = readServers(servers, port);
       const message = await exchange({ name, type: TYPE.TXT }, { servers: asked, deadline, signal, log: how.log });
       const found = findRecords(message, name, TYPE.TXT);
-      const owner = formatName(found.name);
+      // Servers repeat our random letter case; a name that is told or compared must not change with it.
+      const owner = formatName(lowerName(found.name));
       if (found.kind !== "records") return { kind: found.kind, name: owner };
       return {
         kind: "records",
