@@ -48,6 +48,11 @@ export class Draft {
     return section;
   }
 
+  /** The name that an anonymous section of this type would get now. */
+  nextGeneratedName(type: string): string {
+    return generatedName(this.made + 1, type);
+  }
+
   /** The `index`-th section of a type, or of all; a negative index counts from the end. */
   sectionAt(type: string | undefined, index: number): DraftSection | undefined {
     this.byType ??= new Map();

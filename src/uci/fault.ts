@@ -37,4 +37,12 @@ export class UciFault extends ProvisionError {
     this.reason = reason;
     this.counted = counted;
   }
+
+  /** The same, with libuci's count of lines moved. */
+  recounted(by: number): UciFault {
+    if (this.counted === undefined) return this;
+    const { status, reason, place, counted } = this;
+    const moved = { line: counted.line + by, byte: counted.byte };
+    return new UciFault({ status, counted: moved, ...(reason && { reason }), ...(place && { place }) });
+  }
 }

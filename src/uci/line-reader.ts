@@ -86,6 +86,13 @@ export class LineReader {
     return "";
   }
 
+  /** All lines behind the current one; nothing is left then. */
+  takeRest(): string {
+    const rest = this.text.slice(this.next);
+    this.next = this.at = this.end = this.text.length;
+    return rest;
+  }
+
   /** The error for `reason` at the current position. */
   fault(reason: string): UciFault {
     const place: Place = {

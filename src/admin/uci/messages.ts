@@ -1,0 +1,49 @@
+import { UCI_STATUS, type UciFault } from "../../uci/fault.ts";
+
+/** libuci keeps the place of a parse error in a buffer of this many bytes, its end included. */
+const PLACE_LIMIT = 127;
+
+/**
+ * `uci`'s messages on standard error. libuci appends a line feed to one buffer for every message of a process and
+ * never clears the place of the last parse error in it, so later messages of a batch repeat it. That is kept, since
+ * scripts compare output, but the buffer does not overflow here.
+ */
+export class Messages {
+  isQuiet = false;
+  /** The position in batch input that a parse error without one of its own is given. */
+  batchLine: (() => number) | undefined;
+  private place = "";
+  private readonly program: string;
+  private readonly write: (text: string) => void;
+
+  constructor(program: string, write: (text: string) => void) {
+    this.program = program;
+    this.write = write;
+  }
+
+  /** A command failed. */
+  failed(fault: UciFault): void {
+    if (!this.isQuiet) this.print(`${this.program}: `, fault);
+  }
+
+  /** A line of a configuration file was skipped; said even when quiet. */
+  lenient(fault: UciFault): void {
+    this.print("", fault);
+  }
+
+  plain(text: string): void {
+    if (!this.isQuiet) this.write(text);
+  }
+
+  private print(prefix: string, fault: UciFault): void {
+    if (fault.status === "parse") this.place = this.placeOf(fault) ?? this.place;
+    if (this.place.length < PLACE_LIMIT) this.place += "\n";
+    this.write(`${prefix}${UCI_STATUS[fault.status].words}${this.place}`);
+  }
+
+  private placeOf({ reason, counted }: UciFault): string | undefined {
+    if (counted !== undefined) return ` (${reason ?? "unknown"}) at line ${counted.line}, byte ${counted.byte}`;
+    const line = this.batchLine?.();
+    return line === undefined ? undefined : ` (unknown) at line ${line}, byte 0`;
+  }
+}
