@@ -28,7 +28,7 @@ export interface Settlement {
   /** In an order that works: what makes room comes first. Empty if everything is as it should be. */
   readonly actions: readonly FileAction[];
   readonly record: FileRecord;
-  /** Files whose bytes must be kept before the first action. */
+  /** Files whose bytes must be kept before the first action; of several with the same bytes, one. */
   readonly save: readonly { readonly path: string; readonly sha256: string; readonly size: number }[];
   /** Digests of kept originals that nobody needs once this is confirmed. */
   readonly drop: readonly string[];
@@ -195,7 +195,7 @@ function summary(record: FileRecord, settled: ReadonlyMap<string, Settled>, find
   return {
     actions: actions.sort((a, b) => Number(!removes(a)) - Number(!removes(b))),
     record: next,
-    save: all.flatMap(([, { save }]) => (save === undefined ? [] : [save])),
+    save: [...new Map(all.flatMap(([, { save }]) => (save === undefined ? [] : [[save.sha256, save]]))).values()],
     drop: [...originalsIn(record)].filter((sha256) => !kept.has(sha256)),
     drift: all.flatMap(([, { drift }]) => (drift === undefined ? [] : [drift])),
     findings,

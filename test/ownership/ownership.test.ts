@@ -121,6 +121,15 @@ describe("what the tree says is set, and what it no longer says goes back", () =
     expect(device.paths.get("/etc/dropbear/authorized_keys")).toBe("theirs and ours");
   });
 
+  test("two originals with the same bytes are kept once, and as long as one of them is needed", () => {
+    const device = new Device({ "/etc/a": "same", "/etc/b": "same" });
+    const [a, b] = [file("/etc/a", "1", { origin: overlay }), file("/etc/b", "2", { origin: overlay })];
+    expect(device.provision([a, b]).save).toHaveLength(1);
+    expect(device.provision([a]).drop).toEqual([]);
+    expect(device.provision([]).drop).toEqual([digest("same")]);
+    expect(Object.fromEntries(device.paths)).toEqual({ "/etc/a": "same", "/etc/b": "same" });
+  });
+
   test("a mode alone is a difference", () => {
     const state: FileState = { kind: "file", sha256: digest("x"), mode: 0o600, size: 1 };
     const { actions } = settleFiles(NOTHING, [file("/etc/x", "x", { origin: overlay })], () => state);
