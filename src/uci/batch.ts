@@ -40,7 +40,7 @@ const MAX_WORDS = 3;
  * Throws `UCI_INVALID` with all faults as findings.
  */
 export function parseBatch(bytesOrText: Uint8Array | string, as: { readonly file?: string } = {}): BatchLine[] {
-  const reader = new LineReader(byteString(bytesOrText), as.file);
+  const reader = new LineReader(byteString(bytesOrText), as);
   const lines: BatchLine[] = [];
   const findings: Finding[] = [];
   while (isMore()) {

@@ -1,5 +1,6 @@
 import type { Place } from "../errors.ts";
 import { UciFault } from "./fault.ts";
+import { LineBuffer } from "./line-buffer.ts";
 
 /*
  * How libuci cuts its input into lines and words (openwrt/uci file.c), in configuration files, staged changes and
@@ -25,7 +26,7 @@ export function isBlank(code: number): boolean {
 }
 
 export class LineReader {
-  readonly text: string;
+  text: string;
   /** Where the next character is read. */
   at = 0;
   /** The first position that the current line does not show. */
@@ -39,11 +40,20 @@ export class LineReader {
   private startOfLine = 0;
   private nextNul: number;
   private readonly file: string | undefined;
+  /** Reads NUL bytes as libuci does; without it they are faults. */
+  private readonly buffer: LineBuffer | undefined;
 
-  constructor(text: string, file?: string) {
+  constructor(text: string, how: { readonly file?: string | undefined; readonly readsNul?: boolean | undefined } = {}) {
     this.text = text;
-    this.file = file;
+    this.file = how.file;
     this.nextNul = indexOrEnd(text, "\0", 0);
+    // Only where there is a NUL does it matter how libuci's buffer grows.
+    this.buffer = how.readsNul === true && this.nextNul < text.length ? new LineBuffer() : undefined;
+  }
+
+  /** libuci has thrown its line buffer away and starts with a small one. */
+  resetBuffer(): void {
+    this.buffer?.reset();
   }
 
   /** Goes to the next line of the text; `false` at its end. */
@@ -148,13 +158,21 @@ export class LineReader {
 
   private singleQuoted(): string {
     const from = ++this.at;
-    const closing = this.text.indexOf("'", from);
+    let closing = this.closingQuote(from);
     while (closing < 0 || closing >= this.end) {
       this.at = this.end;
       if (!this.grow()) throw this.fault("EOF with unterminated '");
+      // Lines with NUL bytes change under our hands.
+      if (this.buffer !== undefined) closing = this.closingQuote(this.at);
     }
     this.at = closing + 1;
     return this.text.slice(from, closing);
+  }
+
+  private closingQuote(from: number): number {
+    if (this.buffer === undefined) return this.text.indexOf("'", from);
+    const inLine = this.text.slice(from, this.end).indexOf("'");
+    return inLine < 0 ? -1 : from + inLine;
   }
 
   private doubleQuoted(): string {
@@ -194,6 +212,7 @@ export class LineReader {
   private grow(): boolean {
     if (this.next >= this.text.length) return false;
     this.startOfLine = this.next;
+    if (this.buffer !== undefined) return this.growAsLibuci(this.buffer);
     const feed = this.text.indexOf("\n", this.next);
     this.end = this.next = feed < 0 ? this.text.length : feed + 1;
     if (feed >= 0) this.lines++;
@@ -202,6 +221,18 @@ export class LineReader {
     // The next look starts behind this line, so that a lenient reader goes on there.
     this.nextNul = indexOrEnd(this.text, "\0", this.end);
     throw this.fault("NUL byte");
+  }
+
+  private growAsLibuci(buffer: LineBuffer): boolean {
+    const from = this.next;
+    const line = buffer.line(this.text, from, this.at - this.base);
+    if (line === undefined) throw this.fault("NUL byte");
+    if (line.shown.length !== line.taken) {
+      this.text = this.text.slice(0, from) + line.shown + this.text.slice(from + line.taken);
+    }
+    this.end = this.next = from + line.shown.length;
+    if (line.shown.endsWith("\n")) this.lines++;
+    return line.shown !== "";
   }
 }
 

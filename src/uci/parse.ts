@@ -3,20 +3,19 @@ import { UciFault } from "./fault.ts";
 import type { UciPackage } from "./model.ts";
 import { isPackageArgument } from "./names.ts";
 import { PackageBuilder } from "./package-builder.ts";
-import { readStatements } from "./statements.ts";
+import { readStatements, type StatementRules } from "./statements.ts";
+
+/** How to read: strictly, unless told otherwise. */
+export type ParseRules = Pick<StatementRules, "file" | "onFault" | "isLenient" | "readsNul">;
 
 /**
  * Reads one file of /etc/config, whose package name is the file's name; `package` lines in it are ignored, as libuci
  * does. Bytes or text (then as UTF-8). Throws `UCI_INVALID` with file, line and byte, both from 1.
  */
-export function parsePackage(
-  bytesOrText: Uint8Array | string,
-  as: { readonly name: string; readonly file?: string; readonly onFault?: (fault: UciFault) => void },
-): UciPackage {
+export function parsePackage(bytesOrText: Uint8Array | string, as: { readonly name: string } & ParseRules): UciPackage {
   if (!isPackageArgument(as.name)) throw new UciFault({ status: "invalid", reason: `"${as.name}" is no package name` });
   const builder = new PackageBuilder(as.name);
-  const rules = { file: as.file, hasPackage: true, isSingle: true, onFault: as.onFault };
-  readStatements(byteString(bytesOrText), builder, rules);
+  readStatements(byteString(bytesOrText), builder, { ...as, hasPackage: true, isSingle: true });
   return builder.packages()[0] ?? { name: as.name, sections: [] };
 }
 
@@ -26,10 +25,13 @@ export function parsePackage(
  */
 export function parseExport(
   bytesOrText: Uint8Array | string,
-  as: { readonly file?: string; readonly defaultName?: string; readonly onFault?: (fault: UciFault) => void } = {},
+  as: { readonly defaultName?: string } & ParseRules = {},
 ): UciPackage[] {
   const builder = new PackageBuilder(as.defaultName);
-  const rules = { file: as.file, hasPackage: as.defaultName !== undefined, isSingle: false, onFault: as.onFault };
-  readStatements(byteString(bytesOrText), builder, rules);
+  readStatements(byteString(bytesOrText), builder, {
+    ...as,
+    hasPackage: as.defaultName !== undefined,
+    isSingle: false,
+  });
   return builder.packages();
 }

@@ -49,7 +49,7 @@ export interface StagedLine extends StagedChange {
 
 /** Reads a file of staged changes; a line that cannot be read is `undefined`. */
 export function* readStaged(text: string): Generator<StagedLine | undefined, void, undefined> {
-  const reader = new LineReader(text);
+  const reader = new LineReader(text, { readsNul: true });
   for (;;) {
     try {
       if (!reader.start()) return;

@@ -21,8 +21,12 @@ export interface StatementRules {
   readonly hasPackage: boolean;
   /** `package` lines are checked and otherwise ignored. */
   readonly isSingle: boolean;
-  /** Lenient reading: faults go here, their line is skipped. Without it the first fault is thrown. */
+  /** Every fault is told here first. */
   readonly onFault?: ((fault: UciFault) => void) | undefined;
+  /** The line of a fault is skipped; else the first one is thrown. */
+  readonly isLenient?: boolean | undefined;
+  /** NUL bytes cut lines as in libuci; else they are faults. */
+  readonly readsNul?: boolean | undefined;
 }
 
 /**
@@ -36,9 +40,9 @@ export function readStatements(text: string, taker: StatementTaker, rules: State
       while (reader.statementLine());
       return;
     } catch (thrown) {
-      const isSkippable = thrown instanceof UciFault && thrown.status === "parse";
-      if (!isSkippable || rules.onFault === undefined) throw thrown;
-      rules.onFault(thrown);
+      if (!(thrown instanceof UciFault)) throw thrown;
+      rules.onFault?.(thrown);
+      if (thrown.status !== "parse" || rules.isLenient !== true) throw thrown;
     }
   }
 }
@@ -52,10 +56,10 @@ class StatementReader {
   private hasSection = false;
 
   constructor(text: string, taker: StatementTaker, rules: StatementRules) {
-    this.line = new LineReader(text, rules.file);
+    this.line = new LineReader(text, rules);
     this.taker = taker;
     this.rules = rules;
-    this.isStrict = rules.onFault === undefined;
+    this.isStrict = rules.isLenient !== true;
     this.hasPackage = rules.hasPackage;
   }
 

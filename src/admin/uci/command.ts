@@ -89,10 +89,10 @@ export async function uciCommand(argv: readonly string[], io: UciIo): Promise<nu
         messages.isQuiet = true;
         break;
       case "s":
-        store.onFault = undefined;
+        store.rules = { ...store.rules, isLenient: false };
         break;
       case "S":
-        store.onFault = (fault) => messages.lenient(fault);
+        store.rules = { ...store.rules, isLenient: true, onFault: (fault) => messages.lenient(fault) };
         break;
       case "X":
         style.isExtended = false;

@@ -207,16 +207,15 @@ export class Session {
     // Merging changes what was loaded before it is known whether all of it can be.
     this.store.forget();
     const input = this.batch === undefined ? await this.io.input() : this.batch.takeRest();
-    const onFault = this.store.onFault;
+    const { rules } = this.store;
     if (existing !== undefined) {
       const merging = new MergeTaker(existing.draft);
-      readStatements(input, merging, { hasPackage: true, isSingle: true, onFault });
+      readStatements(input, merging, { ...rules, hasPackage: true, isSingle: true });
       await this.store.stageMerged(existing, merging.changes);
       return 0;
     }
-    const lenient = onFault === undefined ? {} : { onFault };
     const packages =
-      name === undefined ? parseExport(bytesOf(input), lenient) : [parsePackage(bytesOf(input), { name, ...lenient })];
+      name === undefined ? parseExport(bytesOf(input), rules) : [parsePackage(bytesOf(input), { ...rules, name })];
     let last: UciFault | undefined;
     for (const pkg of packages) {
       last = undefined;
@@ -243,12 +242,13 @@ export class Session {
   }
 
   private async runBatch(): Promise<number> {
-    const reader = new LineReader(await this.io.input());
+    const reader = new LineReader(await this.io.input(), { readsNul: true });
     this.batch = reader;
     // libuci counts lines anew after each time that it has read a configuration file.
     let counted = 0;
     this.store.onRead = () => {
       counted = reader.lines;
+      reader.resetBuffer();
     };
     this.messages.batchLine = () => reader.lines - counted;
     await this.store.remembering(async () => {

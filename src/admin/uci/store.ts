@@ -5,7 +5,7 @@ import { Draft } from "../../uci/draft.ts";
 import { UciFault } from "../../uci/fault.ts";
 import type { UciPackage } from "../../uci/model.ts";
 import { isPackageArgument } from "../../uci/names.ts";
-import { parsePackage } from "../../uci/parse.ts";
+import { type ParseRules, parsePackage } from "../../uci/parse.ts";
 import { printConfig } from "../../uci/print.ts";
 import { printStaged, readStaged, replay, type StagedChange } from "../../uci/staged.ts";
 import { type FileLock, lockFile } from "./lock.ts";
@@ -42,8 +42,8 @@ const ATTEMPTS = 5;
 /** Configuration files and staged changes on disk, the way libuci keeps them (openwrt/uci file.c, delta.c). */
 export class Store {
   readonly folders: StoreFolders;
-  /** Lenient reading: faults go here and their lines are skipped. */
-  onFault: ((fault: UciFault) => void) | undefined;
+  /** How configuration files are read. */
+  rules: ParseRules = { readsNul: true };
   /** Called when a configuration file is about to be read. */
   onRead: () => void = () => undefined;
   private readonly remembered = new Map<string, { signature: string; loaded: Loaded }>();
@@ -210,7 +210,7 @@ export class Store {
     const bytes = readFile(path);
     if (bytes === undefined) throw new UciFault({ status: "not-found" });
     this.onRead();
-    return new Draft(parsePackage(bytes, { name, file: path, ...(this.onFault && { onFault: this.onFault }) }));
+    return new Draft(parsePackage(bytes, { ...this.rules, name, file: path }));
   }
 
   /** Replays all staged changes; how many of them fitted. */
