@@ -1,5 +1,5 @@
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /** Bars of docs/performance.md, in bytes. */
@@ -14,8 +14,18 @@ if (existsSync(RECOVER)) {
 }
 
 const chunks = readdirSync(dist).filter((name) => name.endsWith(".cjs"));
-const main = startsWith("uciprov.cjs");
-const http = chunks.includes("http.cjs") ? [...startsWith("http.cjs")].filter((name) => !main.has(name)) : [];
+const edges = new Map(chunks.map((name) => [name, requires(name)]));
+/** What every run loads: the program, and the command `run` should that be a chunk of its own. */
+const main = reach(
+  chunks.filter((name) => name === "uciprov.cjs" || name === "run.cjs"),
+  isEager,
+);
+const http = [
+  ...reach(
+    chunks.filter((name) => name === "http.cjs"),
+    isEager,
+  ),
+].filter((name) => !main.has(name));
 const sizes = {
   main: sum(main, bytes),
   http: sum(http, bytes),
@@ -26,8 +36,9 @@ const sizes = {
 for (const [what, bar] of Object.entries(BARS)) {
   console.log(`${what.padEnd(20)}${kilo(sizes[what])} of ${kilo(bar)}`);
 }
-for (const name of chunks.filter((chunk) => !main.has(chunk) && !http.includes(chunk))) {
-  console.log(`  ${name.padEnd(18)}${kilo(bytes(name))}, ${kilo(gzipped(name))} gzipped`);
+for (const name of chunks) {
+  const part = main.has(name) ? "main" : http.includes(name) ? "http" : "";
+  console.log(`  ${name.padEnd(26)}${part.padEnd(6)}${kilo(bytes(name))}, ${kilo(gzipped(name))} gzipped`);
 }
 const over = Object.keys(BARS).filter((what) => sizes[what] > BARS[what]);
 if (over.length > 0) {
@@ -39,16 +50,21 @@ if (!readFileSync(join(dist, "uciprov.cjs"), "utf8").startsWith("#!/usr/bin/env 
   process.exitCode = 1;
 }
 
-/** A chunk and all that it requires as it starts; a chunk that is required inside a `then` is loaded later. */
-function startsWith(first) {
-  const found = new Set([first]);
-  for (const name of found) {
-    const text = readFileSync(join(dist, name), "utf8");
-    for (const [, before, path] of text.matchAll(/(.{0,32})\brequire\([`"']\.\/([\w.-]+\.cjs)[`"']\)/g)) {
-      if (!/then\(\s*(?:\(\)\s*=>|function\s*\(\)\s*\{\s*return)[^;{}]*$/.test(before)) found.add(basename(path));
-    }
-  }
+function reach(from, isFollowed) {
+  const found = new Set(from);
+  for (const name of found) for (const edge of edges.get(name) ?? []) if (isFollowed(edge)) found.add(edge.to);
   return found;
+}
+
+function isEager(edge) {
+  return !edge.isLazy;
+}
+
+/** Which chunks a chunk requires: as it starts, or, inside a `then`, when it gets there. */
+function requires(from) {
+  const text = readFileSync(join(dist, from), "utf8");
+  const found = text.matchAll(/(then\(\(\)\s*=>\s*)?\brequire\([`"']\.\/([\w.-]+\.cjs)[`"']\)/g);
+  return [...found].map(([, lazily, to]) => ({ from, to, isLazy: lazily !== undefined }));
 }
 
 function bytes(name) {
