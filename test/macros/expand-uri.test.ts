@@ -89,8 +89,13 @@ test.each(["a\nb", "\0", "\x7f", "\r\nHost: evil", "\ud800", "a\udfffb"])("value
   expect(failure(() => uri("https://h/{v}", { "=v": value })).code).toBe("MACRO_INVALID");
 });
 
-test.each(["https://h/%{v}", "https://h/%2{v}", "https://h/%2"])("half an escape in %s is refused", (source) => {
-  expect(failure(() => uri(source, { v: "e" })).code).toBe("URI_INVALID");
+test.each([
+  ["https://h/%{v}", "41"],
+  ["https://h/%4{v}", "1"],
+  ["https://h/%{v}", "e"],
+  ["https://h/%2", ""],
+])("half an escape in %s is refused, also if the value %j completes it", (source, v) => {
+  expect(failure(() => uri(source, { v })).code).toBe("URI_INVALID");
 });
 
 test.each([
