@@ -1,17 +1,13 @@
-import { createHash, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Authority, makeAuthority } from "../../src/admin/certificates.ts";
+import { makeAuthority } from "../../src/admin/certificates.ts";
 import { always } from "../helpers/web.ts";
+import { claimingToStandBelow, fingerprintOf, pinOf } from "./certificates.ts";
 import { scene } from "./scene.ts";
 
 const { server, client } = scene();
 const authority = makeAuthority("Fleet CA");
 const good = authority.issue({ names: ["localhost", "127.0.0.1"] });
 const day = 86_400_000;
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
-const fingerprintOf = (pem: string) => sha256(new X509Certificate(pem).raw).toString("hex");
-const pinOf = (pem: string) => sha256(new X509Certificate(pem).publicKey.export({ type: "spki", format: "der" }));
 
 describe("a server's certificate", () => {
   test("of a configured CA is believed, and the CA is named by its fingerprint", async () => {
@@ -234,17 +230,4 @@ describe("a server that speaks no TLS", () => {
 function selfSigned() {
   const { cert, key } = makeAuthority("localhost");
   return { cert, key };
-}
-
-/** A certificate for `own`'s name and key that names `root` and its key as its issuer; only the signature is not the root's. */
-function claimingToStandBelow(root: string, impostor: Authority, own: Authority): string {
-  const crossed = new X509Certificate(impostor.authority(new X509Certificate(own.cert).subject.slice(3), own.key).cert);
-  const text = crossed.raw.toString("latin1").replaceAll(keyIdentifier(impostor.cert), keyIdentifier(root));
-  const forged = Buffer.from(text, "latin1");
-  expect(new X509Certificate(forged).checkIssued(new X509Certificate(root))).toBe(true);
-  return `-----BEGIN CERTIFICATE-----\n${forged.toString("base64")}\n-----END CERTIFICATE-----\n`;
-}
-
-function keyIdentifier(pem: string): string {
-  return pinOf(pem).subarray(0, 20).toString("latin1");
 }
