@@ -24,7 +24,7 @@ export type DefaultResource = keyof typeof DEFAULT_RESOURCES;
 export function candidates(template: Template, macros: MacroTable): readonly Expanded[] {
   const first = expandUri(template, macros);
   const fd = macros.get("fd");
-  if (fd === undefined || fd.value === "" || !first.used.has("fd")) return [first];
+  if (fd === undefined || fd.value === "") return [first];
   const plain = expandUri(template, new Map(macros).set("fd", { ...fd, value: "" }));
   return plain.text === first.text ? [first] : [first, plain];
 }

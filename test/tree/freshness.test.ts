@@ -91,6 +91,14 @@ test("a successor goes on counting, and closes the tree it came from", () => {
   expect(fresh(back, manifest("lab", 46))).toBe(true);
 });
 
+test("a tree that was left stays closed when its successor is left, too", () => {
+  const steps = [manifest("a", 1, "b"), manifest("b", 2, "c"), manifest("c", 3)];
+  const records = steps.reduce<TreeRecords>((so, said) => remember(so, said), new Map());
+  const isFresh = (said: ReturnType<typeof manifest>) =>
+    judgeFreshness(said, recordOf(records, said.tree), NOW, 0, true).isFresh;
+  expect([manifest("a", 9), manifest("b", 9), manifest("c", 9)].map(isFresh)).toEqual([false, false, true]);
+});
+
 test("a manifest without serial leaves the records as they are", () => {
   const records = remember(new Map(), manifest("lab", 42));
   expect(remember(records, manifest("lab", undefined))).toBe(records);

@@ -208,6 +208,7 @@ test("what is empty, cut off, no UTF-8 or too large is refused", () => {
   expect(code(Buffer.concat([Buffer.from(`${D}  f`), Buffer.from([0xff]), Buffer.from("\n")]))).toBe(
     "MANIFEST_INVALID",
   );
+  expect(code(Buffer.concat([Buffer.from("# "), Buffer.from([0xc3]), bytes("", `${D}  f`)]))).toBe("MANIFEST_INVALID");
   expect(code(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytes(`${D}  f`)]))).toBe("MANIFEST_INVALID");
   expect(code(Buffer.alloc(MANIFEST_LIMITS.bytes + 1, "#"))).toBe("MANIFEST_INVALID");
   const fits = Buffer.alloc(MANIFEST_LIMITS.bytes, "#");
