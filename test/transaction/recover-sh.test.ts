@@ -1,0 +1,222 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { applyActions } from "../../src/transaction/apply.ts";
+import { readJournal } from "../../src/transaction/journal.ts";
+import { TX } from "../../src/transaction/layout.ts";
+import { prepare } from "../../src/transaction/prepare.ts";
+import { type Both, bothTrees, judge, LIVES, liveUntil, oldDevice, promisedBy, recovering } from "./lives.ts";
+import type { MemoryDisk } from "./memory-disk.ts";
+import { RECOVER_SH, recoverSh, skipsShell } from "./recover-shell.ts";
+import { copyTree, scratchRoot } from "./scratch-root.ts";
+import { bytes, copyArchived, life, plantOld, snapshot, specimenOrder, write } from "./specimen.ts";
+import { SPOILT_JOURNALS, SPOILT_LISTS } from "./spoilt.ts";
+
+let both: Both;
+let root: ReturnType<typeof scratchRoot>;
+beforeAll(async () => {
+  both = await bothTrees();
+});
+beforeEach(() => {
+  root = scratchRoot();
+});
+afterEach(() => root.remove());
+
+async function onTrial(changed: Parameters<typeof specimenOrder>[0] = {}): Promise<void> {
+  const host = life(root.disk, "1");
+  const prepared = await prepare(host, specimenOrder(changed), copyArchived);
+  if (prepared.kind === "ready") applyActions(host, prepared);
+}
+
+function replace(path: string, text: string): void {
+  root.disk.unlink(path);
+  root.disk.writeNew(path, bytes(text), { mode: 0o600 });
+}
+
+test.skipIf(skipsShell || spawnSync("shellcheck", ["--version"]).status !== 0)(
+  "recover.sh is clean by shellcheck",
+  () => {
+    execFileSync("shellcheck", ["-s", "sh", RECOVER_SH]);
+  },
+);
+
+describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
+  test("brings the old tree back from a trial and leaves what Node needs to tell of it", async () => {
+    plantOld(root.disk);
+    await onTrial();
+    const { status, stderr } = recoverSh(root.path);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    expect(snapshot(root.disk)).toBe(both.old);
+    expect(readJournal(root.disk)).toMatchObject({ state: "rolled-back", reason: "cut while trial", attempt: 2 });
+    expect(root.disk.list(TX.folder)).toEqual(["journal"]);
+    const before = snapshot(root.disk, true);
+    expect(recoverSh(root.path).status).toBe(0);
+    expect(snapshot(root.disk, true)).toBe(before);
+  });
+
+  test("has nothing to do without a journal, and leaves a confirmed one to Node", async () => {
+    plantOld(root.disk);
+    expect(recoverSh(root.path)).toMatchObject({ status: 0, stderr: "" });
+    await onTrial();
+    replace(TX.journal, (root.disk.read(TX.journal) ?? "").replace("state=trial", "state=confirmed"));
+    const before = snapshot(root.disk, true);
+    expect(recoverSh(root.path)).toMatchObject({ status: 0, stderr: "" });
+    expect(snapshot(root.disk, true)).toBe(before);
+    await recovering(life(root.disk, "2"));
+    expect(snapshot(root.disk)).toBe(both.new);
+  });
+
+  test("lets a plan that reboots pass one boot, durably, and takes it back at the next", async () => {
+    plantOld(root.disk);
+    await onTrial({ rebootAllowed: true });
+    const onTrialTree = snapshot(root.disk);
+    expect(recoverSh(root.path).status).toBe(0);
+    expect(snapshot(root.disk)).toBe(onTrialTree);
+    expect(readJournal(root.disk)).toMatchObject({ state: "trial", rebootAllowed: false });
+    expect(readJournal(root.disk)?.rebooted).toMatch(/^[0-9a-f-]{36}$/);
+    expect(recoverSh(root.path).status).toBe(0);
+    expect(snapshot(root.disk)).toBe(both.old);
+  });
+
+  test("discards a journal of another firmware, loudly, without undoing", async () => {
+    plantOld(root.disk);
+    await onTrial({ firmware: "r1-other" });
+    const before = snapshot(root.disk);
+    const { status, stderr } = recoverSh(root.path);
+    expect(status).toBe(0);
+    expect(stderr).toContain("r1-other");
+    expect(snapshot(root.disk)).toBe(before);
+    expect(root.disk.list(TX.folder)).toEqual([]);
+  });
+
+  test("reads DISTRIB_REVISION however it is quoted", async () => {
+    for (const line of ["DISTRIB_REVISION=r5-a", 'DISTRIB_REVISION="r5-a"', "DISTRIB_REVISION='r5-a'"]) {
+      const own = scratchRoot();
+      plantOld(own.disk);
+      own.disk.unlink("/etc/openwrt_release");
+      own.disk.writeNew("/etc/openwrt_release", bytes(`DISTRIB_ID='x'\n${line}\n`), { mode: 0o644 });
+      const host = life(own.disk, "1");
+      const prepared = await prepare(host, specimenOrder({ firmware: "r5-a" }), copyArchived);
+      if (prepared.kind === "ready") applyActions(host, prepared);
+      expect(recoverSh(own.path).stderr).toContain("is back");
+      own.remove();
+    }
+  });
+
+  test.each(SPOILT_JOURNALS)("touches nothing, and says so, if the journal is %s", async (_, spoil) => {
+    plantOld(root.disk);
+    await onTrial();
+    replace(TX.journal, spoil(root.disk.read(TX.journal) ?? ""));
+    const before = snapshot(root.disk, true);
+    const { status, stderr } = recoverSh(root.path);
+    expect(status).toBe(1);
+    expect(stderr).toContain("nothing was touched");
+    expect(snapshot(root.disk, true)).toBe(before);
+  });
+
+  test.each(SPOILT_LISTS)("touches nothing, and says so, if the undo list is %s", async (_, spoil) => {
+    plantOld(root.disk);
+    await onTrial();
+    replace(`${TX.undo}/list`, spoil(root.disk.read(`${TX.undo}/list`) ?? ""));
+    const before = snapshot(root.disk, true);
+    const { status, stderr } = recoverSh(root.path);
+    expect(status).toBe(1);
+    expect(stderr).toContain("nothing was touched");
+    expect(snapshot(root.disk, true)).toBe(before);
+  });
+
+  test("what others did meanwhile does not lead it astray: folders, links to folders, full folders", async () => {
+    plantOld(root.disk);
+    await onTrial();
+    for (const name of ["-rf", " lead and trail "]) root.disk.unlink(`/etc/odd/${name}`);
+    root.disk.symlink("/etc", "/etc/odd/-rf");
+    root.disk.symlink("../..", "/etc/odd/ lead and trail ");
+    root.disk.writeNew("/usr/share/deep/theirs", bytes("x"), { mode: 0o644 });
+    expect(recoverSh(root.path).status).toBe(0);
+    expect(root.disk.read("/etc/odd/-rf")).toBe("dash old\n");
+    expect(root.disk.read("/etc/odd/ lead and trail ")).toBe("blank old\n");
+    expect(root.disk.list("/usr/share/deep")).toEqual(["theirs"]);
+    expect(root.disk.list("/etc").filter((name) => name.startsWith(".uciprov"))).toEqual([]);
+  });
+
+  test("what can't be put back keeps the journal open, and a second try ends it", async () => {
+    plantOld(root.disk);
+    await onTrial({ actions: [write("/etc/same", "new\n"), write("/etc/empty", "new\n")] });
+    root.disk.unlink("/etc/same");
+    root.disk.makeDirectory("/etc/same", 0o755);
+    const first = recoverSh(root.path);
+    expect(first.status).toBe(1);
+    expect(first.stderr).toContain("/etc/same could not be put back");
+    expect(root.disk.stat("/etc/empty")?.size).toBe(0);
+    expect(readJournal(root.disk)).toMatchObject({ state: "rolling-back", reason: "cut while trial" });
+    root.disk.removeDirectory("/etc/same");
+    expect(recoverSh(root.path).status).toBe(0);
+    expect(snapshot(root.disk)).toBe(both.old);
+  });
+
+  test.each(["", "watch", "watch x", "watch 1;reboot", "watch 1234567", "other"])(
+    "refuses odd arguments: %j",
+    (args) => {
+      const asked = recoverSh(root.path, 0, args === "" ? ["", "x"] : args.split(" "));
+      expect(asked.status).toBe(args === "" ? 0 : 1);
+    },
+  );
+
+  test.each(Object.keys(LIVES) as (keyof typeof LIVES)[])(
+    "after a cut at every step of %s: old or new",
+    async (name) => {
+      for (let at = 1; ; at += 1) {
+        const disk = oldDevice();
+        if (!(await liveUntil(disk, LIVES[name], { at, tear: "half" }, "1"))) break;
+        const promised = promisedBy(disk, both);
+        const state = readJournal(disk)?.state;
+        const own = scratchRoot();
+        try {
+          copyTree(disk, own.disk);
+          expect(recoverSh(own.path).status, `at ${at}`).toBe(0);
+          if (state !== undefined && state !== "confirmed") expect(snapshot(own.disk), `at ${at}`).toBe(both.old);
+          await recovering(life(own.disk, "2"));
+          expect(await judge(own.disk, both, promised, "3"), `at ${at}`).toBe(promised);
+        } finally {
+          own.remove();
+        }
+      }
+    },
+  );
+
+  test("cut at every other step of its own, and again by the other one: the old tree", async () => {
+    let points = 0;
+    for (const first of await cutsWhileApplying()) {
+      for (let again = 1; ; again += 2) {
+        const own = scratchRoot();
+        try {
+          copyTree(first, own.disk);
+          const cut = recoverSh(own.path, again);
+          if (!cut.wasCut) break;
+          points += 1;
+          if (again % 4 === 1) expect(recoverSh(own.path).status, `step ${again}`).toBe(0);
+          await recovering(life(own.disk, "2"));
+          expect(await judge(own.disk, both, "old", "3"), `step ${again}`).toBe("old");
+        } finally {
+          own.remove();
+        }
+      }
+    }
+    expect(points).toBeGreaterThan(50);
+  });
+});
+
+/** A device half way in, and one with all in and the journal not yet on trial. */
+async function cutsWhileApplying(): Promise<MemoryDisk[]> {
+  const found: MemoryDisk[] = [];
+  let last: MemoryDisk | undefined;
+  for (let at = 1; ; at += 1) {
+    const disk = oldDevice();
+    await liveUntil(disk, LIVES["apply and confirm"], { at, tear: "half" }, "1");
+    const state = readJournal(disk)?.state;
+    if (state === "trial") break;
+    if (state !== "applying") continue;
+    if (found.length === 0 && snapshot(disk).includes("/usr/share")) found.push(disk);
+    last = disk;
+  }
+  return last === undefined ? found : [...found, last];
+}

@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+export const RECOVER_SH = join(import.meta.dirname, "../../openwrt-package/files/lib/uciprov/recover.sh");
+const CUT_SHELL = join(import.meta.dirname, "cut-shell.sh");
+
+/** OpenWrt's shell, by the name Debian gives it. */
+export const hasAsh = spawnSync("busybox", ["ash", "-c", "true"]).status === 0;
+
+/** Where its absence is no excuse (CI sets this), tests that need it run and fail. */
+export const skipsShell = !hasAsh && process.env["UCIPROV_REQUIRE_REAL"] !== "1";
+
+export interface ShellResult {
+  readonly status: number | null;
+  readonly wasCut: boolean;
+  readonly stderr: string;
+}
+
+/** Runs recover.sh under busybox ash, killed at its step `cutAt` if that is given. */
+export function recoverSh(root: string, cutAt = 0, args: readonly string[] = []): ShellResult {
+  const code = 'shim=$1 script=$2; shift 2; . "$shim"; . "$script"';
+  const { status, signal, stderr } = spawnSync(
+    "busybox",
+    ["ash", "-c", code, "recover.sh", CUT_SHELL, RECOVER_SH, ...args],
+    { env: shellEnv(root, cutAt), encoding: "utf8", timeout: 60_000 },
+  );
+  return { status, wasCut: signal === "SIGKILL", stderr };
+}
+
+/** The watcher as a run starts it. */
+export function watchSh(root: string, seconds: number): ChildProcess {
+  return spawn("busybox", ["ash", RECOVER_SH, "watch", String(seconds)], {
+    env: shellEnv(root, 0),
+    stdio: "ignore",
+    detached: true,
+  });
+}
+
+function shellEnv(root: string, cutAt: number): Record<string, string> {
+  return { PATH: process.env["PATH"] ?? "", UCIPROV_ROOT: root, CUT_AT: String(cutAt) };
+}
