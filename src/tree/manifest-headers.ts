@@ -99,7 +99,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
   },
   size: {
     form: "# size PATH BYTES",
-    shape: /^# size (.+) (0|[1-9][0-9]{0,15})$/,
+    shape: /^# size (.+) (0|[1-9][0-9]{0,15})$/s,
     take([path = "", digits], draft, line) {
       if (draft.sizes.has(path)) return TWICE;
       draft.sizes.set(path, { size: Number(digits), line });
@@ -108,7 +108,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
   },
   image: {
     form: "# image PATH target=TARGET/SUBTARGET revision=REVISION",
-    shape: /^# image (.+) target=([!-~]{1,64}) revision=([!-~]{1,64})$/,
+    shape: /^# image (.+) target=([!-~]{1,64}) revision=([!-~]{1,64})$/s,
     take([path = "", target = "", revision = ""], draft, line) {
       if (draft.images.length >= MOST_LINES) return `more than ${MOST_LINES} images`;
       if (draft.images.some((image) => image.path === path)) return TWICE;

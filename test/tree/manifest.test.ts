@@ -230,6 +230,12 @@ test("as many files as fit in a MiB are read in moments", () => {
   expect(performance.now() - before).toBeLessThan(1000);
 });
 
+test("a line separator of Unicode is a character like any other", () => {
+  const said = parse("# size a\u2028b 1", "# image a\u2028b target=x/y revision=r", `${D}  a\u2028b`);
+  expect(said.entries.get("a\u2028b")?.size).toBe(1);
+  expect(said.images).toHaveLength(1);
+});
+
 test("images and keys are counted", () => {
   const keys = Array.from({ length: 257 }, (_, at) => `# key REMOVE ${at.toString(16).padStart(16, "0")}`);
   expect(parse(...keys.slice(1), `${D}  a`).keys).toHaveLength(256);
