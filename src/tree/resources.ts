@@ -15,8 +15,6 @@ export const DEFAULT_RESOURCES = {
   services: "{base_uri}/services{fd}",
 } as const;
 
-export type DefaultResource = keyof typeof DEFAULT_RESOURCES;
-
 /**
  * The URIs to try for a resource, best first: on first boot the one with `-fd`, then the plain one; later the plain one alone. Works the same where `{fd}`
  * stands inside another macro. Errors as `expandUri` has them.
