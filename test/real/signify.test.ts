@@ -96,13 +96,6 @@ real("an encrypted secret key of signify's is refused", () => {
     cwd: folder,
     input: "passphrase\npassphrase\n",
   });
-  // Without a terminal some builds cannot ask for a passphrase; then its one difference is made by hand.
-  if (child.status !== 0) {
-    const { secretKey } = generateKeyPair();
-    const [comment = "", body = ""] = printSecretKey(secretKey).split("\n");
-    const bytes = Buffer.from(body, "base64");
-    bytes.writeUInt32BE(42, 4);
-    write("e.sec", `${comment}\n${bytes.toString("base64")}\n`);
-  }
+  expect(child.status).toBe(0);
   expect(() => parseSecretKey(read("e.sec"))).toThrow("encrypted");
 });
