@@ -1,7 +1,6 @@
 import {
-  ARCHIVE_DEPTH,
-  ARCHIVE_RATIO,
   type ArchivedEntry,
+  archiveLimits,
   type Change,
   copyArchived,
   defineModule,
@@ -56,18 +55,13 @@ async function changesIn(resource: Resource, context: PlanContext): Promise<Chan
 async function entriesIn(resource: Resource, context: PlanContext): Promise<ArchivedEntry[]> {
   const entries: ArchivedEntry[] = [];
   try {
-    await readArchive(context.stream(resource), limits(context), (entry) => entries.push(entry));
+    await readArchive(context.stream(resource), archiveLimits(context.settings.limits), (entry) => entries.push(entry));
   } catch (thrown) {
     if (!(thrown instanceof ProvisionError) || thrown.exit !== "invalid-content") throw thrown;
     context.finding("error", thrown.code, thrown.message, { ...thrown.place, file: resource.uri });
     return [];
   }
   return entries;
-}
-
-function limits({ settings }: PlanContext): Parameters<typeof readArchive>[1] {
-  const { unpacked, entries } = settings.limits;
-  return { unpacked, file: unpacked, entries, depth: ARCHIVE_DEPTH, ratio: ARCHIVE_RATIO };
 }
 
 function divided(entries: readonly Placeable[]): [config: Placeable[], others: Placeable[]] {
@@ -106,7 +100,7 @@ async function packagesIn(entries: readonly Placeable[], resource: Resource, con
     const write = (chunk: Uint8Array): void => void chunks.push(Uint8Array.from(chunk));
     return [index, { write, finish: () => undefined }] as const;
   });
-  await copyArchived(context.stream(resource), limits(context), new Map(targets));
+  await copyArchived(context.stream(resource), archiveLimits(context.settings.limits), new Map(targets));
   return readable.flatMap((entry) =>
     packageIn(entry, Buffer.concat(contents.get(entry.index) ?? []), resource, context),
   );

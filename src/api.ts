@@ -10,8 +10,10 @@ import type { UciPackage } from "./uci/model.ts";
 
 export { type Change, type FileContent, file, type Origin, remove, symlink, uci } from "./changes.ts";
 export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
+export { copyArchived, readArchive } from "./lazy-archive.ts";
 export { expandText, type MacroTable, type Template, template } from "./macros.ts";
-export { ARCHIVE_DEPTH, ARCHIVE_RATIO, type ArchivedEntry, copyArchived, readArchive } from "./tree/archive.ts";
+export type { ArchivedEntry } from "./tree/archive.ts";
+export { archiveLimits } from "./tree/archive-limits.ts";
 export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { isPackageName } from "./uci/names.ts";

@@ -4,19 +4,13 @@ import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
 import type { Plan } from "./plan.ts";
 import { withRetries } from "./retry.ts";
-import { applyChanges } from "./stages/apply.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
-import { confirm, rememberConfirmed } from "./stages/confirm.ts";
 import { timeFloor } from "./stages/fetch/proof.ts";
 import { fetchTree } from "./stages/fetch.ts";
 import { getUri } from "./stages/geturi.ts";
-import { activate } from "./stages/postapply.ts";
-import { preflight } from "./stages/preapply.ts";
 import { preinit, readDeviceSettings } from "./stages/preinit.ts";
 import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
-import { takeBackTrial } from "./stages/roll-back.ts";
-import { planChanges } from "./stages/validate.ts";
 import { readState } from "./state.ts";
 import { stepper } from "./step.ts";
 
@@ -80,6 +74,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     );
     if (found.kind === "unchanged") return { outcome: ended("unchanged", found.told) };
 
+    const { carryOut, planChanges, rememberConfirmed } = await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, plugins.modules));
     if (ctx.choices.isDry)
       return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
@@ -90,8 +85,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
         outcome: { ...ended("recorded", "the device already is what the tree says"), plan, findings: plan.findings },
       };
     }
-    await step("preapply", (stage) => preflight(stage, known, plan));
-    const generation = await trial(ctx, step, known, plan);
+    const generation = await carryOut(ctx, step, known, plan);
     await scene.run("done", ctx.signal);
     const outcome = { ...ended("changed", `generation ${generation}`), plan, generation, findings: plan.findings };
     return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };
@@ -104,17 +98,6 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
 }
 
 const FAILED_HOOKS_MS = 30_000;
-
-/** From the first file in place on, whatever goes wrong puts every file back. */
-async function trial(ctx: RunContext, step: ReturnType<typeof stepper>, device: Device, plan: Plan): Promise<number> {
-  try {
-    const applied = await step("apply", (stage) => applyChanges(stage, device, plan));
-    const wasReloaded = await step("postapply", (stage) => activate(stage, device, plan));
-    return await step("confirm", (stage) => confirm(stage, device, plan, applied, wasReloaded));
-  } catch (thrown) {
-    throw await takeBackTrial(ctx, device, plan, asProvisionError(thrown));
-  }
-}
 
 function ended(result: Outcome["result"], told: string): Outcome {
   return { exit: "provisioned", result, told, findings: [] };

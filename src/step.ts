@@ -6,6 +6,9 @@ import { STAGES, type Stage } from "./stages/table.ts";
 /** Runs the hooks that stand at a point. */
 export type RunHooks = (point: HookPoint, signal: AbortSignal) => Promise<void>;
 
+/** Runs one stage. */
+export type Step = <T>(name: StageName, work: Work<T>) => Promise<T>;
+
 /** A stage's work, under the stage's own deadline. */
 type Work<T> = (context: RunContext) => Promise<T> | T;
 
@@ -13,7 +16,7 @@ type Work<T> = (context: RunContext) => Promise<T> | T;
  * What surrounds every stage: the deadline, the hooks where the table says so, the board, and a failure that knows its stage. What is
  * special about a stage is in that stage's file.
  */
-export function stepper(ctx: RunContext, runHooks: RunHooks): <T>(name: StageName, work: Work<T>) => Promise<T> {
+export function stepper(ctx: RunContext, runHooks: RunHooks): Step {
   return async (name, work) => {
     const stage = stageOf(name);
     const began = ctx.clock.elapsed();

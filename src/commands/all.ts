@@ -1,19 +1,75 @@
 import type { Command } from "./command.ts";
-import { explain, macros, resolve } from "./explain.ts";
-import { graph } from "./graph.ts";
 import { plan, run } from "./run.ts";
-import { history, reset, rollback, status } from "./state-commands.ts";
+
+/** A command and how to load it: a scheduled run does not pay for the others. */
+export interface CommandEntry {
+  readonly name: string;
+  /** What stands after the name in `help`. */
+  readonly form: string;
+  readonly meaning: string;
+  readonly load: () => Promise<Command>;
+}
 
 /** Every command, in the order `help` shows them. */
-export const COMMANDS: readonly Command[] = [
-  run,
-  plan,
-  explain,
-  resolve,
-  macros,
-  status,
-  history,
-  rollback,
-  reset,
-  graph,
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "run",
+    form: "run [--first-only] [--force] [--dry-run]",
+    meaning: "find, fetch, prove, plan, apply and confirm once",
+    load: async () => run,
+  },
+  {
+    name: "plan",
+    form: "plan [--show-secrets]",
+    meaning: "show what a run would change, and who says so; change nothing",
+    load: async () => plan,
+  },
+  {
+    name: "explain",
+    form: "explain",
+    meaning: "ask every resolver and show why each answer wins or loses",
+    load: async () => (await import("./explain.ts")).explain,
+  },
+  {
+    name: "resolve",
+    form: "resolve [NAME]",
+    meaning: "print the URI a run would take, or what one resolver says",
+    load: async () => (await import("./explain.ts")).resolve,
+  },
+  {
+    name: "macros",
+    form: "macros",
+    meaning: "list the macros this device has, with values and where they come from",
+    load: async () => (await import("./explain.ts")).macros,
+  },
+  {
+    name: "status",
+    form: "status",
+    meaning: "show the last run, the confirmed tree and its owner",
+    load: async () => (await import("./state-commands.ts")).status,
+  },
+  {
+    name: "history",
+    form: "history",
+    meaning: "list the confirmed generations that are kept, newest first",
+    load: async () => (await import("./state-commands.ts")).history,
+  },
+  {
+    name: "rollback",
+    form: "rollback [N]",
+    meaning: "go back to generation N (0: before the first), or to the one before the last",
+    load: async () => (await import("./state-commands.ts")).rollback,
+  },
+  {
+    name: "reset",
+    form: "reset [--transaction]",
+    meaning: "forget the owner and what trees were seen; with --transaction, drop an open transaction instead",
+    load: async () => (await import("./state-commands.ts")).reset,
+  },
+  {
+    name: "graph",
+    form: "graph",
+    meaning: "draw the stages of a run, their hooks and where each failure leads",
+    load: async () => (await import("./graph.ts")).graph,
+  },
 ];

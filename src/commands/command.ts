@@ -26,10 +26,4 @@ export interface Flags {
   readonly showsSecrets: boolean;
 }
 
-export interface Command {
-  readonly name: string;
-  /** What stands after the name in `help`. */
-  readonly form: string;
-  readonly meaning: string;
-  run(invocation: Invocation): Promise<ExitName>;
-}
+export type Command = (invocation: Invocation) => Promise<ExitName>;

@@ -10,72 +10,57 @@ import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
 /** Who was asked for the URI, what each answered, and why it won or lost. */
-export const explain: Command = {
-  name: "explain",
-  form: "explain",
-  meaning: "ask every resolver and show why each answer wins or loses",
-  async run(invocation) {
-    const { ctx, device } = openDevice(invocation);
-    try {
-      const { answers, chosen } = await askAll(ctx, device, plugins.resolvers, undefined);
-      const told = answers.map((answer) => ({ answer, why: why(answer, chosen) }));
-      if (invocation.flags.isJson)
-        invocation.print(JSON.stringify({ answers: told.map(({ answer, why }) => facts(answer, why)) }));
-      else for (const { answer, why } of told) invocation.print(line(answer, why, answer === chosen, invocation.paint));
-      const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
-      return chosen ? "provisioned" : (failure?.exit ?? "no-uri");
-    } finally {
-      await device.http.close();
-    }
-  },
+export const explain: Command = async (invocation) => {
+  const { ctx, device } = openDevice(invocation);
+  try {
+    const { answers, chosen } = await askAll(ctx, device, plugins.resolvers, undefined);
+    const told = answers.map((answer) => ({ answer, why: why(answer, chosen) }));
+    if (invocation.flags.isJson)
+      invocation.print(JSON.stringify({ answers: told.map(({ answer, why }) => facts(answer, why)) }));
+    else for (const { answer, why } of told) invocation.print(line(answer, why, answer === chosen, invocation.paint));
+    const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
+    return chosen ? "provisioned" : (failure?.exit ?? "no-uri");
+  } finally {
+    await device.http.close();
+  }
 };
 
 /** What one resolver says now, or the one a run would take. */
-export const resolve: Command = {
-  name: "resolve",
-  form: "resolve [NAME]",
-  meaning: "print the URI a run would take, or what one resolver says",
-  async run(invocation) {
-    const { ctx, device } = openDevice(invocation);
-    try {
-      const [name] = invocation.words;
-      const asked = name === undefined ? plugins.resolvers : plugins.resolvers.filter((one) => one.name === name);
-      if (asked.length === 0) throw new ProvisionError("USAGE", `no resolver is named ${name}`);
-      const { answers, chosen } = await askAll(ctx, device, asked, undefined);
-      const failure = answers.find((answer) => answer.error)?.error;
-      if (chosen?.evidence === undefined)
-        throw failure ?? new ProvisionError("NO_URI", "nobody names a provisioning URI");
-      const uri = expandUri(chosen.evidence.uri, withMacros(device.macros, chosen)).text;
-      invocation.print(invocation.flags.isJson ? JSON.stringify({ resolver: chosen.resolver, uri }) : uri);
-      return "provisioned";
-    } finally {
-      await device.http.close();
-    }
-  },
+export const resolve: Command = async (invocation) => {
+  const { ctx, device } = openDevice(invocation);
+  try {
+    const [name] = invocation.words;
+    const asked = name === undefined ? plugins.resolvers : plugins.resolvers.filter((one) => one.name === name);
+    if (asked.length === 0) throw new ProvisionError("USAGE", `no resolver is named ${name}`);
+    const { answers, chosen } = await askAll(ctx, device, asked, undefined);
+    const failure = answers.find((answer) => answer.error)?.error;
+    if (chosen?.evidence === undefined)
+      throw failure ?? new ProvisionError("NO_URI", "nobody names a provisioning URI");
+    const uri = expandUri(chosen.evidence.uri, withMacros(device.macros, chosen)).text;
+    invocation.print(invocation.flags.isJson ? JSON.stringify({ resolver: chosen.resolver, uri }) : uri);
+    return "provisioned";
+  } finally {
+    await device.http.close();
+  }
 };
 
 /** All macros of this device, expanded as far as they go. */
-export const macros: Command = {
-  name: "macros",
-  form: "macros",
-  meaning: "list the macros this device has, with values and where they come from",
-  async run(invocation) {
-    const { device } = openDevice(invocation);
-    const rows = [...device.macros].sort(([a], [b]) => (a < b ? -1 : 1));
-    if (invocation.flags.isJson) {
-      invocation.print(
-        JSON.stringify(
-          Object.fromEntries(rows.map(([name, { value, isTainted, origin }]) => [name, { value, isTainted, origin }])),
-        ),
-      );
-      return "provisioned";
-    }
-    for (const [name, { value, isTainted, origin }] of rows) {
-      const taint = isTainted ? `, ${invocation.paint.warn("taught by the network")}` : "";
-      invocation.print(`${`{${name}}`.padEnd(14)} ${value.padEnd(28)} ${invocation.paint.quiet(origin)}${taint}`);
-    }
+export const macros: Command = async (invocation) => {
+  const { device } = openDevice(invocation);
+  const rows = [...device.macros].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (invocation.flags.isJson) {
+    invocation.print(
+      JSON.stringify(
+        Object.fromEntries(rows.map(([name, { value, isTainted, origin }]) => [name, { value, isTainted, origin }])),
+      ),
+    );
     return "provisioned";
-  },
+  }
+  for (const [name, { value, isTainted, origin }] of rows) {
+    const taint = isTainted ? `, ${invocation.paint.warn("taught by the network")}` : "";
+    invocation.print(`${`{${name}}`.padEnd(14)} ${value.padEnd(28)} ${invocation.paint.quiet(origin)}${taint}`);
+  }
+  return "provisioned";
 };
 
 function openDevice(invocation: Invocation): { ctx: RunContext; device: Device } {

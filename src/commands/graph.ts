@@ -2,14 +2,9 @@ import { FAILURES, STAGES } from "../stages/table.ts";
 import type { Command } from "./command.ts";
 
 /** The stage machine as it is: drawn from the table that the run walks. */
-export const graph: Command = {
-  name: "graph",
-  form: "graph",
-  meaning: "draw the stages of a run, their hooks and where each failure leads",
-  async run({ flags, print }) {
-    print(flags.isJson ? JSON.stringify({ stages: STAGES, failures: FAILURES }) : drawGraph());
-    return "provisioned";
-  },
+export const graph: Command = async ({ flags, print }) => {
+  print(flags.isJson ? JSON.stringify({ stages: STAGES, failures: FAILURES }) : drawGraph());
+  return "provisioned";
 };
 
 /** The table as text; docs/run.md holds the same lines. */

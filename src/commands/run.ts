@@ -10,66 +10,50 @@ import { plugins } from "../registry.ts";
 import { readState } from "../state.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
-import { planFacts, tellPlan } from "./tell-plan.ts";
 
 /** One run, top to bottom; what it came to stands in the status file as well. */
-export const run: Command = {
-  name: "run",
-  form: "run [--first-only] [--force] [--dry-run]",
-  meaning: "find, fetch, prove, plan, apply and confirm once",
-  async run(invocation) {
-    const bare = openRun(invocation);
-    if (invocation.flags.isFirstOnly && readState(bare.disk).confirmed) {
-      invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
-      return "provisioned";
-    }
-    const release = takeLock(bare.disk, openProcesses());
-    const status = openStatus(bare.disk, () => bare.clock.now());
-    try {
-      const outcome = await provision(openRun(invocation, { board: both(status, shown(invocation)) }), plugins);
-      status.close({ exit: outcome.exit, result: outcome.result, told: outcome.told, ...planned(outcome) });
-      report(invocation, outcome);
-      return outcome.exit;
-    } catch (thrown) {
-      const error = asProvisionError(thrown);
-      status.close({ exit: error.exit, result: "failed", error: errorFacts(error) });
-      throw error;
-    } finally {
-      release();
-    }
-  },
+export const run: Command = async (invocation) => {
+  const bare = openRun(invocation);
+  if (invocation.flags.isFirstOnly && readState(bare.disk).confirmed) {
+    invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
+    return "provisioned";
+  }
+  const release = takeLock(bare.disk, openProcesses());
+  const status = openStatus(bare.disk, () => bare.clock.now());
+  try {
+    const outcome = await provision(openRun(invocation, { board: both(status, shown(invocation)) }), plugins);
+    status.close({ exit: outcome.exit, result: outcome.result, told: outcome.told, ...(await planned(outcome, false)) });
+    await report(invocation, outcome);
+    return outcome.exit;
+  } catch (thrown) {
+    const error = asProvisionError(thrown);
+    status.close({ exit: error.exit, result: "failed", error: errorFacts(error) });
+    throw error;
+  } finally {
+    release();
+  }
 };
 
 /** What would change, without changing it. */
-export const plan: Command = {
-  name: "plan",
-  form: "plan [--show-secrets]",
-  meaning: "show what a run would change, and who says so; change nothing",
-  async run(invocation) {
-    const ctx = openRun({ ...invocation, flags: { ...invocation.flags, isForced: true } }, { isDry: true });
-    const outcome = await provision(ctx, plugins);
-    report(invocation, outcome);
-    return outcome.exit;
-  },
+export const plan: Command = async (invocation) => {
+  const ctx = openRun({ ...invocation, flags: { ...invocation.flags, isForced: true } }, { isDry: true });
+  const outcome = await provision(ctx, plugins);
+  await report(invocation, outcome);
+  return outcome.exit;
 };
 
-function report(invocation: Invocation, outcome: Outcome): void {
-  const { flags, paint } = invocation;
-  if (flags.isJson) {
-    const { result, told, exit } = outcome;
-    invocation.print(
-      JSON.stringify({ exit, result, told, ...(outcome.plan ? { plan: planFacts(outcome.plan, flags) } : {}) }),
-    );
-    return;
-  }
-  if (outcome.plan && !flags.isQuiet) invocation.print(`${tellPlan(outcome.plan, paint, flags)}\n`);
-  invocation.print(`${paint.good(outcome.result)}: ${outcome.told}`);
+async function report({ flags, paint, print }: Invocation, outcome: Outcome): Promise<void> {
+  const { exit, result, told, plan: made } = outcome;
+  if (flags.isJson) print(JSON.stringify({ exit, result, told, ...(await planned(outcome, flags.showsSecrets)) }));
+  if (flags.isJson) return;
+  if (made && !flags.isQuiet) print(`${(await import("./tell-plan.ts")).tellPlan(made, paint, flags)}\n`);
+  print(`${paint.good(result)}: ${told}`);
 }
 
-function planned({ plan: made, generation }: Outcome): Record<string, unknown> {
+async function planned({ plan: made, generation }: Outcome, showsSecrets: boolean): Promise<Record<string, unknown>> {
   return {
     ...(generation === undefined ? {} : { generation }),
-    ...(made === undefined ? {} : { plan: planFacts(made, { showsSecrets: false }) }),
+    ...(made ? { plan: (await import("./tell-plan.ts")).planFacts(made, { showsSecrets }) } : {}),
   };
 }
 

@@ -14,101 +14,80 @@ import type { Command } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
 /** The last run, and what the device is. */
-export const status: Command = {
-  name: "status",
-  form: "status",
-  meaning: "show the last run, the confirmed tree and its owner",
-  async run({ root, flags, paint, print }) {
-    const disk = openDisk(root);
-    const { confirmed, latch, failed } = readState(disk);
-    const facts = {
-      confirmed: confirmed ?? null,
-      owner: latch ?? null,
-      failed: failed ?? null,
-      transaction: plainJournal(disk) ?? null,
-      run: readStatus(disk) ?? null,
-    };
-    if (flags.isJson) {
-      print(JSON.stringify(facts));
-      return "provisioned";
-    }
-    print(
-      `${paint.strong("confirmed")} ${confirmed ? `${redactUri(confirmed.base)}${confirmed.serial === undefined ? "" : `, serial ${confirmed.serial}`}, ${new Date(confirmed.at * 1000).toISOString()}` : "nothing yet: this is the first boot"}`,
-    );
-    print(
-      `${paint.strong("owner")}     ${latch === undefined ? "none" : latch.kind === "keys" ? `${latch.threshold} of the keys ${latch.fingerprints.join(", ")}` : `${latch.host}:${latch.port}`}`,
-    );
-    if (failed) print(`${paint.warn("taken back")} ${failed.attempts} times: ${failed.reason}`);
-    if (facts.transaction)
-      print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
-    print(`${paint.strong("last run")}  ${facts.run === null ? "none since boot" : JSON.stringify(facts.run)}`);
+export const status: Command = async ({ root, flags, paint, print }) => {
+  const disk = openDisk(root);
+  const { confirmed, latch, failed } = readState(disk);
+  const facts = {
+    confirmed: confirmed ?? null,
+    owner: latch ?? null,
+    failed: failed ?? null,
+    transaction: plainJournal(disk) ?? null,
+    run: readStatus(disk) ?? null,
+  };
+  if (flags.isJson) {
+    print(JSON.stringify(facts));
     return "provisioned";
-  },
+  }
+  print(
+    `${paint.strong("confirmed")} ${confirmed ? `${redactUri(confirmed.base)}${confirmed.serial === undefined ? "" : `, serial ${confirmed.serial}`}, ${new Date(confirmed.at * 1000).toISOString()}` : "nothing yet: this is the first boot"}`,
+  );
+  print(
+    `${paint.strong("owner")}     ${latch === undefined ? "none" : latch.kind === "keys" ? `${latch.threshold} of the keys ${latch.fingerprints.join(", ")}` : `${latch.host}:${latch.port}`}`,
+  );
+  if (failed) print(`${paint.warn("taken back")} ${failed.attempts} times: ${failed.reason}`);
+  if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
+  print(`${paint.strong("last run")}  ${facts.run === null ? "none since boot" : JSON.stringify(facts.run)}`);
+  return "provisioned";
 };
 
 /** The generations that can be gone back to. */
-export const history: Command = {
-  name: "history",
-  form: "history",
-  meaning: "list the confirmed generations that are kept, newest first",
-  async run({ root, flags, print, paint }) {
-    const generations = listGenerations(openDisk(root));
-    if (flags.isJson) {
-      print(JSON.stringify(generations));
-      return "provisioned";
-    }
-    if (generations.length === 0) print("no generation is kept");
-    for (const { number, at, tree, paths } of generations) {
-      const serial = tree.serial === undefined ? "" : `, serial ${tree.serial}`;
-      print(
-        `${paint.strong(String(number).padStart(4))}  ${new Date(at * 1000).toISOString()}  ${redactUri(tree.uri)}${serial}`,
-      );
-      for (const path of paths) print(`      ${paint.quiet(path)}`);
-    }
+export const history: Command = async ({ root, flags, print, paint }) => {
+  const generations = listGenerations(openDisk(root));
+  if (flags.isJson) {
+    print(JSON.stringify(generations));
     return "provisioned";
-  },
+  }
+  if (generations.length === 0) print("no generation is kept");
+  for (const { number, at, tree, paths } of generations) {
+    const serial = tree.serial === undefined ? "" : `, serial ${tree.serial}`;
+    print(
+      `${paint.strong(String(number).padStart(4))}  ${new Date(at * 1000).toISOString()}  ${redactUri(tree.uri)}${serial}`,
+    );
+    for (const path of paths) print(`      ${paint.quiet(path)}`);
+  }
+  return "provisioned";
 };
 
 /** Back to an earlier generation, all or nothing; the tree that was confirmed is not taken again until it changes. */
-export const rollback: Command = {
-  name: "rollback",
-  form: "rollback [N]",
-  meaning: "go back to generation N (0: before the first), or to the one before the last",
-  async run(invocation) {
-    const ctx = openRun(invocation);
-    const [word] = invocation.words;
-    if (word !== undefined && !/^\d{1,9}$/.test(word)) throw new ProvisionError("USAGE", `${word} is no generation`);
-    const release = takeLock(ctx.disk, openProcesses());
-    try {
-      const { number, paths } = await rollBackTo(ctx, word === undefined ? undefined : Number(word));
-      if (invocation.flags.isJson) invocation.print(JSON.stringify({ exit: "provisioned", generation: number, paths }));
-      else invocation.print(`the device is at generation ${number} again: ${paths.length} files put back`);
-      return "provisioned";
-    } finally {
-      release();
-    }
-  },
+export const rollback: Command = async (invocation) => {
+  const ctx = openRun(invocation);
+  const [word] = invocation.words;
+  if (word !== undefined && !/^\d{1,9}$/.test(word)) throw new ProvisionError("USAGE", `${word} is no generation`);
+  const release = takeLock(ctx.disk, openProcesses());
+  try {
+    const { number, paths } = await rollBackTo(ctx, word === undefined ? undefined : Number(word));
+    if (invocation.flags.isJson) invocation.print(JSON.stringify({ exit: "provisioned", generation: number, paths }));
+    else invocation.print(`the device is at generation ${number} again: ${paths.length} files put back`);
+    return "provisioned";
+  } finally {
+    release();
+  }
 };
 
 /** Lets the owner go. */
-export const reset: Command = {
-  name: "reset",
-  form: "reset [--transaction]",
-  meaning: "forget the owner and what trees were seen; with --transaction, drop an open transaction instead",
-  async run(invocation) {
-    const ctx = openRun(invocation);
-    const release = takeLock(ctx.disk, openProcesses());
-    try {
-      if (invocation.flags.isTransaction) {
-        discard(ctx);
-        invocation.print("the open transaction is dropped; the device stays as it is");
-      } else {
-        const gone = forgetOwner(ctx);
-        invocation.print(gone.length === 0 ? "there was nothing to forget" : `forgotten: ${gone.join(", ")}`);
-      }
-      return "provisioned";
-    } finally {
-      release();
+export const reset: Command = async (invocation) => {
+  const ctx = openRun(invocation);
+  const release = takeLock(ctx.disk, openProcesses());
+  try {
+    if (invocation.flags.isTransaction) {
+      discard(ctx);
+      invocation.print("the open transaction is dropped; the device stays as it is");
+    } else {
+      const gone = forgetOwner(ctx);
+      invocation.print(gone.length === 0 ? "there was nothing to forget" : `forgotten: ${gone.join(", ")}`);
     }
-  },
+    return "provisioned";
+  } finally {
+    release();
+  }
 };

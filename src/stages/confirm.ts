@@ -54,7 +54,7 @@ async function failuresOf(
 ): Promise<readonly Failure[]> {
   // Connections made before the change prove nothing of what is true after it.
   const http = ctx.openHttp(device.settings);
-  const left = AbortSignal.timeout(Math.max(1, deadline - ctx.clock.elapsed()));
+  const left = AbortSignal.timeout(Math.max(1, Math.floor(deadline - ctx.clock.elapsed())));
   const context = { ...ctx, signal: AbortSignal.any([ctx.signal, left]) };
   try {
     const told = await Promise.all(

@@ -1,42 +1,21 @@
 import type { RunContext } from "../context.ts";
 import { makeFolder } from "../ram-folder.ts";
-import { readSettings, type Settings } from "../settings.ts";
-import { readState } from "../state.ts";
-import { recover } from "../transaction/recover.ts";
-import { forget } from "../transaction/roll-back.ts";
-import { noteFailure } from "./failed-tree.ts";
+import { TX } from "../transaction/layout.ts";
 import { SPOOL } from "./fetch/resources.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
-import { keepBy } from "./keep.ts";
-import { readDeviceSettings } from "./preinit.ts";
-import { reload } from "./reload.ts";
+
+/** What stays in the transaction's folder when no transaction is open. */
+const AT_REST = "generations";
 
 /**
- * Brings an unfinished transaction to its end before anything else is looked at. Normally `recover.sh` did so at boot; what only Node does is
- * made up for here: the attempt is counted, a decided confirmation finished, other people's changes given back.
+ * Brings an unfinished transaction to its end before anything else is looked at, gives back what a run that died had kept aside, and empties
+ * its spool. Normally there is nothing to do, and the code for it is not even loaded.
  */
 export async function recoverDevice(ctx: RunContext): Promise<void> {
-  const settings = settingsOrDefaults(ctx);
-  const recovered = await recover(ctx, { firmware: ctx.readFacts().revision, keep: keepBy(settings) });
+  const isOpen = ctx.disk.list(TX.folder).some((name) => name !== AT_REST);
+  if (isOpen) await (await import("./recover-transaction.ts")).recoverTransaction(ctx);
   restoreDeltas(ctx);
   emptySpool(ctx);
-  if (recovered.kind === "rolled-back") {
-    ctx.log("error", `tree ${recovered.tree.uri} was taken back: ${recovered.reason} (attempt ${recovered.attempt})`);
-    noteFailure(ctx, readState(ctx.disk), recovered.tree, recovered.reason);
-    forget(ctx);
-    await reload(ctx, settings, recovered.packages);
-  }
-  if (recovered.kind === "discarded") ctx.log("warning", `an unfinished transaction was dropped: ${recovered.reason}`);
-  if (recovered.kind === "finished-confirm") ctx.log("info", `generation ${recovered.generation} is confirmed`);
-}
-
-/** Recovery must work whatever an unfinished transaction left in the settings. */
-function settingsOrDefaults(ctx: RunContext): Settings {
-  try {
-    return readDeviceSettings(ctx.disk).settings;
-  } catch {
-    return readSettings(undefined).settings;
-  }
 }
 
 function emptySpool(ctx: RunContext): void {

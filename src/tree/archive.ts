@@ -20,10 +20,6 @@ export interface ArchiveLimits extends PackingLimits {
   readonly depth: number;
 }
 
-/** What no setting changes. */
-export const ARCHIVE_DEPTH = 32;
-export const ARCHIVE_RATIO = 200;
-
 /** What an archive holds, in its order; `index` finds a file's content again. */
 export type ArchivedEntry =
   | {

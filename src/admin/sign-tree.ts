@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { SecretKey } from "../tree/keys.ts";
+import type { ManifestContent, ManifestEntry } from "../tree/manifest.ts";
+import { printManifest } from "../tree/manifest-print.ts";
+import { sign } from "../tree/signature.ts";
+
+/** What a manifest says besides the files. */
+export interface TreeLabel {
+  readonly tree: string;
+  readonly serial: number;
+  /** Milliseconds since 1970, whole seconds. */
+  readonly date?: number;
+  readonly expires?: number;
+}
+
+const OURS = /^MANIFEST(?:\.sig(?:\.[0-9a-f]{16})?)?$/;
+
+/** Writes MANIFEST over all files below `folder` and MANIFEST.sig with every key's signature; the manifest's bytes come back. */
+export function signTree(folder: string, label: TreeLabel, keys: readonly SecretKey[]): Uint8Array {
+  const bytes = printManifest(manifestOf(folder, label));
+  const signatures = keys.map((key) => ({ key, text: sign(bytes, key) }));
+  writeFileSync(join(folder, "MANIFEST"), bytes);
+  writeFileSync(join(folder, "MANIFEST.sig"), signatures.map(({ text }) => text).join(""));
+  for (const { key, text } of keys.length > 1 ? signatures : []) {
+    writeFileSync(join(folder, `MANIFEST.sig.${key.fingerprint}`), text);
+  }
+  return bytes;
+}
+
+function manifestOf(folder: string, label: TreeLabel): ManifestContent {
+  const entries = new Map<string, ManifestEntry>();
+  for (const name of filesBelow(folder)) {
+    if (OURS.test(name)) continue;
+    const bytes = readFileSync(join(folder, name));
+    entries.set(name, { sha256: createHash("sha256").update(bytes).digest("hex"), size: bytes.length });
+  }
+  return {
+    tree: label.tree,
+    serial: label.serial,
+    date: label.date,
+    expires: label.expires,
+    successor: undefined,
+    entries,
+    images: [],
+    keys: [],
+  };
+}
+
+function filesBelow(folder: string, prefix = ""): string[] {
+  return readdirSync(join(folder, prefix), { withFileTypes: true }).flatMap((entry) => {
+    const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+    if (entry.isDirectory()) return filesBelow(folder, name);
+    return entry.isFile() ? [name] : [];
+  });
+}

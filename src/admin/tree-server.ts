@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Issued } from "./certificates.ts";
+
+/** One request a device made. */
+export interface Served {
+  readonly path: string;
+  readonly status: number;
+  readonly bytes: number;
+}
+
+/** A static tree over HTTPS, as any web server would serve it: ETags, 304, 404, ranges left out. */
+export interface TreeServer {
+  readonly port: number;
+  readonly served: readonly Served[];
+  close(): Promise<void>;
+}
+
+/** Serves what lies below `folder` with this certificate, on a free port of `address` unless one is given. */
+export async function serveTree(
+  folder: string,
+  identity: Issued,
+  address = "127.0.0.1",
+  port = 0,
+): Promise<TreeServer> {
+  const served: Served[] = [];
+  const server = createServer(identity, (request, response) => {
+    answer(folder, request, response).then(
+      (one) => served.push(one),
+      () => response.destroy(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, address, resolve);
+  });
+  return {
+    port: portOf(server.address()),
+    served,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function answer(folder: string, request: IncomingMessage, response: ServerResponse): Promise<Served> {
+  const path = decoded(request.url ?? "/");
+  const end = (status: number, body: Uint8Array, etag?: string): Served => {
+    response.writeHead(status, {
+      ...(etag === undefined ? {} : { etag }),
+      ...(status === 304 ? {} : { "content-length": body.length, "content-type": "application/octet-stream" }),
+    });
+    response.end(request.method === "HEAD" ? undefined : body);
+    return { path: path ?? "?", status, bytes: body.length };
+  };
+  if (request.method !== "GET" && request.method !== "HEAD") return end(405, new Uint8Array());
+  const body = path === undefined ? undefined : await readBelow(folder, path);
+  if (body === undefined) return end(404, Buffer.from("not here\n"));
+  const etag = `"${createHash("sha256").update(body).digest("hex").slice(0, 16)}"`;
+  return request.headers["if-none-match"] === etag ? end(304, new Uint8Array(), etag) : end(200, body, etag);
+}
+
+/** The path of the request, its escapes resolved; undefined if no file below the folder can be meant. */
+function decoded(url: string): string | undefined {
+  try {
+    const path = decodeURIComponent(url.split("?")[0] ?? "");
+    return path.includes("\0") || path.split("/").includes("..") ? undefined : path;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readBelow(folder: string, path: string): Promise<Uint8Array | undefined> {
+  const file = join(folder, path);
+  try {
+    return (await stat(file)).isFile() ? await readFile(file) : undefined;
+  } catch {
+    return undefined;
+  }
+}
