@@ -43,6 +43,8 @@ export interface RunContext {
   readonly startWatcher: (seconds: number) => void;
   readonly readFacts: () => DeviceFacts;
   readonly readAddresses: () => { readonly ip: string | undefined; readonly ip6: string | undefined };
+  /** Whether something better than the flash (NTP) has set the clock since boot. */
+  readonly isClockProven: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly board: Board;

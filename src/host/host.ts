@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Disk, Log } from "../api.ts";
 import type { Board, Choices, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import { RAM_FOLDER } from "../ram-folder.ts";
 import type { Settings } from "../settings.ts";
 import { readAddresses } from "./addresses.ts";
 import { clock } from "./clock.ts";
@@ -41,10 +42,17 @@ export function openHost(
     startWatcher: (seconds) => startWatcher(resolve(root), disk, seconds),
     readFacts: facts,
     readAddresses: () => readAddresses(resolve(root)),
+    isClockProven: () => resolve(root) !== "/" || CLOCK_MARKERS.some((path) => disk.stat(path) !== undefined),
     clock,
     ...run,
   };
 }
+
+/**
+ * What NTP leaves behind: dnsmasq's own hook (openwrt package/network/services/dnsmasq/files/dnsmasqsec.hotplug) and ours. Below a scratch
+ * root the clock is this machine's, and right.
+ */
+const CLOCK_MARKERS = ["/var/state/dnsmasqsec", `${RAM_FOLDER}/clock`];
 
 /** No device with this program ran before: a clock that says so is wrong (2026-01-01). */
 const OLDEST = 1_767_225_600_000;

@@ -184,9 +184,10 @@ function sourceOf(device: Device, resolver: string, evidence: Evidence, answers:
 
 /** Macros that came with an answer never replace the device's own facts. */
 function withTaught(macros: MacroTable, resolver: string, evidence: Evidence): MacroTable {
+  const isTainted = evidence.evidence === "none";
   const taught = Object.entries(evidence.macros ?? {}).filter(([name]) => !macros.has(name));
   return new Map([
     ...macros,
-    ...taught.map(([name, value]) => [name, { value, isTainted: true, origin: resolver, isLiteral: true }] as const),
+    ...taught.map(([name, value]) => [name, { value, isTainted, origin: resolver, isLiteral: true }] as const),
   ]);
 }

@@ -31,7 +31,7 @@ export function proveTree(
   const verdict = judge(question);
   if (!verdict.accepted) throw refusal(verdict, source, signatures);
   if (verdict.by === "lab") ctx.log("warning", "trust is `any`: this tree proves nothing, for the laboratory only");
-  const isClockProven = ctx.clock.now() >= timeFloor(device);
+  const isClockProven = ctx.isClockProven() && ctx.clock.now() >= timeFloor(device);
   if (verdict.by !== "lab") checkFreshness(ctx, device, source, answer, isClockProven);
   return {
     by: verdict.by,

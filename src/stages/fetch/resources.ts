@@ -151,9 +151,7 @@ async function checkProof(
     );
   }
   const signature = request.place === "elsewhere" ? await ownSignature(ctx, device, request) : undefined;
-  const source =
-    request.place === "elsewhere" ? { ...tree.source, resolver: "settings", evidence: "local" as const } : tree.source;
-  const { signatures: _, ...question } = questionAbout(device, source, answer.transport, undefined);
+  const { signatures: _, ...question } = questionAbout(device, namedBy(request, tree), answer.transport, undefined);
   const verdict = judgeResource({
     ...question,
     latch: tree.proof.latch ?? question.latch,
@@ -168,6 +166,15 @@ async function checkProof(
     ),
   });
   if (!verdict.accepted) throw new ProvisionError(verdict.code, `${told} is refused (${verdict.reason})`);
+}
+
+/**
+ * Who named this URI: the settings alone, where it does not begin with `{base_uri}`; else whoever named the base, even if the rest of it
+ * (a query, an escaped slash) puts it outside what a manifest can list.
+ */
+function namedBy({ place, expanded }: Request, { source }: Tree): Source {
+  if (place !== "elsewhere" || expanded.used.has("base_uri")) return source;
+  return { ...source, resolver: "settings", evidence: "local", base: { ...source.base, isTainted: false } };
 }
 
 async function ownSignature(ctx: RunContext, device: Device, { uri }: Request): Promise<string | undefined> {
