@@ -42,6 +42,8 @@ export interface ChangedOption {
 export interface RemovedSection extends UciSection {
   /** The section it stood behind: a key, or `-N` for the N-th removed one (from 0); absent if it was the first. */
   readonly after?: string;
+  /** The key of the added section that it became, if it was changed so that it is not known by its identity any more. */
+  readonly became?: string;
 }
 
 /** How much of a record is believed: 200,000 values are far more than any device's configuration holds. */
@@ -104,9 +106,12 @@ class RecordReader {
   }
 
   removed(from: unknown, at: string): RemovedSection {
-    const { after } = this.object(from, at);
-    const section = this.section(from, at);
-    return after === undefined ? section : { ...section, after: this.bytes(after, `${at}.after`) };
+    const { after, became } = this.object(from, at);
+    return {
+      ...this.section(from, at),
+      ...(after === undefined ? {} : { after: this.bytes(after, `${at}.after`) }),
+      ...(became === undefined ? {} : { became: this.key(became, `${at}.became`) }),
+    };
   }
 
   order(from: unknown): { before: string[]; set: string[] } {

@@ -16,18 +16,20 @@ export function remember(
   const added: AddedSection[] = [];
   const changed: ChangedSection[] = [];
   const keyOfKept = new Map<UciSection, string>();
+  const keyOfChangeling = new Map<UciSection, string>();
   desired.sections.forEach((section, i) => {
     const key = keys[i] ?? "";
     const before = pairs[i];
     if (before === undefined || !isRecognizable(before, section, key)) {
       added.push({ key, ...section });
+      if (before !== undefined) keyOfChangeling.set(before, key);
       return;
     }
     keyOfKept.set(before, key);
     const change = changesOf(before, section, key);
     if (change !== undefined) changed.push(change);
   });
-  const removed = removedSections(baseline, keyOfKept);
+  const removed = removedSections(baseline, keyOfKept, isInOrder(baseline, pairs) ? keyOfChangeling : new Map());
   const order = orderChange(baseline, keyOfKept);
   const isNothing = added.length + changed.length + removed.length === 0 && order === undefined && !created;
   if (isNothing) return undefined;
@@ -81,15 +83,30 @@ function optionOrder(before: UciSection, after: UciSection): string[] | undefine
   return was.every((name, i) => name === is[i]) ? undefined : before.options.map(({ name }) => name);
 }
 
-function removedSections(baseline: UciPackage, keyOfKept: ReadonlyMap<UciSection, string>): RemovedSection[] {
+function removedSections(
+  baseline: UciPackage,
+  keyOfKept: ReadonlyMap<UciSection, string>,
+  keyOfChangeling: ReadonlyMap<UciSection, string>,
+): RemovedSection[] {
   const removed: RemovedSection[] = [];
   let after: string | undefined;
   for (const section of baseline.sections) {
     const key = keyOfKept.get(section);
-    if (key === undefined) removed.push(after === undefined ? { ...section } : { ...section, after });
+    const became = keyOfChangeling.get(section);
+    if (key === undefined) {
+      const place = { ...(after === undefined ? {} : { after }), ...(became === undefined ? {} : { became }) };
+      removed.push({ ...section, ...place });
+    }
     after = key ?? `-${removed.length - 1}`;
   }
   return removed;
+}
+
+/** Whether what was there before stands in the same order, so that each changed one still marks its place. */
+function isInOrder(baseline: UciPackage, pairs: readonly (UciSection | undefined)[]): boolean {
+  const position = new Map(baseline.sections.map((section, i) => [section, i]));
+  const positions = pairs.flatMap((before) => (before === undefined ? [] : (position.get(before) ?? [])));
+  return positions.every((at, i) => i === 0 || (positions[i - 1] ?? 0) < at);
 }
 
 function orderChange(

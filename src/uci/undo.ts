@@ -53,6 +53,9 @@ class Undoing implements Undone {
   private readonly byKey: Map<string, Cell>;
   private readonly byContent = new Map<string, Cell[]>();
   private readonly done = new Set<Cell>();
+  private readonly takenOut = new Map<string, Cell>();
+  /** Cells in which a removed section is back, by its number: others stand behind it under that. */
+  private readonly standsFor = new Map<Cell, string>();
 
   constructor(current: UciPackage) {
     const keys = sectionKeys(current.name, current.sections);
@@ -92,6 +95,7 @@ class Undoing implements Undone {
       return;
     }
     this.done.add(cell);
+    this.takenOut.set(added.key, cell);
     const ours = new Map(added.options.map(({ name, value }) => [name, value]));
     const theirs = present.options.filter(({ name, value }) => !ours.has(name) || !sameValue(ours.get(name), value));
     const there = new Map(present.options.map(({ name, value }) => [name, value]));
@@ -162,7 +166,7 @@ class Undoing implements Undone {
   putBack(removed: readonly RemovedSection[]): void {
     const missing: Missing<Cell>[] = [];
     removed.forEach((section, i) => {
-      const { after, ...before } = section;
+      const { after, became, ...before } = section;
       const again = section.name === undefined ? undefined : this.byKey.get(`=${section.name}`);
       if (again !== undefined && again.before !== undefined) {
         this.edits.push({
@@ -175,11 +179,18 @@ class Undoing implements Undone {
         });
         return;
       }
+      const changeling = became === undefined ? undefined : this.takenOut.get(became);
       const slots = before.options.map(({ name }): Slot<string> => ({ stays: name }));
+      if (changeling !== undefined && changeling.before === undefined) {
+        changeling.before = before;
+        changeling.optionSlots = slots;
+        this.standsFor.set(changeling, `-${i}`);
+        return;
+      }
       const cell = { present: undefined, label: labelOf(section), before, key: `-${i}`, optionSlots: slots };
       missing.push({ thing: cell, after });
     });
-    this.cells = putBackBehind(this.cells, missing, (cell) => cell.key);
+    this.cells = putBackBehind(this.cells, missing, (cell) => this.standsFor.get(cell) ?? cell.key);
   }
 
   private typeBefore(cell: Cell, present: UciSection, { type }: ChangedSection): string {

@@ -215,7 +215,7 @@ describe("whatever device and tree", () => {
   const batchLayer = fc.array(line, { maxLength: 6 }).map((lines) => batch(lines.join("\n")));
   const layers = fc.array(fc.oneof(mergeLayer, plainLayer, batchLayer), { maxLength: 4 });
   const device = fc.option(aPackage, { nil: undefined });
-  const runs = { numRuns: 3000 };
+  const runs = { numRuns: Number(process.env["RUNS"] ?? 1000) };
 
   test("settling what is settled changes nothing", () => {
     fc.assert(
@@ -251,6 +251,41 @@ describe("whatever device and tree", () => {
         const direct = settle(current, undefined, after, []);
         expect(second.isAbsent).toBe(direct.isAbsent);
         if (!second.isAbsent) expect(sorted(second.desired)).toEqual(sorted(direct.desired));
+      }),
+      runs,
+    );
+  });
+
+  test("for trees that only merge it makes none to a byte", () => {
+    const merges = fc.array(mergeLayer, { maxLength: 3 });
+    fc.assert(
+      fc.property(device, merges, merges, (current, before, after) => {
+        const first = settle(current, undefined, before, []);
+        const second = settle(first.isAbsent ? undefined : first.desired, first.record, after, []);
+        expect(printed(second.desired)).toBe(printed(settle(current, undefined, after, []).desired));
+      }),
+      runs,
+    );
+  });
+
+  test("protected sections and options are as before, whatever the tree says", () => {
+    const protects = fc.constantFrom("firewall.n1", "firewall.n2.a", "firewall.@defaults", "firewall.@zone");
+    const ofDevice = (from: UciPackage, path: string) => {
+      const [, label = "", option] = path.split(".");
+      const meant = from.sections.filter(
+        ({ name, type }) => name === label || (name === undefined && label === `@${type}`),
+      );
+      const picked = meant.map((own) => (option === undefined ? own : own.options.find(({ name }) => name === option)));
+      return picked.filter((own) => own !== undefined);
+    };
+    fc.assert(
+      fc.property(aPackage, fc.array(mergeLayer, { maxLength: 3 }), protects, (current, tree, path) => {
+        const settled = settle(current, undefined, tree, [path]);
+        const kept = ofDevice(settled.desired, path);
+        if (!path.includes("@")) expect(kept).toEqual(ofDevice(current, path));
+        else expect(kept.slice(0, ofDevice(current, path).length)).toEqual(ofDevice(current, path));
+        const again = settle(settled.desired, settled.record, tree, [path]);
+        expect(printed(again.desired)).toBe(printed(settled.desired));
       }),
       runs,
     );
