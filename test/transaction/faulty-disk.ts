@@ -41,6 +41,11 @@ export function failAt(under: Disk, code: "ENOSPC" | "EROFS" | "EIO", from: numb
   });
 }
 
+/** Tells of each changing operation, by number, before it happens. */
+export function observed(under: Disk, before: (count: number) => void): Counted {
+  return faulty(under, { strike: before, readsToo: () => {} });
+}
+
 interface Fault {
   strike(count: number, write?: (tear: Tear) => void): void;
   readsToo(count: number): void;

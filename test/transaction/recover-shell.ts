@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-export const RECOVER_SH = join(import.meta.dirname, "../../openwrt-package/files/lib/uciprov/recover.sh");
-const CUT_SHELL = join(import.meta.dirname, "cut-shell.sh");
+/** Tests, and the programs bundled from them, run in the repository. */
+const HERE = process.cwd();
+export const RECOVER_SH = join(HERE, "openwrt-package/files/lib/uciprov/recover.sh");
+const CUT_SHELL = join(HERE, "test/transaction/cut-shell.sh");
 
 /** OpenWrt's shell, by the name Debian gives it. */
 export const hasAsh = spawnSync("busybox", ["ash", "-c", "true"]).status === 0;

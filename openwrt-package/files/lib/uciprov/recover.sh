@@ -102,7 +102,7 @@ watch() {
 	if is_still_mine; then
 		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds"; fi
 	fi
-	release_claim
+	sweep_claims
 	[ -n "$ROOT" ] || ! has reload_config || reload_config
 	exit 0
 }
@@ -347,6 +347,14 @@ release_claim() {
 	[ -z "${self:-}" ] || rm -f "$TX/claim-$self"
 }
 
+# Its own, and those of the dead, who never come back.
+sweep_claims() {
+	release_claim
+	for claim in "$TX"/claim-*; do
+		[ -e "$claim" ] && ! is_alive "${claim##*/claim-}" && rm -f "$claim"
+	done
+}
+
 # Prints the claim of another living process; 1 if there is none.
 live_claim() {
 	for claim in "$TX"/claim-*; do
@@ -433,10 +441,7 @@ stop() {
 }
 
 finish() {
-	release_claim
-	for claim in "$TX"/claim-*; do
-		[ -e "$claim" ] && ! is_alive "${claim##*/claim-}" && rm -f "$claim"
-	done
+	sweep_claims
 	exit "$1"
 }
 
