@@ -1,6 +1,8 @@
+import { readFileSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { COMMANDS } from "./commands/all.ts";
-import type { Flags, Invocation } from "./commands/command.ts";
+import type { Flags, Invocation, Options } from "./commands/command.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
 
@@ -15,6 +17,10 @@ const OPTIONS = {
   transaction: { type: "boolean" },
   "show-secrets": { type: "boolean" },
   help: { type: "boolean" },
+  key: { type: "string", multiple: true },
+  name: { type: "string" },
+  serial: { type: "string" },
+  expires: { type: "string" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -25,12 +31,18 @@ async function main(): Promise<void> {
   const paint = process.stderr.isTTY ? COLOURED : PLAIN;
   let isJson = process.argv.includes("--json");
   try {
-    const { name, words, root, flags } = readArguments(process.argv.slice(2));
+    const uci = uciArguments(process.argv);
+    if (uci) {
+      process.exitCode = await runUci(uci);
+      return;
+    }
+    const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
     const exit = await dispatch(name, {
       root,
       words,
       flags,
+      options,
       signal: stop.signal,
       paint: process.stdout.isTTY ? COLOURED : PLAIN,
       print: (text) => void process.stdout.write(`${text}\n`),
@@ -45,6 +57,36 @@ async function main(): Promise<void> {
   }
 }
 
+/** `uciprov uci …`, or a link named `uci`: the words that follow are OpenWrt's, and not ours to read. */
+function uciArguments([, program = "", ...argv]: readonly string[]): { root: string; words: string[] } | undefined {
+  if (basename(program) === "uci") return { root: "/", words: argv };
+  if (argv[0] === "uci") return { root: "/", words: argv.slice(1) };
+  const [option, root, command] = argv;
+  return option === "--root" && root !== undefined && command === "uci" ? { root, words: argv.slice(3) } : undefined;
+}
+
+async function runUci({ root, words }: { root: string; words: readonly string[] }): Promise<number> {
+  const { uciCommand } = await import("./admin/uci/command.ts");
+  return uciCommand(words, {
+    root,
+    programName: "uci",
+    stdin: () => readFileSync(0),
+    stdout: (bytes) => writeAll(1, bytes),
+    stderr: (bytes) => writeAll(2, bytes),
+  });
+}
+
+/** Whole and in order, also into a pipe, before the process ends. */
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN")) return;
+    }
+  }
+}
+
 async function dispatch(name: string | undefined, invocation: Invocation): Promise<ExitName> {
   if (name === undefined || name === "help") {
     invocation.print(help());
@@ -52,7 +94,7 @@ async function dispatch(name: string | undefined, invocation: Invocation): Promi
   }
   const command = COMMANDS.find((one) => one.name === name);
   if (command === undefined) throw new ProvisionError("USAGE", `uciprov has no command ${name}`);
-  return command.run(invocation);
+  return (await command.load())(invocation);
 }
 
 interface Arguments {
@@ -60,6 +102,7 @@ interface Arguments {
   readonly words: readonly string[];
   readonly root: string;
   readonly flags: Flags;
+  readonly options: Options;
 }
 
 function readArguments(argv: readonly string[]): Arguments {
@@ -79,6 +122,7 @@ function readArguments(argv: readonly string[]): Arguments {
       isTransaction: values.transaction ?? false,
       showsSecrets: values["show-secrets"] ?? false,
     },
+    options: { key: values.key ?? [], name: values.name, serial: values.serial, expires: values.expires },
   };
 }
 

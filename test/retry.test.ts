@@ -11,6 +11,7 @@ function countingClock(): Clock & { readonly slept: number[] } {
     slept,
     now: () => 0,
     elapsed: () => 0,
+    sinceBoot: () => 0,
     async sleep(ms, signal) {
       if (signal.aborted) throw new ProvisionError("STOPPED", "asked to stop");
       slept.push(ms / 1000);

@@ -72,4 +72,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     meaning: "draw the stages of a run, their hooks and where each failure leads",
     load: async () => (await import("./graph.ts")).graph,
   },
+  {
+    name: "keys",
+    form: "keys generate [DIR]",
+    meaning: "make a key pair that signs trees",
+    load: async () => (await import("../admin/tree-commands.ts")).keys,
+  },
+  {
+    name: "tree",
+    form: "tree sign DIR --key FILE",
+    meaning: "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
 ];

@@ -7,6 +7,7 @@ export interface Invocation {
   /** Words after the command's name. */
   readonly words: readonly string[];
   readonly flags: Flags;
+  readonly options: Options;
   readonly signal: AbortSignal;
   readonly paint: Paint;
   /** The answer, on standard output. */
@@ -24,6 +25,14 @@ export interface Flags {
   readonly isFirstOnly: boolean;
   readonly isTransaction: boolean;
   readonly showsSecrets: boolean;
+}
+
+/** Options that carry a value. */
+export interface Options {
+  readonly key: readonly string[];
+  readonly name: string | undefined;
+  readonly serial: string | undefined;
+  readonly expires: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

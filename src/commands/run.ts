@@ -22,7 +22,12 @@ export const run: Command = async (invocation) => {
   const status = openStatus(bare.disk, () => bare.clock.now());
   try {
     const outcome = await provision(openRun(invocation, { board: both(status, shown(invocation)) }), plugins);
-    status.close({ exit: outcome.exit, result: outcome.result, told: outcome.told, ...(await planned(outcome, false)) });
+    status.close({
+      exit: outcome.exit,
+      result: outcome.result,
+      told: outcome.told,
+      ...(await planned(outcome, false)),
+    });
     await report(invocation, outcome);
     return outcome.exit;
   } catch (thrown) {
