@@ -1,4 +1,5 @@
 import { ProvisionError, type TxtRecord } from "../src/api.ts";
+import { plainText, quoted } from "./_text.ts";
 
 /** What the TXT records at one name say to uciprov. */
 export interface TxtWords {
@@ -40,7 +41,7 @@ export function readTxtWords(records: readonly TxtRecord[]): TxtWords {
 
   const uris = [...(values.get("provuri") ?? [])];
   if (uris.length > 1) {
-    const said = uris.map((uri) => JSON.stringify(shorten(uri))).join(" and ");
+    const said = uris.map((uri) => quoted(uri)).join(" and ");
     throw new ProvisionError("URI_AMBIGUOUS", `TXT records say ${said}`);
   }
   const serial = onlyValue("serial", values, remarks);
@@ -85,7 +86,7 @@ function readPair(bytes: Uint8Array): Pair | undefined {
   // Other people's strings (SPF, site verification) stand beside ours; they are none of our business.
   if (!/^[a-z0-9_]{1,32}$/.test(key)) return undefined;
 
-  const value = readValue(bytes.subarray(equals + 1));
+  const value = plainText(bytes.subarray(equals + 1));
   if (key === "provuri") {
     if (value === undefined) throw new ProvisionError("URI_INVALID", "provuri holds control characters or is no UTF-8");
     if (value === "") throw new ProvisionError("URI_INVALID", "provuri is empty");
@@ -98,23 +99,10 @@ function readPair(bytes: Uint8Array): Pair | undefined {
   return value === undefined ? { remark: `${key} holds control characters or is no UTF-8` } : { key, value };
 }
 
-function readValue(bytes: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
 /** A key with two values says nothing: which came first depends on the name server's mood. */
 function onlyValue(key: string, values: ReadonlyMap<string, Set<string>>, remarks: string[]): string | undefined {
   const [value, ...others] = values.get(key) ?? [];
   if (others.length === 0) return value;
   remarks.push(`${key} has ${others.length + 1} different values`);
   return undefined;
-}
-
-function shorten(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

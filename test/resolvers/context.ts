@@ -14,7 +14,7 @@ export interface ContextFacts {
   /** `section.option` → value, as /etc/config/uciprov would say it. */
   readonly options?: Readonly<Record<string, string | readonly string[]>>;
   /** Path → content. */
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly macros?: Readonly<Record<string, string>>;
   readonly dns?: Dns;
   readonly commands?: ResolverContext["commands"];
@@ -70,19 +70,20 @@ function settingsOf(options: Readonly<Record<string, string | readonly string[]>
   return readSettings({ name: "uciprov", sections }).settings;
 }
 
-function filesOf(content: Readonly<Record<string, string>>): Files {
+function filesOf(files: Readonly<Record<string, string | Uint8Array>>): Files {
+  const content = Object.fromEntries(
+    Object.entries(files).map(([path, one]) => [path, Uint8Array.from(Buffer.from(one))]),
+  );
   const inFolder = (path: string) =>
     Object.keys(content)
       .filter((name) => name.startsWith(`${path}/`))
       .map((name) => name.slice(path.length + 1).split("/")[0] ?? "");
   return {
-    readBytes: (path) => (content[path] === undefined ? undefined : Uint8Array.from(Buffer.from(content[path]))),
-    read: (path) => content[path],
+    readBytes: (path) => content[path],
+    read: (path) => content[path] && new TextDecoder().decode(content[path]),
     list: (path) => [...new Set(inFolder(path))].sort(),
     stat: (path) =>
-      content[path] === undefined
-        ? undefined
-        : { kind: "file", mode: 0o644, uid: 0, gid: 0, size: Buffer.byteLength(content[path]), modified: 0 },
+      content[path] && { kind: "file", mode: 0o644, uid: 0, gid: 0, size: content[path].length, modified: 0 },
     readLink: () => undefined,
   };
 }
