@@ -1,0 +1,83 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { COMMANDS } from "../src/commands/all.ts";
+import { drawGraph } from "../src/commands/graph.ts";
+import { ERRORS, EXIT } from "../src/errors.ts";
+import { OPTIONS } from "../src/settings.ts";
+
+/** `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` writes what these tests compare. */
+const IS_WRITING = process.env["UPDATE_DOCS"] === "1";
+
+test("docs/run.md draws the stages as the program walks them", () => {
+  expectBlock("docs/run.md", "graph", `\`\`\`\n${drawGraph()}\n\`\`\``);
+});
+
+test("docs/errors.md lists every exit status and every code with its remedy", () => {
+  const exits = Object.entries(EXIT).map(([name, status]) => [String(status), name]);
+  const codes = Object.entries(ERRORS).map(([code, { exit, remedy }]) => [code, `${EXIT[exit]} ${exit}`, remedy]);
+  expectBlock("docs/errors.md", "exits", table(["status", "name"], exits));
+  expectBlock("docs/errors.md", "errors", table(["code", "exit", "what to do"], codes));
+});
+
+test("docs/operator.md lists every command and every option with its default", () => {
+  const commands = COMMANDS.map(({ form, meaning }) => [`\`${form}\``, meaning]);
+  const options = Object.entries(OPTIONS).flatMap(([section, all]) =>
+    Object.entries(all).map(([name, { type, initial, meaning }]) => [
+      `\`${section}.${name}\``,
+      type === "list"
+        ? `list${told(initial) && `: ${told(initial)}`}`
+        : `${type}${told(initial) && `, ${told(initial)}`}`,
+      meaning,
+    ]),
+  );
+  expectBlock("docs/operator.md", "commands", table(["command", "what it does"], commands));
+  expectBlock("docs/operator.md", "settings", table(["option", "type, default", "meaning"], options));
+});
+
+test("docs/dependencies.md has a line for every package the project names", () => {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
+  const text = readFileSync("docs/dependencies.md", "utf8");
+  const missing = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !text.includes(name));
+  expect(missing).toEqual([]);
+});
+
+test("README and docs link to files that are there", () => {
+  const pages = ["README.md", "CONTRIBUTING.md", "docs/run.md", "docs/operator.md", "docs/admin.md", "docs/errors.md"];
+  const dead = pages.flatMap((page) => {
+    const folder = page.includes("/") ? "docs/" : "";
+    const links = [...readFileSync(page, "utf8").matchAll(/\]\(([\w./-]+)(?:#[\w-]+)?\)/g)].map(
+      ([, path]) => `${folder}${path}`,
+    );
+    return links.filter((path) => !isThere(path)).map((path) => `${page}: ${path}`);
+  });
+  expect(dead).toEqual([]);
+});
+
+function told(initial: unknown): string {
+  if (initial === undefined) return "";
+  if (Array.isArray(initial)) return initial.map((one) => `\`${one}\``).join(" ");
+  return typeof initial === "boolean" ? `\`${initial ? 1 : 0}\`` : `\`${String(initial)}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function expectBlock(file: string, name: string, content: string): void {
+  const text = readFileSync(file, "utf8");
+  const block = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
+  expect(text).toMatch(block);
+  const wanted = text.replace(block, (_, begin: string, end: string) => `${begin}\n${content}\n\n${end}`);
+  if (IS_WRITING) writeFileSync(file, wanted);
+  else expect(text).toBe(wanted);
+}
+
+function isThere(path: string): boolean {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
