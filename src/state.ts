@@ -30,7 +30,6 @@ export interface Confirmed {
   readonly resolver: string;
   readonly tree: string;
   readonly serial: number | undefined;
-  readonly beacon: string | undefined;
   /** SHA-256 of the manifest, or of the list of files for a tree without one. */
   readonly digest: string;
   readonly etag: string | undefined;
@@ -120,7 +119,6 @@ function parseConfirmed(value: unknown): Confirmed {
     resolver: textOf(from, "resolver"),
     tree: textOf(from, "tree"),
     serial: optional(from, "serial", numberOf),
-    beacon: optional(from, "beacon", textOf),
     digest: textOf(from, "digest"),
     etag: optional(from, "etag", textOf),
     modified: optional(from, "modified", textOf),

@@ -6,7 +6,7 @@ import { applyActions } from "../transaction/apply.ts";
 import type { Promotion, TransactionOrder } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
 import { copyArchived } from "./archived.ts";
-import { confirmedBy, freshnessAfter, ownerAfter } from "./confirmed-state.ts";
+import { confirmedBy, freshnessAfter, ownerFile } from "./confirmed-state.ts";
 import { setDeltasAside } from "./foreign-deltas.ts";
 
 /** Applied and not yet confirmed. */
@@ -65,7 +65,7 @@ export function treeName({ download }: Plan): TransactionOrder["tree"] {
 /** What becomes true with the confirmation, and not before: the confirmed tree, its owner, its serial. */
 export function promotions(ctx: RunContext, device: Device, plan: Plan): readonly Promotion[] {
   const { floor, trees } = freshnessAfter(ctx, device, plan);
-  const owner = ownerAfter(plan);
+  const owner = ownerFile(plan);
   return [
     { path: STATE.freshness, bytes: printFreshness(floor, trees) },
     ...(owner === undefined ? [] : [{ path: STATE.owner, bytes: owner }]),

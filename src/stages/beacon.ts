@@ -3,12 +3,12 @@ import type { Device, RunContext } from "../context.ts";
 import { inputsOf } from "./fetch/inputs.ts";
 import { readKeys } from "./fetch/keys.ts";
 import { baseMacros, type Unchanged } from "./fetch.ts";
-import { checkedWithinDay } from "./full-check.ts";
+import { wasChecked } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 
 /**
- * Ends the run after one DNS query: the TXT record carries the serial that was confirmed, everything else the plan was made from is as it
- * was, and somebody looked at the tree itself within a day. A beacon saves work; it never changes trust, and a lying one delays a change by a day.
+ * Ends the run after one DNS query: the TXT record carries the serial at which the confirmed tree was last seen, within a day, and everything else
+ * the plan was made from is as it was. A beacon saves work; it never changes trust, and a lying one delays a change by a day.
  */
 export function unchangedByBeacon(
   ctx: RunContext,
@@ -18,9 +18,9 @@ export function unchangedByBeacon(
 ): Unchanged | undefined {
   const { confirmed, floor } = device.state;
   if (ctx.choices.isForced || source.beacon === undefined || confirmed === undefined) return undefined;
-  const isSame = confirmed.beacon === source.beacon && confirmed.base === source.base.text;
   const isExpired = confirmed.expires !== undefined && Math.max(ctx.clock.now(), floor) > confirmed.expires;
-  if (!isSame || isExpired || !checkedWithinDay(ctx)) return undefined;
+  if (confirmed.base !== source.base.text || isExpired) return undefined;
+  if (!wasChecked(ctx, source.beacon, confirmed.digest)) return undefined;
   const macros = baseMacros(device, source);
   if (confirmed.inputs !== inputsOf({ ...device, macros }, modules, readKeys(ctx), device.state.latch))
     return undefined;

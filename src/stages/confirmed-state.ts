@@ -11,7 +11,6 @@ export function confirmedBy(ctx: RunContext, { download, inputsAfter }: Plan): C
     resolver: download.source.resolver,
     tree: download.manifest?.tree ?? "",
     serial: download.manifest?.serial,
-    beacon: download.source.beacon,
     digest: download.digest,
     etag: download.etag,
     modified: download.modified,
@@ -32,8 +31,9 @@ export function freshnessAfter(ctx: RunContext, device: Device, plan: Plan): Pic
   };
 }
 
-/** The owner's file, where this tree writes one down. */
-export function ownerAfter(plan: Plan): Uint8Array | undefined {
-  const { latch } = plan.download.proof;
-  return latch === undefined ? undefined : Buffer.from(printLatch(latch));
+/** The owner's file, where this tree writes one down: by what accepted it, or by the keys it names next. */
+export function ownerFile(plan: Plan): Uint8Array | undefined {
+  const { keyChange, proof } = plan.download;
+  if (keyChange !== undefined) return Buffer.from(printLatch({ kind: "keys", ...keyChange.owner }));
+  return proof.latch === undefined ? undefined : Buffer.from(printLatch(proof.latch));
 }

@@ -2,9 +2,11 @@ import type { Module, Transport } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Manifest } from "../tree/manifest.ts";
+import type { KeyRollover } from "../tree/rollover.ts";
 import { parseUri, redactUri } from "../uri.ts";
 import { digestOfTree, inputsOf } from "./fetch/inputs.ts";
-import { readKeys } from "./fetch/keys.ts";
+import { fetchKeyChange } from "./fetch/key-files.ts";
+import { type Keys, readKeys } from "./fetch/keys.ts";
 import { type FetchedManifest, fetchManifest } from "./fetch/manifest.ts";
 import { proveTree, type TreeProof } from "./fetch/proof.ts";
 import { type Brought, fetchResources } from "./fetch/resources.ts";
@@ -21,6 +23,9 @@ export interface Download {
   readonly transport: Transport;
   /** What came for each module, by its name, in the order its resources stand in. */
   readonly brought: Brought;
+  /** The keys the device holds, and what the owner's manifest makes of them. */
+  readonly keys: Keys;
+  readonly keyChange: KeyRollover | undefined;
   /** Of the manifest, or of the list of what came. */
   readonly digest: string;
   readonly etag: string | undefined;
@@ -52,13 +57,14 @@ export async function fetchTree(
   const isSameQuestion = !ctx.choices.isForced && confirmed?.base === base.text && confirmed.inputs === inputs;
 
   const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
-  noteFullCheck(ctx);
   if (answer.kind === "not-modified") return unchanged(ctx, device, source);
 
   const proof = proveTree(ctx, device, source, keys, answer);
   refuseKnownFailure(device, answer);
   const brought = await fetchResources(ctx, device, { base, source, modules, macros, keys, proof, answer });
+  const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
+  noteFullCheck(ctx, { beacon: source.beacon, digest });
   ctx.log("info", `tree ${redactUri(base.text)}: ${proof.reason}, ${count(brought)} files`);
   return {
     kind: "tree",
@@ -67,6 +73,8 @@ export async function fetchTree(
     proof,
     transport: answer.transport,
     brought,
+    keys,
+    keyChange,
     digest,
     etag: answer.etag,
     modified: answer.modified,
@@ -84,13 +92,14 @@ export function baseMacros(device: Device, source: Source): Source["macros"] {
 }
 
 function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
-  const expires = device.state.confirmed?.expires;
+  const { expires, digest = "" } = device.state.confirmed ?? {};
   if (expires !== undefined && Math.max(ctx.clock.now(), device.state.floor) > expires) {
     throw new ProvisionError(
       "MANIFEST_EXPIRED",
       `the tree at ${redactUri(source.base.text)} expired ${new Date(expires).toISOString()}`,
     );
   }
+  noteFullCheck(ctx, { beacon: source.beacon, digest });
   return { kind: "unchanged", source, told: "the manifest is the confirmed one" };
 }
 

@@ -1,24 +1,44 @@
 import type { RunContext } from "../context.ts";
 
-/** In RAM: after a boot the first check is a full one. The second number is of the clock that never steps. */
-const CHECKED = "/var/run/uciprov/checked";
+/** In RAM: after a boot the first check is a full one. */
+const CHECKED = "/var/run/uciprov/checked.json";
 const DAY = 86_400;
 
-/** Notes that the tree itself was looked at just now. */
-export function noteFullCheck(ctx: RunContext): void {
+/** The last time the tree itself was looked at. */
+interface FullCheck {
+  /** Seconds since boot: a wall clock may jump a year when NTP comes. */
+  readonly at: number;
+  /** What the source's beacon said then. */
+  readonly beacon: string | undefined;
+  /** Of the tree that was found. */
+  readonly digest: string;
+}
+
+/** Notes that the tree with this digest was found, while the beacon said this. */
+export function noteFullCheck(ctx: RunContext, found: Omit<FullCheck, "at">): void {
   const next = `${CHECKED}.new`;
   if (ctx.disk.stat(next)) ctx.disk.unlink(next);
-  ctx.disk.writeNew(next, Buffer.from(`${uptime(ctx)}\n`), { mode: 0o644 });
+  const check: FullCheck = { at: ctx.clock.sinceBoot(), ...found };
+  ctx.disk.writeNew(next, Buffer.from(`${JSON.stringify(check)}\n`), { mode: 0o644 });
   ctx.disk.rename(next, CHECKED);
 }
 
-export function checkedWithinDay(ctx: RunContext): boolean {
-  const checked = Number(ctx.disk.read(CHECKED, 64) ?? Number.NaN);
-  const now = uptime(ctx);
-  return checked <= now && now - checked < DAY;
+/** Whether somebody found this tree, at this beacon, within a day. */
+export function wasChecked(ctx: RunContext, beacon: string, digest: string): boolean {
+  const check = readCheck(ctx);
+  const age = ctx.clock.sinceBoot() - (check?.at ?? Number.NaN);
+  return age >= 0 && age < DAY && check?.beacon === beacon && check.digest === digest;
 }
 
-/** Seconds since boot: a wall clock may jump a year when NTP comes. */
-function uptime(ctx: RunContext): number {
-  return ctx.clock.sinceBoot();
+function readCheck(ctx: RunContext): FullCheck | undefined {
+  try {
+    const check: unknown = JSON.parse(ctx.disk.read(CHECKED, 4096) ?? "null");
+    if (typeof check !== "object" || check === null) return undefined;
+    const { at, beacon, digest } = Object.fromEntries(Object.entries(check));
+    return typeof at === "number" && typeof beacon === "string" && typeof digest === "string"
+      ? { at, beacon, digest }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

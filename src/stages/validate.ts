@@ -7,6 +7,7 @@ import { printOwned, STATE } from "../state.ts";
 import { stepsOf } from "../transaction/steps.ts";
 import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
+import { keyActions } from "./validate/keys.ts";
 import { packagePlanner } from "./validate/packages.ts";
 import { settling } from "./validate/settling.ts";
 
@@ -37,7 +38,8 @@ export async function planChanges(
   for (const { path, isKept } of [...uci.drift, ...files.drift]) {
     ctx.log("warning", `${path} was changed on the device: ${isKept ? "it stays so" : "the tree has its way"}`);
   }
-  const actions = withOwnership(ctx, device, [...uci.actions, ...files.actions], {
+  const keys = keyActions(download.keys, download.keyChange);
+  const actions = withOwnership(ctx, device, [...uci.actions, ...files.actions, ...keys], {
     uci: uci.records,
     files: files.record,
   });
@@ -48,7 +50,7 @@ export async function planChanges(
     drift: [...uci.drift, ...files.drift],
     findings,
     actions,
-    ...settling(ctx, device, download, modules, packages.planned),
+    ...settling(device, download, modules, packages.planned),
   };
 }
 

@@ -1,11 +1,12 @@
 import type { MacroTable, Module, PlanContext } from "../../api.ts";
-import type { Device, RunContext } from "../../context.ts";
+import type { Device } from "../../context.ts";
 import { hostnameIn } from "../../hostname.ts";
 import type { Expanded } from "../../macros.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
+import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
 import { inputsOf } from "../fetch/inputs.ts";
-import { readKeys } from "../fetch/keys.ts";
+import type { Keys } from "../fetch/keys.ts";
 import { type Wanted, wantedResources } from "../fetch/wanted.ts";
 import type { Download } from "../fetch.ts";
 
@@ -14,7 +15,6 @@ import type { Download } from "../fetch.ts";
  * hostname may change what its own URIs say. Also what the next run will find the plan to have been made from.
  */
 export function settling(
-  ctx: RunContext,
   device: Device,
   download: Download,
   modules: readonly Module[],
@@ -25,8 +25,20 @@ export function settling(
   const changed = new Set([...after].filter(([name, one]) => now.get(name)?.value !== one.value).map(([name]) => name));
   const unsettled = changed.size === 0 ? undefined : firstUnsettled(device, download, modules, after, changed);
   const macros = unsettled === undefined ? after : now;
-  const latch = download.proof.latch ?? device.state.latch;
-  return { unsettled, inputsAfter: inputsOf({ ...device, macros }, modules, readKeys(ctx), latch) };
+  return {
+    unsettled,
+    inputsAfter: inputsOf({ ...device, macros }, modules, keysAfter(download), ownerAfter(device, download)),
+  };
+}
+
+/** What the device will hold, and by whom it will be owned, once the plan is true. */
+function keysAfter({ keys, keyChange }: Download): Keys {
+  return keyChange?.keys ?? keys;
+}
+
+export function ownerAfter(device: Device, { keyChange, proof }: Download): Latch | undefined {
+  if (keyChange !== undefined) return { kind: "keys", ...keyChange.owner };
+  return proof.latch ?? device.state.latch;
 }
 
 function macrosAfter(now: MacroTable, planned: PlanContext["uci"]): MacroTable {

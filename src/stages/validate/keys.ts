@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import { STATE } from "../../state.ts";
+import type { Action } from "../../transaction/order.ts";
+import { printPublicKey } from "../../tree/keys.ts";
+import type { KeyRollover } from "../../tree/rollover.ts";
+import type { Keys } from "../fetch/keys.ts";
+
+/** Makes the key folder what the owner's manifest says, in the same transaction as everything else it says. */
+export function keyActions(before: Keys, change: KeyRollover | undefined): readonly Action[] {
+  if (change === undefined) return [];
+  const added = [...change.keys.values()].filter((key) => !before.has(key.fingerprint));
+  const removed = [...before.keys()].filter((fingerprint) => !change.keys.has(fingerprint));
+  return [
+    ...added.map((key): Action => {
+      const bytes = Buffer.from(printPublicKey(key));
+      return {
+        kind: "write",
+        path: `${STATE.keys}/${key.fingerprint}`,
+        content: { kind: "bytes", bytes },
+        size: bytes.length,
+        sha256: createHash("sha256").update(bytes).digest("hex"),
+        mode: 0o644,
+      };
+    }),
+    ...removed.map((fingerprint): Action => ({ kind: "remove", path: `${STATE.keys}/${fingerprint}` })),
+  ];
+}
