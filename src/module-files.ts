@@ -33,14 +33,20 @@ export function findModuleFiles(files: Files): ModuleFiles {
   for (const folder of MODULE_FOLDERS) {
     for (const fileName of files.list(folder)) {
       const path = `${folder}/${fileName}`;
-      const [, name, ending] = FORM.exec(fileName) ?? [];
-      const reason = name === undefined ? "is not named like 50-name.sh or 50-name.mjs" : whyNotSafe(path, files);
-      if (name === undefined || reason !== undefined) refused.push({ path, reason: reason ?? "" });
-      else found.set(fileName, { path, name, kind: ending === ".mjs" ? "script" : "shell" });
+      const file = moduleNamed(path);
+      const reason = file === undefined ? "is not named like 50-name.sh or 50-name.mjs" : whyNotSafe(path, files);
+      if (file === undefined || reason !== undefined) refused.push({ path, reason: reason ?? "" });
+      else found.set(fileName, file);
     }
   }
   const inOrder = [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, file]) => file);
   return { found: inOrder, refused };
+}
+
+/** The module that a file of this name would be; undefined if no module is named so. */
+export function moduleNamed(path: string): ModuleFile | undefined {
+  const [, name, ending] = FORM.exec(path.slice(path.lastIndexOf("/") + 1)) ?? [];
+  return name === undefined ? undefined : { path, name, kind: ending === ".mjs" ? "script" : "shell" };
 }
 
 /** Why a file must not be run, as the rest of a sentence; undefined if it may. */

@@ -21,7 +21,7 @@ export type ModuleTools = typeof TOOLS;
 
 const HOOK_POINTS: readonly string[] = [
   ...["preinit", "geturi", "fetch", "validate", "preapply", "apply"],
-  ...["postapply", "reboot", "confirm", "done", "failed"],
+  ...["postapply", "reboot", "done", "failed"],
 ];
 
 /** Loads the file, in this process. `hostPath` is where it lies. HOOK_FAILED if it throws, or exports something else than a module. */

@@ -30,9 +30,11 @@ export interface ShellDoor {
   readonly disk: Disk;
   readonly commands: Commands;
   readonly log: Log;
+  /** Where module.sh and functions.sh lie on the host, if not where the package puts them. */
+  readonly library?: string;
 }
 
-const RUNNER = "/lib/uciprov/module.sh";
+const LIBRARY = "/lib/uciprov";
 const LOAD_MS = 5_000;
 const DEADLINE_SECONDS = 60;
 /** What a module may say and print in one go; more is a flood, and dropped. */
@@ -203,12 +205,12 @@ function macroValue(name: string, table: MacroTable): string | undefined {
 }
 
 async function run(
-  { disk, commands, log }: ShellDoor,
+  { disk, commands, log, library = disk.hostPath(LIBRARY) }: ShellDoor,
   from: ModuleFile,
   stage: ShellStage | "list",
   how: { readonly env: Readonly<Record<string, string>>; readonly deadline: number; readonly signal: AbortSignal },
 ): Promise<Sayings> {
-  const args = [disk.hostPath(RUNNER), disk.hostPath(from.path), stage];
+  const args = [`${library}/module.sh`, disk.hostPath(from.path), stage];
   const { status, stdout, stderr, timedOut } = await commands.run("sh", args, { ...how, limit: OUTPUT_LIMIT });
   const say: Log = (level, message) => log(level, `${from.name}: ${message}`);
   tellPrinted(stderr, say);

@@ -28,7 +28,7 @@ export interface Sayings {
 
 const STAGES: readonly string[] = [
   ...["preinit", "geturi", "fetch", "plan", "validate", "preapply"],
-  ...["apply", "postapply", "reboot", "confirm", "done", "failed"],
+  ...["apply", "postapply", "reboot", "done", "failed"],
 ];
 const LEVELS: readonly string[] = ["debug", "info", "warning", "error"];
 

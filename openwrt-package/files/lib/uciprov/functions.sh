@@ -6,12 +6,12 @@
 # Names that begin with `uciprov__` are the library's own.
 
 # uciprov_hook_add STAGE FUNCTION: have FUNCTION called in STAGE. `preapply` and `uciprov_preapply` name the same stage.
-# Stages: preinit geturi fetch plan validate preapply apply postapply reboot confirm done failed.
+# Stages: preinit geturi fetch plan validate preapply apply postapply reboot done failed.
 uciprov_hook_add() {
 	[ $# -eq 2 ] || { uciprov__fault 'uciprov_hook_add takes a stage and a function'; return 2; }
 	uciprov__stage=${1#uciprov_}
 	case $uciprov__stage in
-	preinit | geturi | fetch | plan | validate | preapply | apply | postapply | reboot | confirm | done | failed) ;;
+	preinit | geturi | fetch | plan | validate | preapply | apply | postapply | reboot | done | failed) ;;
 	*) uciprov__fault "uciprov_hook_add: there is no stage $1"; return 2 ;;
 	esac
 	case $2 in
