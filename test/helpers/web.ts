@@ -12,7 +12,7 @@ import { type HttpSettings, openHttp } from "../../src/host/http.ts";
 export interface AskedHead {
   readonly path: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** Which connection of this server it came over, from 0. */
+  /** Which of the connections that could be used it came over, from 0. */
   readonly connection: number;
 }
 
@@ -21,7 +21,7 @@ export interface RawServer {
   /** `http://127.0.0.1:PORT` or `https://localhost:PORT`. */
   readonly origin: string;
   readonly asked: readonly AskedHead[];
-  /** Connections open now, and opened in all. */
+  /** Connections open now, and opened in all, even if TLS came to nothing. */
   readonly open: () => number;
   readonly opened: () => number;
   close(): Promise<void>;
@@ -34,8 +34,9 @@ export async function rawServer(answer: Answering, tls?: TlsOptions): Promise<Ra
   const asked: AskedHead[] = [];
   const sockets = new Set<Socket>();
   let opened = 0;
+  let used = 0;
   const onSocket = (socket: Socket) => {
-    const connection = opened++;
+    const connection = used++;
     let text = "";
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket)).on("error", () => undefined);
@@ -52,6 +53,7 @@ export async function rawServer(answer: Answering, tls?: TlsOptions): Promise<Ra
   const server: Server = tls
     ? createTlsServer(tls, onSocket).on("tlsClientError", () => undefined)
     : createServer(onSocket);
+  server.on("connection", () => opened++);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;

@@ -105,6 +105,7 @@ describe("the CAs of the settings", () => {
     const web = await server(always(200, {}, "x"), good);
     const answer = await client({ ca: [authority.cert], useSystemCa: true }).fetch(web.origin);
     expect(answer.transport.proof).toEqual({ kind: "ca", fingerprint: fingerprintOf(authority.cert) });
+    expect(web.opened()).toBe(1);
     await expect(client({ useSystemCa: true }).fetch(web.origin)).rejects.toMatchObject({ code: "TLS_UNTRUSTED" });
   });
 

@@ -2,6 +2,7 @@ import type { Client, Dispatcher, Pool } from "undici";
 import UndiciAgent from "undici/lib/dispatcher/agent.js";
 import UndiciClient from "undici/lib/dispatcher/client.js";
 import UndiciPool from "undici/lib/dispatcher/pool.js";
+import { keepWasmBaseline } from "./baseline-wasm.ts";
 import type { Connector, Link } from "./connect.ts";
 
 /** The connection that carries a request. */
@@ -28,6 +29,7 @@ const KEEP_MILLISECONDS = 30_000;
 
 /** undici's agent over our own connections: at most six to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
 export function openAgent(connector: Connector): Dispatcher {
+  keepWasmBaseline();
   return new UndiciAgent({
     connections: CONNECTIONS,
     pipelining: 1,

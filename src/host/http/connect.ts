@@ -5,7 +5,7 @@ import type { Transport } from "../../api.ts";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
 import { type LinkPhase, linkFault } from "./faults.ts";
 import type { HttpSettings } from "./how.ts";
-import { type Anchors, secureContext } from "./roots.ts";
+import { type Anchors, anchorSets } from "./roots.ts";
 
 /** An open connection and what is known of the server at its other end. */
 export interface Link {
@@ -25,25 +25,33 @@ const ADDRESS_MILLISECONDS = 1_500;
 export function connector(settings: HttpSettings, isClockPlausible: () => boolean): Connector {
   const opening = new Set<Socket>();
   const pins = settings.pins.map(pinAsHex);
-  let anchors: Anchors | undefined;
+  const authorities = anchorSets(settings);
+  /** Which set of CAs an origin was last tried against. */
+  const chosen = new Map<string, number>();
+  let isClosed = false;
+
+  const open: Connector["open"] = (origin, done) => {
+    try {
+      const set = chosen.get(origin.origin) ?? 0;
+      const anchors = origin.protocol === "https:" ? authorities[set]?.() : undefined;
+      const socket = anchors ? startTls(origin, anchors.context, pins.length > 0) : startTcp(origin);
+      opening.add(socket);
+      const prove = () => (anchors ? proveServer(socket as TLSSocket, pins, anchors) : NO_PROOF);
+      awaitLink(socket, { origin, settings, isClockPlausible, prove }, (error, link) => {
+        opening.delete(socket);
+        const isUnknown = error instanceof ProvisionError && error.code === "TLS_UNTRUSTED";
+        if (!isUnknown || isClosed || set + 1 >= authorities.length) return done(error, link);
+        chosen.set(origin.origin, set + 1);
+        open(origin, done);
+      });
+    } catch (thrown) {
+      done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
+    }
+  };
   return {
-    open(origin, done) {
-      try {
-        const isTls = origin.protocol === "https:";
-        if (isTls) anchors ??= secureContext(settings);
-        const socket = isTls && anchors ? startTls(origin, anchors.context, pins.length > 0) : startTcp(origin);
-        opening.add(socket);
-        socket.once("close", () => opening.delete(socket));
-        const proofOf = () => (anchors && isTls ? proveServer(socket as TLSSocket, pins, anchors) : NO_PROOF);
-        awaitLink(socket, { origin, isTls, settings, isClockPlausible, proofOf }, (error, link) => {
-          opening.delete(socket);
-          done(error, link);
-        });
-      } catch (thrown) {
-        done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
-      }
-    },
+    open,
     close() {
+      isClosed = true;
       for (const socket of opening) socket.destroy();
     },
   };
@@ -76,14 +84,14 @@ const TCP = { noDelay: true, autoSelectFamily: true, autoSelectFamilyAttemptTime
 
 interface Awaited {
   readonly origin: URL;
-  readonly isTls: boolean;
   readonly settings: HttpSettings;
   readonly isClockPlausible: () => boolean;
-  readonly proofOf: () => Transport["proof"];
+  readonly prove: () => Transport["proof"];
 }
 
 function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined, link?: Link) => void): void {
   const peer = peerOf(how.origin);
+  const isTls = how.origin.protocol === "https:";
   let phase: LinkPhase = isIP(address(how.origin).host) ? "connecting to" : "looking up";
   const settle = (error: ProvisionError | undefined) => {
     clearTimeout(timer);
@@ -97,7 +105,7 @@ function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined
   const onClose = () => fail(new ProvisionError("CONNECT_FAILED", `${phase} ${peer}: the connection was closed`));
   const onReady = () => {
     try {
-      const proof = how.proofOf();
+      const proof = how.prove();
       settle(undefined);
       done(undefined, { socket, proof });
     } catch (thrown) {
@@ -108,13 +116,13 @@ function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined
   const timer = setTimeout(() => {
     settle(new ProvisionError(LATE[phase], `${phase} ${peer}: no answer within ${seconds} s`));
   }, seconds * 1000);
-  const ready = how.isTls ? "secureConnect" : "connect";
+  const ready = isTls ? "secureConnect" : "connect";
   socket
     .once("lookup", (error: Error | null) => {
       if (!error) phase = "connecting to";
     })
     .once("connect", () => {
-      if (how.isTls) phase = "TLS with";
+      if (isTls) phase = "TLS with";
     })
     .once(ready, onReady)
     .once("error", onError)

@@ -10,37 +10,37 @@ export interface Anchors {
   fingerprint(told: DetailedPeerCertificate): string;
 }
 
-export function secureContext(settings: HttpSettings): Anchors {
-  const configured = settings.ca.flatMap(readCertificates);
-  return { context: contextOf(settings), fingerprint: (told) => sha256(anchorOf(told, configured).raw) };
+/**
+ * The sets of CAs to try a server against, in order, each loaded when it is asked for: the configured ones, then those Node was started with
+ * (`--use-openssl-ca` on a device). Both in one would do the same, but reading the system's 140 costs +40 ms on a fast machine, and a fleet's
+ * own server needs none of them; a server of the system's pays for that with a second handshake.
+ */
+export function anchorSets(settings: HttpSettings): readonly (() => Anchors)[] {
+  const own = () => anchorsOf(settings, settings.ca);
+  const system = () => anchorsOf(settings, undefined);
+  if (!settings.useSystemCa) return [own].map(once);
+  return (settings.ca.length > 0 ? [own, system] : [system]).map(once);
 }
 
-/**
- * `ca` would replace what Node was started with (`--use-openssl-ca` on a device); the native `addCACert`, which Node's own `ca` option calls
- * for each certificate, adds to it. Handing over `rootCertificates` as well would parse 140 of them (+40 ms) and not be the device's own list.
- */
-function contextOf(settings: HttpSettings): SecureContext {
-  const client = settings.client ?? {};
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function anchorsOf(settings: HttpSettings, ca: readonly string[] | undefined): Anchors {
+  const configured = (ca ?? []).flatMap(readCertificates);
   try {
-    if (!settings.useSystemCa) return createSecureContext({ ...client, ca: [...settings.ca] });
-    const context = createSecureContext({ ...client });
-    const native: unknown = context.context;
-    for (const pem of settings.ca) addCertificate(native, pem);
-    return context;
+    const context = createSecureContext({ ...settings.client, ...(ca === undefined ? {} : { ca: [...ca] }) });
+    return { context, fingerprint: (told) => sha256(anchorOf(told, configured).raw) };
   } catch (cause) {
     throw new ProvisionError("SETTINGS_INVALID", "a CA, or the device's own certificate or key, is no valid PEM", {
       cause,
       place: { option: "uciprov.main.ca" },
     });
   }
-}
-
-function addCertificate(native: unknown, pem: string): void {
-  if (typeof native === "object" && native !== null && "addCACert" in native) {
-    const { addCACert } = native;
-    if (typeof addCACert === "function") return void addCACert.call(native, pem);
-  }
-  throw new Error("this Node cannot add a CA to the system's; set system_ca to 0");
 }
 
 function readCertificates(pem: string): X509Certificate[] {

@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+
+/** As a device runs Node (docs/packager); the same on both sides of every pair. UV_THREADPOOL_SIZE belongs to them. */
+export const DEVICE_FLAGS = [
+  "--max-semi-space-size=1",
+  "--max-old-space-size=64",
+  "--v8-pool-size=1",
+  "--use-openssl-ca",
+];
+const PEAK = join(import.meta.dirname, "peak.cjs");
+
+/** Runs one program to its end. Milliseconds from start to exit, peak memory in MB; throws if its exit status is not the expected one. */
+export function measure(args, expected = 0) {
+  return new Promise((resolve, reject) => {
+    const { NODE_EXTRA_CA_CERTS: _left, NODE_OPTIONS: _out, ...env } = process.env;
+    const begun = performance.now();
+    const child = spawn(process.execPath, [...DEVICE_FLAGS, "--require", PEAK, ...args], {
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      env: { ...env, UV_THREADPOOL_SIZE: "2" },
+    });
+    const said = ["", "", "", ""];
+    for (const fd of [1, 2, 3]) child.stdio[fd].on("data", (chunk) => (said[fd] += chunk));
+    let milliseconds = 0;
+    child.on("error", reject);
+    child.on("exit", () => (milliseconds = performance.now() - begun));
+    child.on("close", (status) => {
+      if (status !== expected) {
+        reject(new Error(`node ${args.join(" ")} ended with ${status}, not ${expected}:\n${said[1]}${said[2]}`));
+        return;
+      }
+      const { kilobytes, cpuMilliseconds } = JSON.parse(said[3]);
+      resolve({ milliseconds, cpu: cpuMilliseconds, megabytes: kilobytes / 1024 });
+    });
+  });
+}
+
+/**
+ * Two programs in turn, A B A B …, after one run of each that is not counted; `before` prepares each run of A. What counts is the median of the
+ * differences pair by pair: the machine's own mood is in both halves of a pair.
+ */
+export async function pair(runs, argsOfA, argsOfB, before = async () => undefined) {
+  const pairs = [];
+  for (let run = 0; run <= runs; run++) {
+    await before();
+    const a = await measure(argsOfA);
+    const b = await measure(argsOfB);
+    if (run > 0) pairs.push({ a, b });
+  }
+  const figures = (pick) => median(pairs.map(pick));
+  return Object.fromEntries(
+    ["milliseconds", "cpu", "megabytes"].map((what) => [
+      what,
+      {
+        a: figures(({ a }) => a[what]),
+        b: figures(({ b }) => b[what]),
+        more: figures(({ a, b }) => a[what] - b[what]),
+      },
+    ]),
+  );
+}
+
+export function median(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,109 @@
+import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { rolldown } from "rolldown";
+import { pair } from "./measure.mjs";
+
+/**
+ * Whole runs of the built program against servers on loopback, each paired with a bare `node -e 0` under the same flags: what a run costs a device
+ * beyond starting Node at all. There is no round trip in these figures. `node bench/run.mjs [RUNS]`, after a build.
+ */
+const PROGRAM = "dist/uciprov.cjs";
+const BARE = ["-e", "0"];
+const RUNS = Number(process.argv[2] ?? 15);
+
+/** Milliseconds and megabytes over a bare Node that design and docs/performance.md promise, where they do. */
+const ROWS = [
+  { name: "graph: starts, prints, ends", bar: undefined, make: starting },
+  { name: "no change, by DNS beacon", bar: { milliseconds: 40, megabytes: 12 }, make: byBeacon },
+  { name: "no change, over HTTPS", bar: { milliseconds: 120, megabytes: 30 }, make: overHttps },
+  { name: "first run", bar: undefined, make: firstRun },
+];
+
+const { DEMO_NAME, makeDemoBed } = await demoBed();
+const bed = await makeDemoBed("fixtures");
+const factory = join(bed.folder, "factory");
+cpSync(bed.root, factory, { recursive: true, verbatimSymlinks: true });
+
+try {
+  console.log(`Node ${process.version}, ${RUNS} pairs; medians; "more" is over a bare node -e 0`);
+  console.log(`${"".padEnd(30)}${["ms", "more", "cpu more", "MB", "more"].map((head) => head.padStart(10)).join("")}`);
+  for (const row of ROWS) await report(row);
+} finally {
+  await bed.close();
+  rmSync(bed.folder, { recursive: true, force: true });
+}
+
+async function report({ name, bar, make }) {
+  const { args, before } = await make();
+  const { milliseconds, cpu, megabytes } = await pair(RUNS, [PROGRAM, ...args], BARE, before);
+  const figures = [milliseconds.a, milliseconds.more, cpu.more, megabytes.a, megabytes.more];
+  const isOver = bar && (milliseconds.more > bar.milliseconds || megabytes.more > bar.megabytes);
+  const told = bar ? `   bar: ${bar.milliseconds} ms, ${bar.megabytes} MB${isOver ? "  OVER" : ""}` : "";
+  console.log(`${name.padEnd(30)}${figures.map((figure) => figure.toFixed(1).padStart(10)).join("")}${told}`);
+  if (isOver) process.exitCode = 1;
+}
+
+async function starting() {
+  return { args: ["graph"] };
+}
+
+/** The tree is confirmed, its beacon in the TXT record unchanged: one query, and no HTTP. */
+async function byBeacon() {
+  bed.names.publish(DEMO_NAME, [[`provuri=${bed.uri}`, "serial=1"]]);
+  await confirmed();
+  const requests = bed.web.served.length;
+  return {
+    args: ["run", "--root", bed.root],
+    async before() {
+      if (bed.web.served.length !== requests) throw new Error("the beacon did not save the HTTP request");
+    },
+  };
+}
+
+/** The tree is confirmed: one query, and one conditional request for its manifest. */
+async function overHttps() {
+  bed.names.publish(DEMO_NAME, [[`provuri=${bed.uri}`]]);
+  await confirmed();
+  let requests = bed.web.served.length;
+  let runs = 0;
+  return {
+    args: ["run", "--root", bed.root],
+    async before() {
+      const made = bed.web.served.length - requests;
+      if (runs++ > 0 && made !== 1) throw new Error(`a run without change made ${made} HTTPS requests, not one`);
+      requests = bed.web.served.length;
+    },
+  };
+}
+
+/** A device nobody has touched, time and again. */
+async function firstRun() {
+  bed.names.publish(DEMO_NAME, [[`provuri=${bed.uri}`]]);
+  return { args: ["run", "--root", bed.root], before: async () => reset() };
+}
+
+async function confirmed() {
+  reset();
+  const { measure } = await import("./measure.mjs");
+  for (let run = 0; run < 2; run++) await measure([PROGRAM, "run", "--root", bed.root]);
+}
+
+function reset() {
+  rmSync(bed.root, { recursive: true, force: true });
+  cpSync(factory, bed.root, { recursive: true, verbatimSymlinks: true });
+}
+
+/** The demo's device and servers are TypeScript, which Node 20 does not read. */
+async function demoBed() {
+  mkdirSync("build", { recursive: true });
+  const bundle = await rolldown({
+    input: "src/admin/demo-bed.ts",
+    platform: "node",
+    external: [/^node:/, /^[a-z@]/],
+    logLevel: "silent",
+  });
+  await bundle.write({ file: "build/demo-bed.mjs", format: "esm" });
+  await bundle.close();
+  return import(pathToFileURL("build/demo-bed.mjs").href);
+}
