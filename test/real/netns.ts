@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -59,6 +59,8 @@ function isInstalled(name: string): boolean {
 export function twoHosts(): TwoHosts {
   const prefix = `u${randomBytes(3).toString("hex")}`;
   const folder = mkdtempSync(join(tmpdir(), "two-hosts-"));
+  // Daemons that give up root's rights have their sockets and files in it.
+  chmodSync(folder, 0o755);
   const started: ChildProcess[] = [];
   const hosts = { prov: host(`${prefix}-prov`, folder, started), dev: host(`${prefix}-dev`, folder, started) };
   const ip = (...args: string[]) => execFileSync("ip", args);
@@ -99,6 +101,8 @@ function host(namespace: string, folder: string, started: ChildProcess[]): Host 
         const child = execFile("ip", inside(command, args), options, (error, stdout, stderr) => {
           resolve({ status: error ? (typeof error.code === "number" ? error.code : null) : 0, stdout, stderr });
         });
+        // A program that does not read its input may be gone before it is written.
+        child.stdin?.on("error", () => {});
         child.stdin?.end(input ?? "");
       }),
     start(command, args, { env } = {}) {
