@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./state-commands.ts")).reset,
   },
   {
+    name: "hooks",
+    form: "hooks [list | test FILE [NAME=FILE…] [STAGE…]]",
+    meaning: "list this device's modules, or try whether a file would be one",
+    load: async () => (await import("./hooks.ts")).hooks,
+  },
+  {
     name: "graph",
     form: "graph",
     meaning: "draw the stages of a run, their hooks and where each failure leads",
