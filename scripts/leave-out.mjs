@@ -1,21 +1,35 @@
-/** Parts of packages that no code path of ours reaches, though the package names them: file ending → why it is never reached. */
-const PARTS = {
+/** Parts of packages that no code path of ours reaches, though the package names them: file → why it is never reached. */
+const FILES = {
   "undici/lib/dispatcher/client-h2.js": "HTTP/2 needs allowH2 or useH2c, which we never set; it would load node:http2",
   "undici/lib/web/fetch/body.js": "only requests with a body need it; ours are GETs",
 };
 
-/** Keeps those parts out of the bundle; should one be reached after all, it says so instead of misbehaving. */
+/**
+ * undici speaks HTTP over bare sockets. Of node:http it takes a class, to recognize streams that nobody hands it here, and the default of an option that
+ * we set: not worth loading some fifteen of Node's own files.
+ */
+const HTTP_USERS = ["undici/lib/core/util.js", "undici/lib/dispatcher/client.js"];
+const HTTP = "({ maxHeaderSize: 16384, IncomingMessage: class IncomingMessage {} })";
+
+/** Keeps those parts out of the bundle; should a file be reached after all, it says so instead of misbehaving. */
 export function leaveOut() {
   return {
     name: "leave-out",
     load(id) {
-      const path = id.replaceAll("\\", "/");
-      const part = Object.keys(PARTS).find((ending) => path.endsWith(`/node_modules/${ending}`));
-      if (part === undefined) return null;
-      return {
-        code: `module.exports = () => { throw new Error(${JSON.stringify(`${part} is not part of this bundle`)}); };`,
-        moduleType: "js",
-      };
+      const file = Object.keys(FILES).find((ending) => isFile(id, ending));
+      if (file === undefined) return null;
+      const words = JSON.stringify(`${file} is not part of this bundle`);
+      return { code: `module.exports = () => { throw new Error(${words}); };`, moduleType: "js" };
+    },
+    transform(code, id) {
+      if (!HTTP_USERS.some((ending) => isFile(id, ending))) return null;
+      const changed = code.replace(/require\('node:http'\)/, HTTP);
+      if (changed === code) throw new Error(`${id} takes node:http in another way now`);
+      return { code: changed };
     },
   };
+}
+
+function isFile(id, ending) {
+  return id.replaceAll("\\", "/").endsWith(`/node_modules/${ending}`);
 }
