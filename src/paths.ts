@@ -129,12 +129,7 @@ const FORBIDDEN: readonly Forbidden[] = [
   },
 ];
 
-/** Whether a tree may neither write nor delete at this path (as `devicePath` gives it). */
-export function isForbiddenToTrees(path: string): boolean {
-  return whyForbidden(path) !== undefined;
-}
-
-/** Why a tree may not write or delete there, as the rest of a sentence, or undefined if it may. */
+/** Why a tree may not write or delete at this path (as `devicePath` gives it), as the rest of a sentence; undefined if it may. */
 export function whyForbidden(path: string): string | undefined {
   return FORBIDDEN.find((rule) => rule.path.test(path))?.why;
 }

@@ -1,6 +1,7 @@
 /** The plug-ins that ship, in order. The order of the modules is the order of their changes and hooks; resolvers are ordered by the settings. */
 
 import overlay from "../hooks/overlay.ts";
+import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import uci from "../hooks/uci.ts";
 import dns from "../resolvers/dns.ts";
@@ -9,5 +10,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, dns],
-  modules: [uci, overlay, sshkeys],
+  modules: [uci, overlay, sshkeys, services],
 };

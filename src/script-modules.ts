@@ -17,8 +17,6 @@ import type { ModuleFile } from "./module-files.ts";
 /** What a module gets that exports a function instead of a module: it has no other way to these, since nothing is installed beside it. */
 const TOOLS = { defineModule, file, parseExport, ProvisionError, remove, symlink, template, uci } as const;
 
-export type ModuleTools = typeof TOOLS;
-
 const HOOK_POINTS: readonly string[] = [
   ...["preinit", "geturi", "fetch", "validate", "preapply", "apply"],
   ...["postapply", "reboot", "done", "failed"],

@@ -86,7 +86,11 @@ function filesOf(device: Readonly<Record<string, string>>): PlanContext["files"]
   return {
     readBytes: (path) => (kindOf(path) === "file" ? Buffer.from(device[path] ?? "", "latin1") : undefined),
     read: (path) => (kindOf(path) === "file" ? device[path] : undefined),
-    list: () => [],
+    list: (folder) =>
+      Object.keys(device)
+        .flatMap((path) => (path.startsWith(`${folder}/`) ? [path.slice(folder.length + 1)] : []))
+        .filter((name) => !name.includes("/"))
+        .sort(),
     stat(path) {
       const kind = kindOf(path);
       return kind === undefined ? undefined : { kind, mode: 0o644, uid: 0, gid: 0, size: 0, modified: 0 };
