@@ -31,6 +31,14 @@ export class Draft {
     return { name: this.name, sections: Array.from(this.sections, asSection) };
   }
 
+  /** The package with the generated names as if they were given ones. */
+  packageWithNames(): UciPackage {
+    return {
+      name: this.name,
+      sections: Array.from(this.sections, (section) => ({ ...asSection(section), name: section.name })),
+    };
+  }
+
   /** Appends a section; without a name it gets a generated one and stays anonymous. */
   addSection(type: string, name?: string): DraftSection {
     this.made++;

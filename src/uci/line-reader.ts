@@ -96,11 +96,19 @@ export class LineReader {
     return "";
   }
 
-  /** All lines behind the current one; nothing is left then. */
-  takeRest(): string {
-    const rest = this.text.slice(this.next);
-    this.next = this.at = this.end = this.text.length;
-    return rest;
+  /** All lines behind the current one, for somebody else to read. */
+  rest(): string {
+    return this.text.slice(this.next);
+  }
+
+  /** Goes past `count` lines, which somebody else has read; past all that is left if there are fewer. */
+  skipLines(count: number): void {
+    for (let i = 0; i < count && this.next < this.text.length; i++) {
+      const feed = this.text.indexOf("\n", this.next);
+      this.next = feed < 0 ? this.text.length : feed + 1;
+      if (feed >= 0) this.lines++;
+    }
+    this.at = this.end = this.next;
   }
 
   /** The error for `reason` at the current position. */

@@ -9,7 +9,7 @@ interface OptionInProgress {
 
 interface SectionInProgress {
   type: string;
-  readonly name: string | undefined;
+  name: string | undefined;
   readonly options: OptionInProgress[];
 }
 
@@ -50,6 +50,8 @@ export class PackageBuilder implements StatementTaker {
     const known = name === undefined ? undefined : (this.named.get(name) ?? this.generated(name));
     if (known !== undefined && known.type !== type) {
       if (isStrict) return false;
+      // As a side effect libuci makes a name of a generated one if the new type differs in length.
+      if (known.type.length !== type.length) known.name = name;
       known.type = type;
     }
     const section = known ?? { type, name, options: [] };

@@ -131,7 +131,7 @@ class StatementReader {
     const name = this.name(isPackageName, true);
     this.nothingElse();
     if (this.rules.isSingle) return;
-    if (!this.taker.package(name)) throw new UciFault({ status: "duplicate" });
+    if (!this.taker.package(name)) throw new UciFault({ status: "duplicate", counted: this.line.counted() });
     this.hasPackage = true;
     this.hasSection = false;
   }

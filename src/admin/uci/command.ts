@@ -41,7 +41,7 @@ export async function uciCommand(argv: readonly string[], io: UciIo): Promise<nu
     staged: [inRoot(FOLDERS.staged)],
   };
   const store = new Store(folders);
-  const style: SessionStyle = { delimiter: " ", isExtended: true, namesAnonymous: false, merges: false, commits: true };
+  const style: SessionStyle = { delimiter: " ", isExtended: true, merges: false, commits: true };
   const help = (status: number) => {
     io.stderr(bytesOf(usage(io.programName)));
     return status;
@@ -75,7 +75,7 @@ export async function uciCommand(argv: readonly string[], io: UciIo): Promise<nu
         break;
       case "n":
       case "N":
-        style.namesAnonymous = letter === "n";
+        store.namesAnonymous = letter === "n";
         break;
       case "p":
         addStagedFolder(folders, inRoot(argument));

@@ -10,8 +10,8 @@ const PLACE_LIMIT = 127;
  */
 export class Messages {
   isQuiet = false;
-  /** The position in batch input that a parse error without one of its own is given. */
-  batchLine: (() => number) | undefined;
+  /** In a batch, what a parse error without a place of its own is given. */
+  batchPlace: (() => { readonly reason: string; readonly line: number; readonly byte: number }) | undefined;
   private place = "";
   private readonly program: string;
   private readonly write: (text: string) => void;
@@ -42,8 +42,7 @@ export class Messages {
   }
 
   private placeOf({ reason, counted }: UciFault): string | undefined {
-    if (counted !== undefined) return ` (${reason ?? "unknown"}) at line ${counted.line}, byte ${counted.byte}`;
-    const line = this.batchLine?.();
-    return line === undefined ? undefined : ` (unknown) at line ${line}, byte 0`;
+    const place = counted === undefined ? this.batchPlace?.() : { reason: reason ?? "unknown", ...counted };
+    return place === undefined ? undefined : ` (${place.reason}) at line ${place.line}, byte ${place.byte}`;
   }
 }

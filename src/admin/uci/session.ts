@@ -1,22 +1,20 @@
 import { parseAddress } from "../../uci/address.ts";
-import { bytesOf } from "../../uci/bytes.ts";
+import { byteString, bytesOf } from "../../uci/bytes.ts";
 import { editAddList, editDelete, editDelList, editRename, editReorder, editSet, find } from "../../uci/edit.ts";
 import { UCI_STATUS, UciFault } from "../../uci/fault.ts";
-import { LineReader } from "../../uci/line-reader.ts";
 import { MergeTaker } from "../../uci/merge-taker.ts";
 import { parseExport, parsePackage } from "../../uci/parse.ts";
 import { printExport } from "../../uci/print.ts";
 import { type ShowStyle, showChanges, showOption, showPackage, showSection, showValue } from "../../uci/show.ts";
 import { parseIndex } from "../../uci/staged.ts";
 import { readStatements } from "../../uci/statements.ts";
+import { BATCH_WORDS, BatchInput } from "./batch-input.ts";
 import type { Messages } from "./messages.ts";
 import type { Loaded, Store } from "./store.ts";
 
 export interface SessionStyle {
   delimiter: string;
   isExtended: boolean;
-  /** Anonymous sections are printed with their generated names. */
-  namesAnonymous: boolean;
   /** `import` adds to the package instead of replacing it. */
   merges: boolean;
   /** `commit` does something. */
@@ -30,9 +28,6 @@ interface SessionIo {
 }
 
 const USAGE_STATUS = 255;
-
-/** `uci batch` takes fewer words a line than this, the command included. */
-const BATCH_WORDS = 4;
 
 /** The edits that lead to staged changes, by the names of their commands. */
 const EDITS = {
@@ -53,7 +48,7 @@ export class Session {
   private readonly messages: Messages;
   private readonly io: SessionIo;
   /** In a batch: its own lines, from which `import` reads as well. */
-  private batch: LineReader | undefined;
+  private batch: BatchInput | undefined;
 
   constructor(store: Store, style: SessionStyle, messages: Messages, io: SessionIo) {
     this.store = store;
@@ -136,7 +131,7 @@ export class Session {
       case "commit":
         return this.style.commits ? this.store.commit(loaded) : undefined;
       case "export":
-        return this.io.print(this.exported(loaded));
+        return this.io.print(byteString(printExport(this.store.printable(loaded.draft))));
       case "show": {
         const style: ShowStyle = this.style;
         if (!found.isComplete) throw new UciFault({ status: "not-found" });
@@ -146,13 +141,6 @@ export class Session {
         return this.io.print(showOption(loaded.draft.name, section.name, option, style));
       }
     }
-  }
-
-  private exported({ draft }: Loaded): string {
-    const pkg = draft.package();
-    if (!this.style.namesAnonymous) return Buffer.from(printExport(pkg)).toString("latin1");
-    const sections = Array.from(draft.sections, ({ name }, i) => ({ type: "", options: [], ...pkg.sections[i], name }));
-    return Buffer.from(printExport({ name: pkg.name, sections })).toString("latin1");
   }
 
   private get([argument, ...more]: readonly string[]): number {
@@ -186,7 +174,10 @@ export class Session {
     const loaded = this.store.load(address.package);
     const { name } = find(loaded.draft, address);
     if (address.value !== undefined) return 1;
-    if (loaded.isStageable) await this.store.revert(loaded.draft.name, name, address.option);
+    if (!loaded.isStageable) return 0;
+    await this.store.revert(loaded.draft.name, name, address.option);
+    // libuci reads the file again, and so tells again what is wrong with it.
+    if (this.store.rules.isLenient === true) this.loadIfPossible(loaded.draft.name);
     return 0;
   }
 
@@ -206,7 +197,11 @@ export class Session {
     const existing = name !== undefined && this.style.merges ? this.loadIfPossible(name) : undefined;
     // Merging changes what was loaded before it is known whether all of it can be.
     this.store.forget();
-    const input = this.batch === undefined ? await this.io.input() : this.batch.takeRest();
+    if (this.batch !== undefined) return this.batch.lend((input) => this.importFrom(input, name, existing));
+    return this.importFrom(await this.io.input(), name, existing);
+  }
+
+  private async importFrom(input: string, name: string | undefined, existing: Loaded | undefined): Promise<number> {
     const { rules } = this.store;
     if (existing !== undefined) {
       const merging = new MergeTaker(existing.draft);
@@ -242,31 +237,26 @@ export class Session {
   }
 
   private async runBatch(): Promise<number> {
-    const reader = new LineReader(await this.io.input(), { readsNul: true });
-    this.batch = reader;
-    // libuci counts lines anew after each time that it has read a configuration file.
-    let counted = 0;
-    this.store.onRead = () => {
-      counted = reader.lines;
-      reader.resetBuffer();
-    };
-    this.messages.batchLine = () => reader.lines - counted;
+    const batch = new BatchInput(await this.io.input());
+    this.batch = batch;
+    this.store.onRead = () => batch.countAnew();
+    this.messages.batchPlace = () => batch.place();
     await this.store.remembering(async () => {
-      while (await this.batchLine(reader, () => counted));
+      while (await this.batchLine(batch));
     });
     return 0;
   }
 
-  private async batchLine(reader: LineReader, counted: () => number): Promise<boolean> {
-    let words: string[];
+  private async batchLine(batch: BatchInput): Promise<boolean> {
+    let words: string[] | undefined;
     try {
-      if (!reader.start()) return false;
-      words = batchWords(reader);
+      words = batch.words();
     } catch (thrown) {
       if (!(thrown instanceof UciFault)) throw thrown;
-      this.messages.failed(thrown.recounted(-counted()));
+      this.messages.failed(batch.recounted(thrown));
       return true;
     }
+    if (words === undefined) return false;
     const [command, ...args] = words;
     if (command === undefined) return true;
     if (words.length >= BATCH_WORDS) {
@@ -277,15 +267,4 @@ export class Session {
     if ((await this.run(command, args)) === USAGE_STATUS) this.messages.plain("Unknown command\n");
     return true;
   }
-}
-
-/** The words of a line up to its end, a `;`, or an empty one; no more are read than are needed to tell that there are too many. */
-function batchWords(reader: LineReader): string[] {
-  const words: string[] = [];
-  while (words.length < BATCH_WORDS) {
-    const word = reader.word();
-    if (word === "") break;
-    words.push(word);
-  }
-  return words;
 }

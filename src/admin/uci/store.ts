@@ -31,6 +31,8 @@ export interface Loaded {
   readonly path: string;
   /** False for a file outside of the folders, given by its path: it has no staged changes and is written at once. */
   readonly isStageable: boolean;
+  /** The last line of staged changes is a whole one: the next one will be read for itself. */
+  readonly endsCleanly: boolean;
 }
 
 const DIRECTORY_MODE = 0o700;
@@ -44,9 +46,11 @@ export class Store {
   readonly folders: StoreFolders;
   /** How configuration files are read. */
   rules: ParseRules = { readsNul: true };
+  /** Anonymous sections are printed, and written, with their generated names: `-n`. */
+  namesAnonymous = false;
   /** Called when a configuration file is about to be read. */
   onRead: () => void = () => undefined;
-  private readonly remembered = new Map<string, { signature: string; loaded: Loaded }>();
+  private readonly remembered = new Map<string, { signature: string; loaded: Loaded; faults: readonly UciFault[] }>();
   private remembers = false;
   private held: { readonly path: string; readonly lock: FileLock } | undefined;
 
@@ -75,18 +79,19 @@ export class Store {
 
   load(name: string): Loaded {
     const { path, label, isStageable } = this.locate(name);
-    const files = isStageable ? [path, ...this.stagedFiles(label)] : [path];
-    const signature = this.remembers ? files.map(signatureOf).join() : "";
+    const signature = this.remembers && isStageable ? this.signature(path, label) : "";
     const known = this.remembered.get(name);
-    if (known !== undefined && known.signature === signature) {
+    if (known !== undefined && known.signature === signature && isStageable) {
       this.onRead();
+      for (const fault of known.faults) this.rules.onFault?.(fault);
       return known.loaded;
     }
-    const draft = this.readDraft(path, label);
+    const faults: UciFault[] = [];
+    const draft = this.readDraft(path, label, faults);
     const staged: StagedChange[] = [];
-    if (isStageable) this.replayAll(draft, staged);
-    const loaded = { draft, staged, path, isStageable };
-    if (this.remembers) this.remembered.set(name, { signature, loaded });
+    const { endsCleanly } = isStageable ? this.replayAll(draft, staged) : { endsCleanly: true };
+    const loaded = { draft, staged, path, isStageable, endsCleanly };
+    if (this.remembers) this.remembered.set(name, { signature, loaded, faults });
     return loaded;
   }
 
@@ -95,15 +100,23 @@ export class Store {
     this.remembered.clear();
   }
 
+  /** The package as it is printed. */
+  printable(draft: Draft): UciPackage {
+    return this.namesAnonymous ? draft.packageWithNames() : draft.package();
+  }
+
   /** Writes changes down, and makes them come true in what was loaded. */
   async stage(loaded: Loaded, changes: readonly StagedChange[]): Promise<void> {
     const { draft } = loaded;
     if (!loaded.isStageable) {
       for (const change of changes) replay(draft, change);
-      await this.write(loaded.path, draft.package());
+      await this.write(loaded.path, draft);
       return;
     }
-    await this.append(draft.name, changes);
+    const known = this.remembered.get(draft.name);
+    const wasAlone = await this.append(draft.name, changes, known?.signature);
+    // What cannot be continued line by line is read again.
+    if (!wasAlone || !loaded.endsCleanly) this.remembered.delete(draft.name);
     for (const change of changes) {
       // Only what can be read back counts, as when it is loaded again.
       const again = [...readStaged(printStaged(draft.name, change))][0];
@@ -111,16 +124,14 @@ export class Store {
       loaded.staged.push(again);
       replay(draft, again);
     }
-    const known = this.remembered.get(draft.name);
-    const files = [loaded.path, ...this.stagedFiles(draft.name)];
-    if (known !== undefined) known.signature = files.map(signatureOf).join();
+    if (known !== undefined) known.signature = this.signature(loaded.path, draft.name);
   }
 
   /** Writes changes down that have come true in what was loaded; it is not to be used any more. */
   async stageMerged(loaded: Loaded, changes: readonly StagedChange[]): Promise<void> {
     this.remembered.clear();
     if (loaded.isStageable) await this.append(loaded.draft.name, changes);
-    else await this.write(loaded.path, loaded.draft.package());
+    else await this.write(loaded.path, loaded.draft);
   }
 
   /** Makes staged changes final. Nothing is written if there are none. */
@@ -128,7 +139,7 @@ export class Store {
     await this.letGo();
     this.remembered.clear();
     const { path, draft } = loaded;
-    if (!loaded.isStageable) return this.write(path, draft.package());
+    if (!loaded.isStageable) return this.write(path, draft);
     const lock = await lockFile(path);
     const stagedPath = join(this.savePath(), draft.name);
     const stagedLock = fs.existsSync(stagedPath) ? await lockFile(stagedPath) : undefined;
@@ -148,7 +159,7 @@ export class Store {
     // libuci would create an empty file before it finds out that it cannot write its temporary one there.
     if (pkg.name.includes("/")) throw new UciFault({ status: "io" });
     createFile(path, FILE_MODE);
-    await this.write(path, pkg);
+    await this.write(path, new Draft(pkg));
   }
 
   /**
@@ -175,12 +186,22 @@ export class Store {
     }
   }
 
-  private async append(name: string, changes: readonly StagedChange[]): Promise<void> {
-    if (changes.length === 0) return;
+  /** `false` if somebody else wrote since `signature` was taken. */
+  private async append(name: string, changes: readonly StagedChange[], signature?: string): Promise<boolean> {
+    if (changes.length === 0) return true;
+    const isSame = () => signature === undefined || signature === this.signature(this.locate(name).path, name);
+    const wasSame = isSame();
     const path = this.writableStaged(name);
+    const wasHeld = this.held?.path === path;
     await this.hold(path);
+    const wasAlone = wasSame && (wasHeld || fs.statSync(path).size === 0 || isSame());
     appendFile(path, changes.map((change) => printStaged(name, change)).join(""));
     if (!this.remembers) await this.letGo();
+    return wasAlone;
+  }
+
+  private signature(path: string, name: string): string {
+    return [path, ...this.stagedFiles(name)].map(signatureOf).join();
   }
 
   private commitLocked(path: string, name: string, stagedPath: string): void {
@@ -188,8 +209,8 @@ export class Store {
       const before = signatureOf(path);
       const draft = this.readDraft(path, name);
       const stagedBefore = signatureOf(stagedPath);
-      if (this.replayAll(draft, []) === 0) return;
-      if (!replaceFile(path, printConfig(draft.package()), before)) continue;
+      if (this.replayAll(draft, []).fitting === 0) return;
+      if (!replaceFile(path, printConfig(this.printable(draft)), before)) continue;
       // Who stages without a lock may have added a line: then it is staged again rather than lost.
       if (signatureOf(stagedPath) === stagedBefore && fs.existsSync(stagedPath)) overwriteFile(stagedPath, "");
       return;
@@ -197,33 +218,42 @@ export class Store {
     throw new UciFault({ status: "io", reason: `${path} is written all the time by somebody else` });
   }
 
-  private async write(path: string, pkg: UciPackage): Promise<void> {
+  private async write(path: string, draft: Draft): Promise<void> {
     const lock = await lockFile(path);
     try {
-      replaceFile(path, printConfig(pkg), undefined);
+      replaceFile(path, printConfig(this.printable(draft)), undefined);
     } finally {
       await lock.release();
     }
   }
 
-  private readDraft(path: string, name: string): Draft {
+  private readDraft(path: string, name: string, faults: UciFault[] = []): Draft {
     const bytes = readFile(path);
     if (bytes === undefined) throw new UciFault({ status: "not-found" });
     this.onRead();
-    return new Draft(parsePackage(bytes, { ...this.rules, name, file: path }));
+    const onFault = (fault: UciFault) => {
+      faults.push(fault);
+      this.rules.onFault?.(fault);
+    };
+    return new Draft(parsePackage(bytes, { ...this.rules, name, file: path, onFault }));
   }
 
-  /** Replays all staged changes; how many of them fitted. */
-  private replayAll(draft: Draft, staged: StagedChange[]): number {
+  /** Replays all staged changes, and tells how many of them fitted. */
+  private replayAll(draft: Draft, staged: StagedChange[]): { fitting: number; endsCleanly: boolean } {
     let fitting = 0;
+    let endsCleanly = true;
     for (const path of this.stagedFiles(draft.name)) {
-      for (const line of readStaged(byteString(readFile(path) ?? ""))) {
+      const text = byteString(readFile(path) ?? "");
+      endsCleanly = text === "" || text.endsWith("\n");
+      for (const line of readStaged(text)) {
+        // A line that cannot be read may be a quote that is still open at the end.
+        endsCleanly &&= line !== undefined;
         if (line === undefined || line.package !== draft.name) continue;
         staged.push(line);
         if (replay(draft, line)) fitting++;
       }
     }
-    return fitting;
+    return { fitting, endsCleanly };
   }
 
   private locate(name: string): { path: string; label: string; isStageable: boolean } {
