@@ -6,6 +6,7 @@ import { plugins } from "../registry.ts";
 import type { Answer } from "../stages/geturi.ts";
 import { askAll } from "../stages/geturi.ts";
 import { preinit } from "../stages/preinit.ts";
+import { redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
@@ -96,7 +97,7 @@ function why(answer: Answer, chosen: Answer | undefined): string {
 function line(answer: Answer, reason: string, isChosen: boolean, paint: Paint): string {
   const mark = isChosen ? paint.good("→") : answer.said === "error" ? paint.bad("✗") : " ";
   const said = answer.evidence
-    ? ` ${answer.evidence.uri.text} (${answer.evidence.evidence} evidence${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
+    ? ` ${redactUri(answer.evidence.uri.text)} (${answer.evidence.evidence} evidence${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
     : "";
   const failed = answer.error ? ` ${answer.error.code}: ${answer.error.message}` : "";
   return `${mark} ${answer.resolver.padEnd(8)}${reason}${said}${failed}`;
@@ -110,7 +111,7 @@ function facts(answer: Answer, reason: string): Record<string, unknown> {
     milliseconds: Math.round(answer.milliseconds),
     ...(answer.evidence
       ? {
-          uri: answer.evidence.uri.text,
+          uri: redactUri(answer.evidence.uri.text),
           evidence: answer.evidence.evidence,
           beacon: answer.evidence.beacon,
           macros: answer.evidence.macros,

@@ -36,7 +36,7 @@ export const status: Command = async ({ root, flags, paint, print }) => {
   );
   if (failed) print(`${paint.warn("taken back")} ${failed.attempts} times: ${failed.reason}`);
   if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
-  print(`${paint.strong("last run")}  ${facts.run === null ? "none since boot" : JSON.stringify(facts.run)}`);
+  print(`${paint.strong("last run")}  ${toldRun(facts.run)}`);
   return "provisioned";
 };
 
@@ -91,3 +91,13 @@ export const reset: Command = async (invocation) => {
     release();
   }
 };
+
+/** The status file in a line; it may be an older program's, so nothing in it is taken for granted. */
+function toldRun(run: unknown): string {
+  if (typeof run !== "object" || run === null) return "none since boot";
+  const facts: Record<string, unknown> = Object.fromEntries(Object.entries(run));
+  const error: unknown = facts["error"];
+  const code = typeof error === "object" && error !== null && "code" in error ? `, ${error.code}` : "";
+  if (facts["state"] === "running") return `under way since ${facts["started"]}, in ${facts["stage"]}`;
+  return `${facts["ended"]}: ${facts["told"] ?? facts["result"]}${code}`;
+}

@@ -1,12 +1,12 @@
 import type { Disk } from "../api.ts";
 import { folderOf, foldersAbove } from "./layout.ts";
 
-/** Makes a folder and those above it that are missing, and flushes the names; answers which were made, the highest first. */
+/** Makes a folder and, for everybody to pass through, those above it that are missing; flushes the names; answers which were made, the highest first. */
 export function makeFolders(disk: Disk, path: string, mode: number): string[] {
   const made: string[] = [];
   for (const folder of [...foldersAbove(path), path]) {
     if (disk.stat(folder) !== undefined) continue;
-    disk.makeDirectory(folder, mode);
+    disk.makeDirectory(folder, folder === path ? mode : 0o755);
     disk.syncDirectory(folderOf(folder));
     made.push(folder);
   }
