@@ -93,7 +93,11 @@ describe("a body", () => {
     });
     const http = client();
     for (const path of ["/stated", "/silent"]) {
-      await expect(http.fetch(web.origin + path, { limit: 10 })).rejects.toMatchObject({ code: "TOO_LARGE" });
+      await expect(http.fetch(web.origin + path, { limit: 10 })).rejects.toMatchObject({
+        code: "TOO_LARGE",
+        message: `fetching ${web.origin}${path}: the body has 11 bytes or more, 10 are allowed`,
+        place: { file: web.origin + path },
+      });
     }
   });
 

@@ -32,7 +32,7 @@ const DRAINED_BYTES = 65_536;
 
 /**
  * One GET over one connection, without following anything. `choose` sees the head and says where the body goes: into a sink, or away. Resolves
- * when the body is complete. Everything that goes wrong is a ProvisionError that names the URI, but for what `choose` or a sink throws, and StaleConnection.
+ * when the body is complete. Everything that goes wrong is a ProvisionError that names the URI, but for what `choose` throws, and StaleConnection.
  */
 export function exchange(
   agent: Dispatcher,
@@ -129,7 +129,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     try {
       this.#sink.write(chunk);
     } catch (thrown) {
-      this.#giveUp(thrown);
+      const isKnown = thrown instanceof ProvisionError;
+      this.#giveUp(isKnown ? this.#wrong(thrown.code, thrown.message, thrown.cause, thrown) : thrown);
     }
   }
 
