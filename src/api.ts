@@ -11,7 +11,7 @@ import type { UciPackage } from "./uci/model.ts";
 export { type Change, type FileContent, file, type Origin, remove, symlink, uci } from "./changes.ts";
 export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, readArchive } from "./lazy-archive.ts";
-export { expandText, type MacroTable, type Template, template } from "./macros.ts";
+export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
 export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
