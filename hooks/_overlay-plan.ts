@@ -3,7 +3,6 @@ import {
   archiveLimits,
   type Change,
   copyArchived,
-  defineModule,
   isPackageName,
   type Origin,
   type Placeable,
@@ -18,19 +17,12 @@ import {
   uci,
 } from "../src/api.ts";
 
-/**
- * Files as they are to lie on the device, in a tar archive. `.wh.NAME` deletes NAME. A file of /etc/config is taken as what it is, a
- * UCI package that replaces the device's, so that it is merged, protected, told and reloaded like all other UCI.
- */
-export default defineModule({
-  name: "overlay",
-  resources: { overlay: { uri: "{base_uri}/overlay{fd}.tar.gz", size: "large" } },
-  async plan(context) {
-    const changes: Change[] = [];
-    for (const resource of context.resources) changes.push(...(await changesIn(resource, context)));
-    return changes;
-  },
-});
+/** The changes of all overlays that came, in their order. */
+export async function planOverlays(context: PlanContext): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const resource of context.resources) changes.push(...(await changesIn(resource, context)));
+  return changes;
+}
 
 async function changesIn(resource: Resource, context: PlanContext): Promise<Change[]> {
   const placement = placeEntries(await entriesIn(resource, context), {

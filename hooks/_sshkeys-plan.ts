@@ -1,24 +1,16 @@
-import { type Change, defineModule, file, type PlanContext } from "../src/api.ts";
+import { type Change, file, type PlanContext } from "../src/api.ts";
 import { readMarked } from "./_marked-block.ts";
 import { type AuthorizedKey, parseAuthorizedKey } from "./_ssh-key.ts";
 
-/**
- * Who may log in as root, for dropbear and OpenSSH. Our keys stand in a marked block; other people's lines are theirs.
- * The last key of a device is never taken away while no password would let anybody in: then an empty list is refused, and a
- * missing one leaves the keys where they are, so that a slip of the publisher cannot lock everybody out.
- */
-export default defineModule({
-  name: "sshkeys",
-  resources: { authorized_keys: { uri: "{base_uri}/authorized_keys{fd}", size: "small" } },
-  plan(context) {
-    const keys = keysIn(context);
-    const servers = serversOn(context);
-    if (servers.length === 0 && context.resources.length > 0) {
-      context.finding("warning", "KEYS_INVALID", "the tree has SSH keys, but there is neither dropbear nor OpenSSH");
-    }
-    return servers.flatMap((server) => changeFor(server, keys, context));
-  },
-});
+/** The blocks of our keys, for each SSH server that is there. */
+export function planKeys(context: PlanContext): Change[] {
+  const keys = keysIn(context);
+  const servers = serversOn(context);
+  if (servers.length === 0 && context.resources.length > 0) {
+    context.finding("warning", "KEYS_INVALID", "the tree has SSH keys, but there is neither dropbear nor OpenSSH");
+  }
+  return servers.flatMap((server) => changeFor(server, keys, context));
+}
 
 const KEYS_LIMIT = 1000;
 

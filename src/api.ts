@@ -18,6 +18,7 @@ export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { isPackageName } from "./uci/names.ts";
 export { parseExport, parsePackage } from "./uci/parse.ts";
+export { redactUri } from "./uri.ts";
 
 /** The stages of a run, in order; `stages/table.ts` says what each does and where its failure leads. */
 export type StageName =
@@ -334,6 +335,8 @@ export type Hook = (context: HookContext) => void | Promise<void>;
 /** A module turns what the tree holds into changes; it never touches the device itself. */
 export interface Module {
   readonly name: string;
+  /** Says another thing whenever the module does something else with the same tree; those that ship have the program's version. */
+  readonly revision?: string;
   /** What it wants fetched, by name. */
   readonly resources?: Readonly<Record<string, ResourceRequest>>;
   readonly hooks?: Readonly<Partial<Record<HookPoint, Hook>>>;

@@ -1,4 +1,5 @@
 /** All modules of a device: those that ship, then those that lie in its folders, in the order of their numbers. */
+import { createHash } from "node:crypto";
 import type { Module } from "./api.ts";
 import { asProvisionError } from "./errors.ts";
 import { findModuleFiles, type ModuleFile } from "./module-files.ts";
@@ -35,12 +36,20 @@ export async function loadDeviceModules(
   return { modules, left };
 }
 
+/** A changed file is another module: what was planned with the old one has to be looked at again. */
+function revisionOf(door: ShellDoor, { path }: ModuleFile): string {
+  const bytes = door.disk.readBytes(path) ?? new Uint8Array();
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /** One file as a module; see `loadDeviceModules` for the errors. */
 export async function load(door: ShellDoor, from: ModuleFile, signal: AbortSignal): Promise<Module> {
   try {
-    return await (from.kind === "shell"
+    const revision = revisionOf(door, from);
+    const module = await (from.kind === "shell"
       ? loadShellModule(door, from, signal)
       : loadScriptModule(from, door.disk.hostPath(from.path)));
+    return { ...module, revision };
   } catch (thrown) {
     throw asProvisionError(thrown);
   }

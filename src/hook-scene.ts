@@ -2,6 +2,7 @@ import type { HookContext, HookPoint, MacroTable, Module, Template } from "./api
 import { template } from "./api.ts";
 import type { Device, RunContext } from "./context.ts";
 import { asProvisionError, ProvisionError } from "./errors.ts";
+import { isModuleOn } from "./module-choice.ts";
 
 /** What hooks of this run have said so far, and who has already been called, so that `failed` can undo in reverse. */
 export interface HookScene {
@@ -49,7 +50,7 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
     async run(point, signal) {
       for (const module of modules) {
         const hook = module.hooks?.[point];
-        if (hook === undefined || device === undefined) continue;
+        if (hook === undefined || device === undefined || !isModuleOn(device.settings, module)) continue;
         called.add(module);
         await callHook(module, point, () => hook(contextFor(module, point, known(device), signal)));
       }

@@ -2,6 +2,7 @@ import type { Finding } from "./api.ts";
 import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
+import { isModuleOn } from "./module-choice.ts";
 import type { Plan } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
@@ -64,18 +65,19 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     device = await step("preinit", (stage) => scene.enter(preinit(stage)));
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
     const known = device;
+    const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));
     const found = await withRetries(
       async () => {
         const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
-        const beacon = unchangedByBeacon(ctx, known, source, plugins.modules);
-        return beacon ?? (await step("fetch", (stage) => fetchTree(stage, known, source, plugins.modules)));
+        const beacon = unchangedByBeacon(ctx, known, source, modules);
+        return beacon ?? (await step("fetch", (stage) => fetchTree(stage, known, source, modules)));
       },
       retrying(ctx, known),
     );
     if (found.kind === "unchanged") return { outcome: ended("unchanged", found.told) };
 
     const { carryOut, planChanges, rememberConfirmed } = await import("./change-device.ts");
-    const plan = await step("validate", (stage) => planChanges(stage, known, found, plugins.modules));
+    const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
     if (ctx.choices.isDry)
       return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
     if (plan.actions.length === 0) {

@@ -4,11 +4,14 @@ import overlay from "../hooks/overlay.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import uci from "../hooks/uci.ts";
+import dhcp from "../resolvers/dhcp.ts";
 import dns from "../resolvers/dns.ts";
+import https from "../resolvers/https.ts";
+import lldp from "../resolvers/lldp.ts";
 import static_ from "../resolvers/static.ts";
 import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
-  resolvers: [static_, dns],
+  resolvers: [static_, https, dns, dhcp, lldp],
   modules: [uci, overlay, sshkeys, services],
 };

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { plugins } from "../src/registry.ts";
+import { VERSION } from "../src/version.ts";
 
 /** Every file that git has or would take, so that leftovers on a developer's disk do not count. */
 const FILES = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
@@ -73,6 +74,10 @@ test("nothing on a device's path uses the admin's room, and the pure rooms read 
     /from "node:(?:fs|net|http|https|tls|child_process|dgram|dns)/.test(readFileSync(file, "utf8")),
   );
   expect({ admin, io }).toEqual({ admin: [], io: [] });
+});
+
+test("the program's version is the package's", () => {
+  expect(JSON.parse(readFileSync("package.json", "utf8"))).toMatchObject({ version: VERSION });
 });
 
 test("imports make no circle", () => {

@@ -1,10 +1,11 @@
 import type { StageName } from "../api.ts";
-import type { Board } from "../context.ts";
+import type { Board, Plugins, RunContext } from "../context.ts";
 import { asProvisionError, type ProvisionError } from "../errors.ts";
 import { openStatus } from "../host/board.ts";
 import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
 import { errorFacts } from "../messages.ts";
+import { MODULE_FOLDERS } from "../module-files.ts";
 import { type Outcome, provision } from "../provision.ts";
 import { plugins } from "../registry.ts";
 import { readState } from "../state.ts";
@@ -21,7 +22,8 @@ export const run: Command = async (invocation) => {
   const release = takeLock(bare.disk, openProcesses());
   const status = openStatus(bare.disk, () => bare.clock.now());
   try {
-    const outcome = await provision(openRun(invocation, { board: both(status, shown(invocation)) }), plugins);
+    const ctx = openRun(invocation, { board: both(status, shown(invocation)) });
+    const outcome = await provision(ctx, await allPlugins(ctx));
     status.close({
       exit: outcome.exit,
       result: outcome.result,
@@ -42,10 +44,18 @@ export const run: Command = async (invocation) => {
 /** What would change, without changing it. */
 export const plan: Command = async (invocation) => {
   const ctx = openRun({ ...invocation, flags: { ...invocation.flags, isForced: true } }, { isDry: true });
-  const outcome = await provision(ctx, plugins);
+  const outcome = await provision(ctx, await allPlugins(ctx));
   await report(invocation, outcome);
   return outcome.exit;
 };
+
+/** With the modules that lie on the device; what loads them is loaded only if there are any. */
+async function allPlugins(ctx: RunContext): Promise<Plugins> {
+  if (MODULE_FOLDERS.every((folder) => ctx.disk.list(folder).length === 0)) return plugins;
+  const { loadDeviceModules } = await import("../device-modules.ts");
+  const { modules } = await loadDeviceModules(ctx, plugins.modules, ctx.signal);
+  return { ...plugins, modules };
+}
 
 async function report({ flags, paint, print }: Invocation, outcome: Outcome): Promise<void> {
   const { exit, result, told, plan: made } = outcome;

@@ -3,6 +3,7 @@ import type { Module } from "../../api.ts";
 import type { Device } from "../../context.ts";
 import { candidates } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
+import { VERSION } from "../../version.ts";
 import type { Keys } from "./keys.ts";
 import type { Brought } from "./resources.ts";
 import { wantedResources } from "./wanted.ts";
@@ -21,7 +22,8 @@ export function inputsOf(
   return digest([
     device.settings,
     facts,
-    modules.map((module) => module.name),
+    VERSION,
+    modules.map((module) => [module.name, module.revision ?? ""]),
     [...keys.keys()].sort(),
     latch ?? null,
     wantedResources(device.settings, modules).map(({ module, name, template }) => [

@@ -150,6 +150,12 @@ async function checkProof(
       `${told} is not what the manifest says: SHA-256 ${answer.sha256}, listed ${request.entry.sha256}`,
     );
   }
+  if (request.entry?.size !== undefined && answer.size !== request.entry.size) {
+    throw new ProvisionError(
+      "DIGEST_MISMATCH",
+      `${told} is not what the manifest says: its size is ${answer.size}, listed ${request.entry.size}`,
+    );
+  }
   const signature = request.place === "elsewhere" ? await ownSignature(ctx, device, request) : undefined;
   const { signatures: _, ...question } = questionAbout(device, namedBy(request, tree), answer.transport, undefined);
   const verdict = judgeResource({
