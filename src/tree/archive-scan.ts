@@ -25,17 +25,24 @@ export interface RawEntry {
   readonly size: number;
 }
 
+/** What takes an entry's content. */
+export interface ArchiveTarget {
+  write(chunk: Uint8Array): void;
+  /** Hears that the last byte was written. */
+  finish(): void;
+}
+
 /** More than any name, and the extended attributes that a packer may add; more is only there to fill memory. */
 const EXTENSION_LIMIT = 65_536;
 
 type State =
   | { readonly kind: "header" }
-  | { readonly kind: "skip"; left: number }
+  | { readonly kind: "body"; readonly target: ArchiveTarget | undefined; left: number; padding: number }
   | { readonly kind: "extension"; readonly type: HeaderType; readonly body: Uint8Array; at: number; padding: number }
   | { readonly kind: "ended" };
 
 export class ArchiveScan {
-  readonly #onEntry: (entry: RawEntry) => void;
+  readonly #onEntry: (entry: RawEntry) => ArchiveTarget | undefined;
   readonly #block = new Uint8Array(BLOCK);
   #filled = 0;
   #state: State = { kind: "header" };
@@ -43,8 +50,8 @@ export class ArchiveScan {
   #extension: Extension = {};
   #hasExtension = false;
 
-  /** `onEntry` hears of each entry as soon as its header is complete. */
-  constructor(onEntry: (entry: RawEntry) => void) {
+  /** `onEntry` hears of each entry as soon as its header is complete, and may name who takes its content. */
+  constructor(onEntry: (entry: RawEntry) => ArchiveTarget | undefined) {
     this.#onEntry = onEntry;
   }
 
@@ -66,12 +73,8 @@ export class ArchiveScan {
       case "ended":
         if (!isZero(bytes)) throw new ProvisionError("ARCHIVE_INVALID", "there is something behind the archive's end");
         return bytes.length;
-      case "skip": {
-        const taken = Math.min(state.left, bytes.length);
-        state.left -= taken;
-        if (state.left === 0) this.#state = { kind: "header" };
-        return taken;
-      }
+      case "body":
+        return this.#takeBody(state, bytes);
       case "extension":
         return this.#takeExtension(state, bytes);
       case "header": {
@@ -82,6 +85,19 @@ export class ArchiveScan {
         return taken;
       }
     }
+  }
+
+  #takeBody(state: State & { kind: "body" }, bytes: Uint8Array): number {
+    const own = Math.min(state.left, bytes.length);
+    if (own > 0) {
+      state.target?.write(bytes.subarray(0, own));
+      state.left -= own;
+      if (state.left === 0) state.target?.finish();
+    }
+    const padding = Math.min(state.padding, bytes.length - own);
+    state.padding -= padding;
+    if (state.left === 0 && state.padding === 0) this.#state = { kind: "header" };
+    return own + padding;
   }
 
   #takeExtension(state: State & { kind: "extension" }, bytes: Uint8Array): number {
@@ -150,8 +166,9 @@ export class ArchiveScan {
     if (entry.type !== "file" && entry.size !== 0) {
       throw new ProvisionError("ARCHIVE_UNSAFE", `${showBytes(entry.name)} is a ${entry.type} with content`);
     }
-    if (entry.size > 0) this.#state = { kind: "skip", left: padded(entry.size) };
-    this.#onEntry(entry);
+    const target = this.#onEntry(entry);
+    if (entry.size === 0) target?.finish();
+    else this.#state = { kind: "body", target, left: entry.size, padding: padded(entry.size) - entry.size };
   }
 }
 

@@ -9,7 +9,7 @@ import { showBytes } from "../paths.ts";
 import { type PackingLimits, unpackedBytes } from "./archive-bytes.ts";
 import { BLOCK } from "./archive-header.ts";
 import { ArchiveNames, type NamedEntry } from "./archive-names.ts";
-import { ArchiveScan, type RawEntry } from "./archive-scan.ts";
+import { ArchiveScan, type ArchiveTarget, type RawEntry } from "./archive-scan.ts";
 
 export interface ArchiveLimits extends PackingLimits {
   /** Bytes of one file. */
@@ -71,15 +71,9 @@ export async function readArchive(
   });
 }
 
-/** What takes a copied file; the one who made it learns by `finish` that it is complete. */
-export interface ArchiveTarget {
-  write(chunk: Uint8Array): void;
-  finish(): void;
-}
-
 /**
- * Copies the content of the wanted entries, with the same checks as the first reading, and calls `finish` on each when its last byte
- * is written. The archive may have changed in between: the caller compares digests. ARCHIVE_INVALID if a wanted one is missing.
+ * Copies the content of the wanted entries and calls `finish` on each when its last byte is written. Names and sizes are checked as in the
+ * first reading; whether the content is the same is for the caller to compare, by digest. ARCHIVE_INVALID if a wanted entry is missing.
  */
 export async function copyArchived(
   chunks: AsyncIterable<Uint8Array>,
@@ -87,12 +81,13 @@ export async function copyArchived(
   wanted: ReadonlyMap<number, ArchiveTarget>,
 ): Promise<void> {
   const missing = new Set(wanted.keys());
-  await walk(chunks, limits, (entry) => {
+  const scan = openScan(limits, (entry) => {
     const target = entry.kind === "file" ? wanted.get(entry.index) : undefined;
-    if (target === undefined) return undefined;
-    missing.delete(entry.index);
+    if (target !== undefined) missing.delete(entry.index);
     return target;
   });
+  for await (const chunk of unpackedBytes(chunks, limits)) scan.write(chunk);
+  scan.end();
   if (missing.size > 0) {
     throw new ProvisionError("ARCHIVE_INVALID", `the archive changed: ${missing.size} of its files are gone`);
   }
@@ -113,15 +108,14 @@ function digested(done: (sha256: string) => void): ArchiveTarget {
 /** Where the content of an entry goes; undefined if nobody wants it. */
 type Visit = (entry: NamedEntry) => ArchiveTarget | undefined;
 
+/** Reads with both readers, and hands the content over as the library's sees it: what the other then copies must have the same digest. */
 async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, visit: Visit): Promise<void> {
-  const names = new ArchiveNames(limits.depth);
   const announced: { readonly raw: RawEntry; readonly entry: NamedEntry }[] = [];
-  let count = 0;
-  const scan = new ArchiveScan((raw) => {
-    if (count === limits.entries) throw new ProvisionError("TOO_LARGE", `the archive has more than ${count} entries`);
-    if (raw.size > limits.file) throw new ProvisionError("TOO_LARGE", `${showBytes(raw.name)} has ${raw.size} bytes`);
-    announced.push({ raw, entry: names.add(raw, count) });
-    count++;
+  let isEmpty = true;
+  const scan = openScan(limits, (entry, raw) => {
+    announced.push({ raw, entry });
+    isEmpty = false;
+    return undefined;
   });
   const parser = openParser((parsed) => {
     const next = announced.shift();
@@ -134,8 +128,22 @@ async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, vi
     parser.write(chunk);
   }
   scan.end();
-  if (count > 0) parser.end(); // the library calls an archive without entries bad; tar does not
+  if (!isEmpty) parser.end(); // the library calls an archive without entries bad; tar does not
   if (announced[0] !== undefined) throw disagreement(announced[0].raw.name);
+}
+
+/** The raw blocks, with names judged and entries counted. */
+function openScan(
+  limits: ArchiveLimits,
+  onEntry: (entry: NamedEntry, raw: RawEntry) => ArchiveTarget | undefined,
+): ArchiveScan {
+  const names = new ArchiveNames(limits.depth);
+  let count = 0;
+  return new ArchiveScan((raw) => {
+    if (count === limits.entries) throw new ProvisionError("TOO_LARGE", `the archive has more than ${count} entries`);
+    if (raw.size > limits.file) throw new ProvisionError("TOO_LARGE", `${showBytes(raw.name)} has ${raw.size} bytes`);
+    return onEntry(names.add(raw, count++), raw);
+  });
 }
 
 /** An entry as the library's parser tells it. */

@@ -49,7 +49,9 @@ describe("a hostile archive is refused", () => {
     }
   });
 
-  test.each(ATTACKS)("$title: copying refuses it, too", async ({ bytes, code }) => {
+  /** Only the first reading has two readers that can disagree; what it let pass is copied by the same one, and compared by digest. */
+  const seenByBoth = ATTACKS.filter((attack) => !attack.title.includes("line-wise reader"));
+  test.each(seenByBoth)("$title: copying refuses it, too", async ({ bytes, code }) => {
     const target = { write: () => undefined, finish: () => undefined };
     const wanted = new Map([[0, target]]);
     expect((await refusal(copyArchived(inPieces(bytes, 4096), LIMITS, wanted))).code).toBe(code);
