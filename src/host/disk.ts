@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -28,6 +29,8 @@ import { pathUnderRoot, systemCode, systemError } from "./root-path.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 const CHUNK = 64 * 1024;
+/** Milliseconds; 50 MB on slow NOR flash take minutes. */
+const SYNC_DEADLINE = 600_000;
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
@@ -37,16 +40,22 @@ interface Access {
   readonly gid?: number;
 }
 
+/** Many files flushed together; the transaction's `BulkDisk`. */
+interface LooseFiles {
+  createLoose(path: string, as: Access): NewFile;
+  flushLoose(paths: readonly string[]): void;
+}
+
 /**
  * The files below `root`: `/` on a device, a scratch folder in a test. All calls are synchronous, since each is one step that
  * a power cut can precede or follow, and their order is what keeps the device whole.
  */
-export function openDisk(root: string): Disk {
+export function openDisk(root: string): Disk & LooseFiles {
   const base = resolve(root);
   const itself = (path: string): string => pathUnderRoot(base, checked(path), false);
   const followed = (path: string): string => pathUnderRoot(base, checked(path), true);
 
-  const disk: Disk = {
+  const disk: Disk & LooseFiles = {
     readBytes: (path, limit = DEFAULT_LIMIT) =>
       unlessMissing("reading", path, () => readRegular(followed(path), path, limit)),
     read(path, limit) {
@@ -54,7 +63,11 @@ export function openDisk(root: string): Disk {
       return bytes === undefined ? undefined : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     },
     list: (path) => unlessMissing("listing", path, () => sortedNames(followed(path))) ?? [],
-    stat: (path) => unlessMissing("looking at", path, () => fileStat(lstatSync(itself(path)))),
+    stat: (path) =>
+      unlessMissing("looking at", path, () => {
+        const found = lstatSync(itself(path), { throwIfNoEntry: false });
+        return found && fileStat(found);
+      }),
     readLink: (path) => unlessMissing("reading the link", path, () => linkTarget(itself(path))),
 
     writeNew(path, content, as) {
@@ -67,7 +80,13 @@ export function openDisk(root: string): Disk {
         throw thrown;
       }
     },
-    createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as)),
+    createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, fsyncSync)),
+    createLoose: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, () => {})),
+    flushLoose(paths) {
+      const [first] = paths;
+      if (first === undefined || flushFileSystem(dirname(followed(first)))) return;
+      for (const path of paths) attempt("flushing", path, () => flushFile(itself(path)));
+    },
     symlink: (target, path) => attempt("linking", path, () => symlinkSync(target, itself(path))),
     rename: (from, to) => attempt("renaming", to, () => renameSync(itself(from), itself(to))),
     unlink: (path) => attempt("removing", path, () => unlinkSync(itself(path))),
@@ -188,16 +207,12 @@ function kindOf(stats: Stats): FileStat["kind"] {
 }
 
 function linkTarget(hostPath: string): string | undefined {
-  try {
-    return readlinkSync(hostPath);
-  } catch (thrown) {
-    if (systemCode(thrown) === "EINVAL") return undefined;
-    throw thrown;
-  }
+  const found = lstatSync(hostPath, { throwIfNoEntry: false });
+  return found?.isSymbolicLink() ? readlinkSync(hostPath) : undefined;
 }
 
 /** A file that only its owner can read until all of its rights are set: owner first, since chown drops setuid bits. */
-function newFile(hostPath: string, path: string, as: Access): NewFile {
+function newFile(hostPath: string, path: string, as: Access, flush: (fd: number) => void): NewFile {
   const fd = openSync(hostPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   let isOpen = true;
   const close = (): void => {
@@ -216,7 +231,7 @@ function newFile(hostPath: string, path: string, as: Access): NewFile {
     write: (chunk) => attempt("writing", path, () => writeAll(fd, chunk)),
     finish: () =>
       attempt("flushing", path, () => {
-        fsyncSync(fd);
+        flush(fd);
         close();
       }),
     abandon: close,
@@ -226,6 +241,24 @@ function newFile(hostPath: string, path: string, as: Access): NewFile {
 function writeAll(fd: number, chunk: Uint8Array): void {
   let at = 0;
   while (at < chunk.length) at += writeSync(fd, chunk, at);
+}
+
+/**
+ * syncfs(2), which Node does not have. `sync` without `-f` (busybox without FEATURE_SYNC_FANCY) flushes everything there is, which is
+ * enough too; where it fails or is missing each file is flushed for itself, and tells its own error.
+ */
+function flushFileSystem(hostPath: string): boolean {
+  const { status } = spawnSync("sync", ["-f", hostPath], { stdio: "ignore", timeout: SYNC_DEADLINE });
+  return status === 0;
+}
+
+function flushFile(hostPath: string): void {
+  const fd = openSync(hostPath, O_RDONLY | O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Some file systems cannot flush a folder and say EINVAL; they promise nothing, and there is nothing more to be done. */

@@ -17,7 +17,8 @@ export function applyActions(host: TransactionHost, prepared: Prepared): void {
   const { journal, steps, claim } = prepared;
   try {
     writeJournal(host.disk, { ...journal, state: "applying" });
-    for (const step of steps) land(host, step);
+    const folders = new Set<string>();
+    for (const step of steps) land(host, step, folders);
     for (const folder of new Set(steps.map(({ path }) => folderOf(path)))) host.disk.syncDirectory(folder);
     writeJournal(host.disk, { ...journal, state: "trial" });
   } catch (thrown) {
@@ -45,13 +46,16 @@ function undoAfter(host: TransactionHost, { journal, claim }: Prepared, cause: P
   throw new ProvisionError("APPLY_FAILED", "applying the plan", { cause });
 }
 
-function land(host: TransactionHost, step: Step): void {
+/** `folders` are known to be there. */
+function land(host: TransactionHost, step: Step, folders: Set<string>): void {
   const { disk } = host;
   if (step.action.kind === "remove") {
     disk.unlink(step.path);
     return;
   }
-  makeFolders(disk, folderOf(step.path), 0o755);
+  const folder = folderOf(step.path);
+  if (!folders.has(folder)) makeFolders(disk, folder, 0o755);
+  folders.add(folder);
   try {
     disk.rename(stagedPath(step), step.path);
   } catch (thrown) {

@@ -2,6 +2,7 @@ import type { Disk } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import { unlinkIfThere } from "./folders.ts";
 import { TX } from "./layout.ts";
+import type { TransactionDisk } from "./writer.ts";
 
 /** Who is alive on this device, as claims tell it; `/proc` behind it on a device. */
 export interface Processes {
@@ -16,7 +17,7 @@ export interface Processes {
 
 /** What a transaction stands on. */
 export interface TransactionHost {
-  readonly disk: Disk;
+  readonly disk: TransactionDisk;
   readonly processes: Processes;
 }
 

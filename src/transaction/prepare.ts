@@ -9,6 +9,7 @@ import type { CopyArchived, TransactionOrder } from "./order.ts";
 import { keepPromotions } from "./promote.ts";
 import { stageSteps } from "./stage.ts";
 import { type Step, stepsOf } from "./steps.ts";
+import { writerFor } from "./writer.ts";
 
 /** A transaction of which nothing has landed yet and everything is on the medium. */
 export interface Prepared {
@@ -62,9 +63,11 @@ async function writeAll(
   const journal = journalOf(host, order);
   removeTree(disk, TX.work); // of one that a cut ended before it was prepared
   for (const folder of [TX.work, TX.stage, TX.undo, TX.promote]) disk.makeDirectory(folder, 0o700);
-  keepOriginals(host, steps, journal);
+  const writer = writerFor(disk, steps.length);
+  keepOriginals(host, writer, steps, journal);
   keepPromotions(host, order.onConfirm);
-  await stageSteps(host, steps, copyArchived);
+  await stageSteps(host, writer, steps, copyArchived);
+  writer.settle();
   for (const folder of [TX.stage, TX.undo, TX.promote, TX.work, TX.folder]) disk.syncDirectory(folder);
   writeJournal(disk, journal);
   return journal;

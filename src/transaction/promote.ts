@@ -12,7 +12,7 @@ const LIMIT = 16 * 1024 * 1024;
 /** Keeps aside what becomes true with the confirmation, with the mode and owner it will have (0600 if it is new). */
 export function keepPromotions({ disk, processes }: TransactionHost, promotions: readonly Promotion[]): void {
   const items = promotions.map(({ path, bytes }, index): UndoItem => {
-    const place = placeOfPath(disk, path).path;
+    const place = placeOfPath(disk, path);
     const before = disk.stat(place);
     const owner = processes.isRoot ? { uid: before?.uid ?? 0, gid: before?.gid ?? 0 } : {};
     disk.writeNew(`${TX.promote}/${index}`, bytes, { mode: before?.mode ?? 0o600, ...owner });

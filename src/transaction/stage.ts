@@ -1,19 +1,25 @@
 import { createHash } from "node:crypto";
-import type { Disk, NewFile } from "../api.ts";
+import type { NewFile } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Processes, TransactionHost } from "./claim.ts";
 import { TX } from "./layout.ts";
 import type { Action, CopyArchived } from "./order.ts";
 import type { Step } from "./steps.ts";
+import type { Writer } from "./writer.ts";
 
-/** Puts everything that will land into the stage, with its mode and owner, flushed, its digest checked while it is written. */
-export async function stageSteps(host: TransactionHost, steps: readonly Step[], copy: CopyArchived): Promise<void> {
+/** Puts everything that will land into the stage, with its mode and owner, its digest checked while it is written. */
+export async function stageSteps(
+  host: TransactionHost,
+  writer: Writer,
+  steps: readonly Step[],
+  copy: CopyArchived,
+): Promise<void> {
   const archives = new Map<string, Map<number, StagedFile[]>>();
   for (const step of steps) {
     const { action } = step;
     if (action.kind === "symlink") host.disk.symlink(action.target, stagedPath(step));
     if (action.kind !== "write") continue;
-    const staged = new StagedFile(host.disk, stagedPath(step), action, ownerOf(host.processes, step));
+    const staged = new StagedFile(writer, stagedPath(step), action, ownerOf(host.processes, step));
     if (action.content.kind === "bytes") {
       staged.write(action.content.bytes);
       staged.finish();
@@ -83,14 +89,14 @@ class StagedFile implements NewFile {
   #size = 0;
 
   constructor(
-    disk: Disk,
+    writer: Writer,
     path: string,
     wanted: Extract<Action, { kind: "write" }>,
     owner: { uid?: number; gid?: number },
   ) {
     this.name = wanted.path;
     this.#wanted = wanted;
-    this.#open = () => disk.createNew(path, { mode: wanted.mode, ...owner });
+    this.#open = () => writer.createNew(path, { mode: wanted.mode, ...owner });
   }
 
   write(chunk: Uint8Array): void {

@@ -26,7 +26,8 @@ export function stepsOf(files: Files, actions: readonly Action[]): Step[] {
   if (actions.length > MAX_ACTIONS) {
     throw new ProvisionError("PLAN_INVALID", `the plan has ${actions.length} files; ${MAX_ACTIONS} are the limit`);
   }
-  const places = actions.map((action) => placeOf(files, action));
+  const known = new Map<string, Folder>();
+  const places = actions.map((action) => ({ action, ...placeIn(files, action.path, known) }));
   refuseForbidden(places);
   refuseCollisions(files, places);
   return places
@@ -42,16 +43,23 @@ interface Landing {
   readonly through: readonly string[];
 }
 
-function placeOf(files: Files, action: Action): Landing {
-  const { path, through } = placeOfPath(files, action.path);
-  return { path, through, action };
+/** Where a path lands when the links on the way to its folder are followed; the last name itself is not. */
+export function placeOfPath(files: Files, path: string): string {
+  return placeIn(files, path, new Map()).path;
 }
 
-/** Where a path lands when the links on the way to its folder are followed; the last name itself is not. */
-export function placeOfPath(files: Files, given: string): { path: string; through: readonly string[] } {
+/** A folder as a path names it: where it really is, and the links on the way. */
+interface Folder {
+  readonly path: string;
+  readonly through: readonly string[];
+}
+
+function placeIn(files: Files, given: string, known: Map<string, Folder>): Omit<Landing, "action"> {
   const path = devicePath(given);
-  const folder = resolveLinks(folderOf(path), (at) => files.readLink(at));
+  const named = folderOf(path);
+  const folder = known.get(named) ?? resolveLinks(named, (at) => files.readLink(at));
   if (folder === undefined) throw new ProvisionError("PLAN_INVALID", `${path} lies behind a circle of links`);
+  known.set(named, folder);
   const name = path.slice(path.lastIndexOf("/") + 1);
   return { path: devicePath(`${folder.path === "/" ? "" : folder.path}/${name}`), through: folder.through };
 }
@@ -71,6 +79,7 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     findings.push({ code: "PLAN_INVALID", severity: "error", message: `${path} ${message}`, place: { file: path } });
   };
   const taken = new Set<string>();
+  const folders = new Map<string, boolean>();
   for (const { path } of places) {
     if (taken.has(path)) refuse(path, "is changed twice");
     taken.add(path);
@@ -79,7 +88,7 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     const above = foldersAbove(path);
     const changed = [...above, ...through].find((folder) => taken.has(folder));
     if (changed !== undefined) refuse(path, `lies below ${changed}, which is changed itself`);
-    const notFolder = above.find((folder) => !["directory", undefined].includes(files.stat(folder)?.kind));
+    const notFolder = above.find((folder) => !isFolderOrNothing(files, folder, folders));
     if (notFolder !== undefined) refuse(path, `lies below ${notFolder}, which is no folder`);
     const kind = files.stat(path)?.kind;
     if (kind === "directory" || kind === "other") {
@@ -90,6 +99,12 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     }
   }
   if (findings.length > 0) throw new ProvisionError("PLAN_INVALID", "the plan can't be applied", { findings });
+}
+
+function isFolderOrNothing(files: Files, path: string, known: Map<string, boolean>): boolean {
+  const isSo = known.get(path) ?? ["directory", undefined].includes(files.stat(path)?.kind);
+  known.set(path, isSo);
+  return isSo;
 }
 
 function changesSomething(files: Files, path: string, action: Action): boolean {

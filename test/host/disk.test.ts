@@ -192,6 +192,32 @@ describe("writing", () => {
     expect(disk.list("/etc")).toEqual(["chunks"]);
   });
 
+  test("loose files are whole after one flush, also where no `sync` is found", () => {
+    const path = process.env["PATH"];
+    for (const [index, tools] of [path ?? "", "/nowhere"].entries()) {
+      const paths = [1, 2, 3].map((number) => `/tmp/${index}-${number}`);
+      for (const one of paths) {
+        const file = openDisk(root).createLoose(one, { mode: 0o640 });
+        file.write(bytes(one));
+        file.finish();
+      }
+      process.env["PATH"] = tools;
+      try {
+        openDisk(root).flushLoose(paths);
+      } finally {
+        process.env["PATH"] = path;
+      }
+      expect(paths.map((one) => disk.read(one))).toEqual(paths);
+      expect(disk.stat(paths[0] ?? "")?.mode).toBe(0o640);
+    }
+    process.env["PATH"] = "/nowhere";
+    try {
+      expect(codeOf(() => openDisk(root).flushLoose(["/tmp/gone"]))).toBe("FILE_UNREADABLE");
+    } finally {
+      process.env["PATH"] = path;
+    }
+  });
+
   test("an error of the system is FILE_UNREADABLE, with that error as cause", () => {
     const file = disk.createNew("/etc/closed", { mode: 0o600 });
     file.finish();

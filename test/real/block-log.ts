@@ -80,6 +80,7 @@ export async function recordWrites(
       try {
         await act(root);
       } finally {
+        execFileSync("sync", ["-f", root]);
         execFileSync("umount", [root]);
       }
     } finally {
@@ -95,7 +96,10 @@ export async function recordWrites(
 export function withMounted<T>(image: string, root: string, options: string, act: () => T): T {
   mkdirSync(root, { recursive: true });
   execFileSync("mount", ["-o", `loop,${options}`, image, root]);
-  const unmount = (): void => void execFileSync("umount", [root]);
+  const unmount = (): void => {
+    execFileSync("sync", ["-f", root]);
+    execFileSync("umount", [root]);
+  };
   let result: T;
   try {
     result = act();

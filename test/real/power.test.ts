@@ -8,7 +8,7 @@ import { openDisk } from "../../src/host/disk.ts";
 import { bundle } from "../transaction/bundle.ts";
 import { type Both, bothTrees, judge, promisedBy, recovering } from "../transaction/lives.ts";
 import { randomFrom } from "../transaction/random.ts";
-import { hasAsh, recoverSh } from "../transaction/recover-shell.ts";
+import { hasAsh, recoverSh, recoverShAtBoot } from "../transaction/recover-shell.ts";
 import { life, plantOld } from "../transaction/specimen.ts";
 import { type BlockWrite, mediumWith, missingForBlockLog, recordWrites, withMounted } from "./block-log.ts";
 
@@ -75,6 +75,33 @@ describe.skipIf(missing !== undefined && !isRequired)("power cuts on ext4, at th
     },
   );
 
+  test.skipIf(!hasAsh && !isRequired)(
+    "recover.sh itself: the old tree in every state",
+    { timeout: 900_000 },
+    async () => {
+      const { base, writes } = await recordWrites(
+        join(folder, "recover-sh"),
+        OPTIONS,
+        (root) => {
+          plantOld(openDisk(root));
+          execFileSync(process.execPath, [subject, root, "apply"]);
+        },
+        async (root) => expect(recoverShAtBoot(root)).toBe(0),
+      );
+      const moments = momentsOf(writes);
+      const random = randomFrom(9);
+      const states = moments.flatMap(({ sure, loose }) => [
+        [...sure, ...loose],
+        [...sure, ...loose.filter(() => random() < 0.5)],
+      ]);
+      const ends = { writes: writes.length, states: states.length, old: 0, new: 0, mixed: 0 };
+      for (const [index, state] of states.entries()) ends[await endOf(base, state, index)] += 1;
+      console.log(`block states (recover.sh): ${JSON.stringify(ends)}`);
+      expect(ends.mixed + ends.new).toBe(0);
+      expect(ends.old).toBeGreaterThan(20);
+    },
+  );
+
   test("the recording tells: who renames without flushing is found with an empty file", {
     timeout: 120_000,
   }, async () => {
@@ -89,8 +116,8 @@ describe.skipIf(missing !== undefined && !isRequired)("power cuts on ext4, at th
         await sleep(6000); // ext4 writes its journal every five seconds
       },
     );
-    const image = join(folder, "state.img");
-    const sizes = momentsOf(writes).map(({ sure, loose }) => {
+    const sizes = momentsOf(writes).map(({ sure, loose }, index) => {
+      const image = join(folder, `look-${index}.img`);
       mediumWith(base, [...sure, ...loose], image);
       return withMounted(
         image,
@@ -105,14 +132,16 @@ describe.skipIf(missing !== undefined && !isRequired)("power cuts on ext4, at th
 
 /** Mounts a state of the medium as the next boot would, recovers, judges. */
 async function endOf(base: string, state: readonly BlockWrite[], index: number): Promise<"old" | "new" | "mixed"> {
-  const image = join(folder, "state.img");
+  const image = `${base}-${index}`; // its own: a mount that another namespace copied outlives ours
   const root = join(folder, "look");
   mediumWith(base, state, image);
-  return withMounted(image, root, OPTIONS, async () => {
+  const end = await withMounted(image, root, OPTIONS, async () => {
     const disk = openDisk(root);
     const promised = promisedBy(disk, both);
     if (hasAsh && index % 2 === 1 && recoverSh(root).status !== 0) return "mixed";
     await recovering(life(disk, "2"));
     return judge(disk, both, promised, "3");
   });
+  rmSync(image);
+  return end;
 }

@@ -1,4 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { applyActions } from "../../src/transaction/apply.ts";
+import { confirmTransaction } from "../../src/transaction/confirm.ts";
+import { prepare } from "../../src/transaction/prepare.ts";
 import { TEARS, type Tear } from "./faulty-disk.ts";
 import {
   type Both,
@@ -6,6 +9,7 @@ import {
   countSteps,
   judge,
   LIVES,
+  type Life,
   liveUntil,
   oldDevice,
   promisedBy,
@@ -14,7 +18,7 @@ import {
 import type { MemoryDisk } from "./memory-disk.ts";
 import { randomFrom } from "./random.ts";
 import { copyTree, scratchRoot } from "./scratch-root.ts";
-import { life, plantOld, snapshot } from "./specimen.ts";
+import { ACTIONS, copyArchived, KEEP, life, plantOld, snapshot, specimenOrder, write } from "./specimen.ts";
 
 let both: Both;
 beforeAll(async () => {
@@ -104,6 +108,29 @@ test("on a real file system, cut at every other step: old or new, never between"
         root.remove();
       }
     }
+  }
+});
+
+test("many files, flushed together: old or new, never between", async () => {
+  const actions = Array.from({ length: 80 }, (_, index) =>
+    write(`/usr/lib/many/${index % 7}/${index}`, `file ${index}\n`),
+  );
+  const many: Life = async (host) => {
+    const prepared = await prepare(host, specimenOrder({ actions: [...ACTIONS, ...actions] }), copyArchived);
+    if (prepared.kind === "ready") applyActions(host, prepared);
+    await confirmTransaction(host, "t-1", () => true, KEEP);
+  };
+  const done = oldDevice();
+  await many(life(done, "1"));
+  const trees: Both = { old: both.old, new: snapshot(done) };
+  const random = randomFrom(3);
+  for (let at = 1; ; at += 5) {
+    const disk = oldDevice();
+    if (!(await liveUntil(disk, many, { at, tear: "half" }, "1"))) break;
+    const medium = disk.afterPowerCut(() => random() < 0.5);
+    const promised = promisedBy(medium, trees);
+    await recovering(life(medium, "2"));
+    expect(await judge(medium, trees, promised, "3"), `at ${at}`).toBe(promised);
   }
 });
 

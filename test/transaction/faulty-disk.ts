@@ -1,5 +1,6 @@
 import type { Disk, NewFile } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import type { BulkDisk, TransactionDisk } from "../../src/transaction/writer.ts";
 
 /** The power is gone: nothing that is thrown later matters. */
 export class PowerCut extends Error {}
@@ -10,13 +11,13 @@ export const TEARS = ["absent", "empty", "half", "full"] as const;
 export type Tear = (typeof TEARS)[number];
 
 export interface Counted {
-  readonly disk: Disk;
+  readonly disk: TransactionDisk;
   /** Changing operations so far. */
   count(): number;
 }
 
 /** Cuts the power at changing operation `at` (from 1): it does not happen, or as far as `tear` says, and nothing works any more. */
-export function cutAt(under: Disk, at: number, tear: Tear = "absent"): Counted {
+export function cutAt(under: TransactionDisk, at: number, tear: Tear = "absent"): Counted {
   return faulty(under, {
     strike(count, write) {
       if (count < at) return;
@@ -30,7 +31,7 @@ export function cutAt(under: Disk, at: number, tear: Tear = "absent"): Counted {
 }
 
 /** Refuses changing operations `from` to `to` with a system's error, as a full, read-only or dying disk does. */
-export function failAt(under: Disk, code: "ENOSPC" | "EROFS" | "EIO", from: number, to = from): Counted {
+export function failAt(under: TransactionDisk, code: "ENOSPC" | "EROFS" | "EIO", from: number, to = from): Counted {
   return faulty(under, {
     strike(count) {
       if (count < from || count > to) return;
@@ -42,7 +43,7 @@ export function failAt(under: Disk, code: "ENOSPC" | "EROFS" | "EIO", from: numb
 }
 
 /** Tells of each changing operation, by number, before it happens. */
-export function observed(under: Disk, before: (count: number) => void): Counted {
+export function observed(under: TransactionDisk, before: (count: number) => void): Counted {
   return faulty(under, { strike: before, readsToo: () => {} });
 }
 
@@ -51,7 +52,7 @@ interface Fault {
   readsToo(count: number): void;
 }
 
-function faulty(under: Disk, fault: Fault): Counted {
+function faulty(under: TransactionDisk, fault: Fault): Counted {
   let count = 0;
   const step = <T>(act: () => T, write?: (tear: Tear) => void): T => {
     count += 1;
@@ -62,7 +63,32 @@ function faulty(under: Disk, fault: Fault): Counted {
     fault.readsToo(count);
     return read();
   };
-  const disk: Disk = {
+  const opened = (create: Disk["createNew"], path: string, as: Parameters<Disk["createNew"]>[1]): NewFile => {
+    const file = step(
+      () => create(path, as),
+      (tear) => {
+        if (tear !== "absent") create(path, as).abandon();
+      },
+    );
+    return {
+      write: (chunk) =>
+        step(
+          () => file.write(chunk),
+          (tear) => file.write(chunk.slice(0, shareOf(tear, chunk.length))),
+        ),
+      finish: () => step(() => file.finish()),
+      abandon: () => file.abandon(),
+    };
+  };
+  const { createLoose, flushLoose } = under;
+  const loose: BulkDisk | undefined =
+    createLoose === undefined || flushLoose === undefined
+      ? undefined
+      : {
+          createLoose: (path, as) => opened(createLoose, path, as),
+          flushLoose: (paths) => step(() => flushLoose(paths)),
+        };
+  const disk: TransactionDisk = {
     readBytes: (path, limit) => look(() => under.readBytes(path, limit)),
     read: (path, limit) => look(() => under.read(path, limit)),
     list: (path) => look(() => under.list(path)),
@@ -77,23 +103,8 @@ function faulty(under: Disk, fault: Fault): Counted {
           if (tear !== "absent") under.writeNew(path, content.slice(0, shareOf(tear, content.length)), as);
         },
       ),
-    createNew(path, as): NewFile {
-      const file = step(
-        () => under.createNew(path, as),
-        (tear) => {
-          if (tear !== "absent") under.createNew(path, as).abandon();
-        },
-      );
-      return {
-        write: (chunk) =>
-          step(
-            () => file.write(chunk),
-            (tear) => file.write(chunk.slice(0, shareOf(tear, chunk.length))),
-          ),
-        finish: () => step(() => file.finish()),
-        abandon: () => file.abandon(),
-      };
-    },
+    createNew: (path, as) => opened((at, how) => under.createNew(at, how), path, as),
+    ...(loose === undefined ? {} : loose),
     symlink: (target, path) => step(() => under.symlink(target, path)),
     rename: (from, to) => step(() => under.rename(from, to)),
     unlink: (path) => step(() => under.unlink(path)),

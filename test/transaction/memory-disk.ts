@@ -1,9 +1,10 @@
 import type { Disk, FileStat, NewFile } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { resolveLinks } from "../../src/paths.ts";
+import type { BulkDisk } from "../../src/transaction/writer.ts";
 
 /** A file system that forgets what was not flushed: any subset of it, in no order, harsher than any real one. */
-export interface MemoryDisk extends Disk {
+export interface MemoryDisk extends Disk, BulkDisk {
   /** What the medium holds if the power fails now; `survives` decides about each name and each file's bytes that were never flushed. */
   afterPowerCut(survives: () => boolean): MemoryDisk;
 }
@@ -121,6 +122,10 @@ function diskOn(root: Node): MemoryDisk {
         },
         abandon() {},
       };
+    },
+    createLoose: (path, as) => ({ ...disk.createNew(path, as), finish() {} }),
+    flushLoose(paths) {
+      for (const { node } of paths.map(existing)) node.flushed = node.bytes;
     },
     symlink: (target, path) => make(path, { ...blank("symlink"), target, mode: 0o777 }),
     rename(from, to) {

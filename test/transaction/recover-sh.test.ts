@@ -183,17 +183,17 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
     },
   );
 
-  test("cut at every other step of its own, and again by the other one: the old tree", async () => {
+  test("cut at every third step of its own, and again by the other one: the old tree", async () => {
     let points = 0;
     for (const first of await cutsWhileApplying()) {
-      for (let again = 1; ; again += 2) {
+      for (let again = 1; ; again += 3) {
         const own = scratchRoot();
         try {
           copyTree(first, own.disk);
           const cut = recoverSh(own.path, again);
           if (!cut.wasCut) break;
           points += 1;
-          if (again % 4 === 1) expect(recoverSh(own.path).status, `step ${again}`).toBe(0);
+          if (again % 2 === 1) expect(recoverSh(own.path).status, `step ${again}`).toBe(0);
           await recovering(life(own.disk, "2"));
           expect(await judge(own.disk, both, "old", "3"), `step ${again}`).toBe("old");
         } finally {
@@ -201,7 +201,7 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
         }
       }
     }
-    expect(points).toBeGreaterThan(50);
+    expect(points).toBeGreaterThan(30);
   });
 });
 

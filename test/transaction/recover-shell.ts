@@ -29,6 +29,11 @@ export function recoverSh(root: string, cutAt = 0, args: readonly string[] = [])
   return { status, wasCut: signal === "SIGKILL", stderr };
 }
 
+/** Runs recover.sh as the boot does, with the system's own tools. */
+export function recoverShAtBoot(root: string): number | null {
+  return spawnSync("busybox", ["ash", RECOVER_SH], { env: shellEnv(root, 0), timeout: 60_000 }).status;
+}
+
 /** The watcher as a run starts it. */
 export function watchSh(root: string, seconds: number): ChildProcess {
   return spawn("busybox", ["ash", RECOVER_SH, "watch", String(seconds)], {
