@@ -27,8 +27,8 @@ export function askUdp(
     const close = () => {
       isClosed = true;
       how.signal.removeEventListener("abort", stop);
-      socket.removeAllListeners();
-      // An ICMP error may still be on its way to the closing socket.
+      // An ICMP error may still be on its way to the closing socket. Its own listeners stay: a socket that is being bound
+      // closes by one of them, and without it would keep the process alive for ever.
       socket.on("error", () => {});
       socket.close();
     };
@@ -43,6 +43,7 @@ export function askUdp(
     how.signal.addEventListener("abort", stop, { once: true });
     socket.on("error", fail);
     socket.on("message", (bytes) => {
+      if (isClosed) return;
       const reply = readReply(bytes, query);
       if (reply.kind === "foreign") return;
       if (reply.kind === "garbled") {
@@ -53,7 +54,9 @@ export function askUdp(
       close();
       resolve(reply);
     });
-    socket.on("connect", () => socket.send(encodeMessage(query), (error) => error && fail(error)));
+    socket.on("connect", () => {
+      if (!isClosed) socket.send(encodeMessage(query), (error) => error && fail(error));
+    });
     socket.connect(server.port, server.address);
   });
 }
