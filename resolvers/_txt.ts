@@ -1,4 +1,4 @@
-import { ProvisionError, type TxtRecord } from "../src/api.ts";
+import { ProvisionError, redactUri, type TxtRecord } from "../src/api.ts";
 import { plainText, quoted } from "./_text.ts";
 
 /** What the TXT records at one name say to uciprov. */
@@ -41,7 +41,7 @@ export function readTxtWords(records: readonly TxtRecord[]): TxtWords {
 
   const uris = [...(values.get("provuri") ?? [])];
   if (uris.length > 1) {
-    const said = uris.map((uri) => quoted(uri)).join(" and ");
+    const said = uris.map((uri) => quoted(redactUri(uri))).join(" and ");
     throw new ProvisionError("URI_AMBIGUOUS", `TXT records say ${said}`);
   }
   const serial = onlyValue("serial", values, remarks);

@@ -5,7 +5,7 @@
 import { ProvisionError } from "./errors.ts";
 import { type MacroPart, type Part, placeIn, type Template } from "./macros/template.ts";
 import { begin, type Expanded, type Expansion, expandMacro, expandParts, type MacroTable } from "./macros/value.ts";
-import { parseUri } from "./uri.ts";
+import { parseUri, redactUri } from "./uri.ts";
 
 export { type Template, template } from "./macros/template.ts";
 export { type Expanded, isNetworkTaught, type MacroTable, type MacroValue } from "./macros/value.ts";
@@ -38,7 +38,7 @@ export function expandUri(template: Template, table: MacroTable): Expanded {
       isTainted ||= piece.isTainted;
     }
   }
-  return { text: parseUri(text, `what ${template.text} expands to`).text, isTainted, used: run.used };
+  return { text: parseUri(text, `what ${redactUri(template.text)} expands to`).text, isTainted, used: run.used };
 }
 
 /** The URI of the tree, without the `/` at its end if one follows anyway. */
