@@ -7,7 +7,7 @@ import { editAddList, editDelete, editDelList, editRename, editReorder, editSet,
 import { UciFault } from "./fault.ts";
 import { anonymousIdentity, countBy, numbering, ONLY_ONES } from "./identity.ts";
 import { sameValue, type UciPackage, type UciSection } from "./model.ts";
-import { isType } from "./names.ts";
+import { isPrintableType, isType } from "./names.ts";
 import { replay, type StagedChange } from "./staged.ts";
 
 /** What one resource says about a package; `origin` is handed on to `blame` (URI and signer, for people). */
@@ -42,7 +42,7 @@ export class Layered {
     const order: DraftSection[] = [];
     content.sections.forEach((from, i) => {
       let section = twins[i];
-      if (section === "conflict") return;
+      if (section === "conflict" || !this.canBePrinted(from.type, origin)) return;
       if (section === undefined) {
         section = this.draft.addSection(from.type, from.name);
         this.originsOf(section).section = origin;
@@ -56,6 +56,13 @@ export class Layered {
     if (!replaces) return;
     for (const section of [...this.draft.sections]) if (!stays.has(section)) this.draft.removeSection(section);
     this.draft.arrangeSections(order);
+  }
+
+  private canBePrinted(type: string, origin: string): boolean {
+    const can = isPrintableType(type);
+    if (!can)
+      this.find("error", `${origin}: a section's type ${JSON.stringify(toText(type))} would be read as another one`);
+    return can;
   }
 
   private setOptions(section: DraftSection, from: UciSection, origin: string): void {
@@ -106,12 +113,14 @@ export class Layered {
   private batchLine({ command, args }: BatchLine, origin: string): void {
     const [argument = "", type = ""] = args;
     if (command === "add") {
-      if (!isType(type)) throw new UciFault({ status: "invalid" });
+      if (!isType(type) || !isPrintableType(type)) throw new UciFault({ status: "invalid" });
       this.originsOf(this.draft.addSection(type)).section = origin;
       return;
     }
     const change = this.editFor(command, argument);
     if (change === undefined) return;
+    const retypes = change.kind === "set" && change.option === undefined;
+    if (retypes && !isPrintableType(change.value ?? "")) throw new UciFault({ status: "invalid" });
     if (!replay(this.draft, change)) throw new UciFault({ status: "invalid" });
     const section = this.draft.sections.find(
       change.kind === "rename" && change.option === undefined ? (change.value ?? "") : change.section,

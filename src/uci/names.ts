@@ -17,6 +17,11 @@ export function isType(word: string): boolean {
   return PRINTABLE.test(word);
 }
 
+/** Whether a type is read again as it is printed: libuci prints types without quotes, so these characters break it. */
+export function isPrintableType(type: string): boolean {
+  return !/['"\\#;]/.test(type);
+}
+
 /** A name as a `package` line may give it, and as uciprov allows for a file below /etc/config. */
 export function isPackageName(word: string): boolean {
   return PACKAGE_LINE_NAME.test(word);
