@@ -16,12 +16,14 @@ export interface Scene {
   readonly owned?: readonly string[];
   /** Text of /etc/config/uciprov. */
   readonly settings?: string;
+  /** Whether resources come in memory, as small ones do. */
+  readonly isSmall?: boolean;
 }
 
 /** A context and the findings that came up in it. */
 export function planScene(scene: Scene): { context: PlanContext; findings: Finding[] } {
   const findings: Finding[] = [];
-  const resources = Object.entries(scene.tree ?? {}).map(([name, content]) => resourceOf(scene.module, name, content));
+  const resources = Object.entries(scene.tree ?? {}).map(([name, content]) => resourceOf(scene, name, content));
   const named = (name: string): Resource | undefined => resources.find((resource) => resource.name === name);
   const bytesOf = (name: string): Buffer => Buffer.from(scene.tree?.[name] ?? "");
   const packages = scene.uci ?? {};
@@ -61,7 +63,7 @@ export function planScene(scene: Scene): { context: PlanContext; findings: Findi
   return { context, findings };
 }
 
-function resourceOf(module: string, name: string, content: string | Uint8Array): Resource {
+function resourceOf({ module, isSmall }: Scene, name: string, content: string | Uint8Array): Resource {
   const bytes = Buffer.from(content);
   const uri = `https://cfg.example/${name}`;
   return {
@@ -70,7 +72,7 @@ function resourceOf(module: string, name: string, content: string | Uint8Array):
     size: bytes.length,
     sha256: createHash("sha256").update(bytes).digest("hex"),
     origin: { module, uri },
-    content: { spool: `/tmp/spool/${name}` },
+    content: isSmall ? { bytes } : { spool: `/tmp/spool/${name}` },
   };
 }
 

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { ProvisionError } from "../../src/errors.ts";
+import { OPTIONS, readSettings } from "../../src/settings.ts";
+import { parsePackage } from "../../src/uci/parse.ts";
+
+const read = (text: string) => readSettings(parsePackage(text, { name: "uciprov" }));
+
+test("no file means every default", () => {
+  const { settings, findings } = readSettings(undefined);
+  expect(findings).toEqual([]);
+  expect(settings.main.trust).toBe("authentic");
+  expect(settings.main.resolver).toEqual(["static", "https", "dnssec", "dns", "dhcp", "lldp"]);
+  expect(settings.static.base_uri).toBeUndefined();
+  expect(settings.macros).toEqual([]);
+});
+
+test("sections are found by their name, and keep the defaults of what they leave out", () => {
+  const { settings } = read("config uciprov 'dns'\n\toption name 'prov.example'\n\tlist server '192.0.2.1#5353'\n");
+  expect(settings.dns).toMatchObject({ name: "prov.example", server: ["192.0.2.1#5353"], port: 53, enabled: true });
+});
+
+test("macros and resources are read by section name", () => {
+  const { settings } = read(
+    "config macro 'site'\n\toption value 'lab'\nconfig resource 'extra'\n\toption module 'uci'\n\toption uri '{base_uri}/x.uci'\n\toption mode 'replace'\n",
+  );
+  expect(settings.macros).toEqual([{ name: "site", value: "lab" }]);
+  expect(settings.resources).toEqual([
+    { name: "extra", uri: "{base_uri}/x.uci", isEnabled: true, module: "uci", mode: "replace" },
+  ]);
+});
+
+describe("wrong values", () => {
+  test("are all told at once, with their option", () => {
+    const text =
+      "config uciprov 'main'\n\toption trust 'everybody'\n\toption threshold '0'\n\toption enabled 'maybe'\nconfig uciprov 'confirm'\n\toption window '1e3'\n";
+    try {
+      read(text);
+      expect.unreachable();
+    } catch (thrown) {
+      expect(thrown).toBeInstanceOf(ProvisionError);
+      const error = thrown instanceof ProvisionError ? thrown : undefined;
+      expect(error?.code).toBe("SETTINGS_INVALID");
+      expect(error?.findings.map(({ place }) => place?.option)).toEqual([
+        "main.enabled",
+        "main.trust",
+        "main.threshold",
+        "confirm.window",
+      ]);
+    }
+  });
+
+  test.each(["-1", " 5", "5s", "0x10", "99999999999", ""])("%j is no number of seconds", (value) => {
+    const given = () => read(`config uciprov 'limits'\n\toption idle_seconds '${value}'\n`);
+    // An empty option does not exist in UCI, so it is the default.
+    if (value === "") expect(given().settings.limits.idle_seconds).toBe(OPTIONS.limits.idle_seconds.initial);
+    else expect(given).toThrow(expect.objectContaining({ code: "SETTINGS_INVALID" }));
+  });
+
+  test("an option that nobody knows is a warning: an older program lives with a newer file", () => {
+    const { findings } = read("config uciprov 'main'\n\toption shiny '1'\n");
+    expect(findings).toMatchObject([{ severity: "warning", place: { option: "main.shiny" } }]);
+  });
+});
+
+test("each default is a value that its own reader takes", () => {
+  for (const [section, options] of Object.entries(OPTIONS)) {
+    for (const [name, { type, initial }] of Object.entries(options)) {
+      if (initial === undefined || type === "list") continue;
+      const word = typeof initial === "boolean" ? (initial ? "1" : "0") : String(initial);
+      const { settings } = read(`config uciprov '${section}'\n\toption ${name} '${word}'\n`);
+      expect(Object.entries(settings).find(([key]) => key === section)?.[1]).toMatchObject({ [name]: initial });
+    }
+  }
+});
