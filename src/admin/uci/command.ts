@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { byteString, bytesOf, fromText } from "../../uci/bytes.ts";
 import { Messages } from "./messages.ts";
 import { Session, type SessionStyle } from "./session.ts";
-import { Store, type StoreFolders } from "./store.ts";
+import { FOLDERS, Store, type StoreFolders } from "./store.ts";
 import { usage } from "./usage.ts";
 import { splitOptions } from "./words.ts";
 
@@ -20,9 +20,6 @@ export interface UciIo {
 }
 
 const LETTERS = "c:C:d:f:LmnNp:P:qsSt:X";
-
-/** libuci's default folders (openwrt/uci uci.h). */
-const FOLDERS = { config: "/etc/config", override: "/var/run/uci", staged: "/tmp/.uci" } as const;
 
 /** Wrong use: the help text is printed, too. */
 const USAGE_STATUS = 255;

@@ -23,6 +23,9 @@ export interface StoreFolders {
   readonly staged: string[];
 }
 
+/** libuci's default folders (openwrt/uci uci.h). */
+export const FOLDERS = { config: "/etc/config", override: "/var/run/uci", staged: "/tmp/.uci" } as const;
+
 /** A package as it is with all staged changes. */
 export interface Loaded {
   readonly draft: Draft;
