@@ -91,13 +91,13 @@ function unpackerFor(head: Uint8Array): Unpacker | undefined {
   if (begins(0x28, 0xb5, 0x2f, 0xfd)) return unzstd();
   if (Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar") return undefined;
   if (head.length === 512 && head.every((byte) => byte === 0)) return undefined;
-  throw new ProvisionError("ARCHIVE_INVALID", `this is ${whatElse(head)}, not a tar archive`);
+  throw new ProvisionError("ARCHIVE_INVALID", `no tar archive: it is ${whatElse(head)}`);
 }
 
 function whatElse(head: Uint8Array): string {
   const text = Buffer.from(head).toString("latin1");
   if (head.length === 0) return "an empty file";
-  if (text.startsWith("\u00fd7zXZ\0")) return "packed with xz, which this version does not unpack,";
+  if (text.startsWith("\u00fd7zXZ\0")) return "packed with xz, which this version does not unpack";
   if (text.startsWith("BZh")) return "packed with bzip2";
   if (text.startsWith("PK\u0003\u0004")) return "a zip file";
   if (/^\s*</.test(text)) return "a web page";
@@ -124,7 +124,7 @@ async function* inflated(source: Counted, unpack: Unpacker): AsyncGenerator<Uint
     for await (const chunk of unpack) yield chunk;
   } catch (thrown) {
     throw isPackingError(thrown)
-      ? new ProvisionError("ARCHIVE_INVALID", "the archive is damaged or cut off", { cause: thrown })
+      ? new ProvisionError("ARCHIVE_INVALID", `the archive is ${faultOf(thrown)}`, { cause: thrown })
       : thrown;
   } finally {
     unpack.destroy();
@@ -137,6 +137,11 @@ async function* inflated(source: Counted, unpack: Unpacker): AsyncGenerator<Uint
 }
 
 /** zlib's own codes, `Z_DATA_ERROR`, `ZSTD_error_…` and such; whatever else fails is not the archive's fault. */
-function isPackingError(thrown: unknown): boolean {
+function isPackingError(thrown: unknown): thrown is Error & { readonly code: unknown } {
   return thrown instanceof Error && "code" in thrown && /^(?:Z_|ZSTD_|ERR_ZLIB_)/.test(String(thrown.code));
+}
+
+function faultOf({ code }: { readonly code: unknown }): string {
+  if (!String(code).endsWith("windowTooLarge")) return "damaged or cut off";
+  return `packed with a window of more than ${2 ** (ZSTD_WINDOW_LOG - 20)} MiB, as \`zstd --long\` does`;
 }

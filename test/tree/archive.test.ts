@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProvisionError } from "../../src/errors.ts";
@@ -84,9 +84,27 @@ describe("reading", () => {
 
   test("takes a plain tar, and a gzip of several members", async () => {
     const plain = tar({ name: "a", body: "1" }, { name: "b", body: "2" });
-    const members = Buffer.concat([gzipSync(plain.subarray(0, 700)), gzipSync(plain.subarray(700))]);
+    const members = Buffer.concat([zlib.gzipSync(plain.subarray(0, 700)), zlib.gzipSync(plain.subarray(700))]);
     expect(await entriesOf(plain)).toHaveLength(2);
     expect(await entriesOf(members)).toEqual(await entriesOf(plain));
+  });
+
+  test.skipIf("createZstdDecompress" in zlib)(
+    "tar.zst is refused with a sentence by a Node that cannot unpack it",
+    async () => {
+      const error = await refusal(entriesOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0])));
+      expect(error).toMatchObject({ code: "ARCHIVE_INVALID", message: expect.stringContaining("22.15") });
+    },
+  );
+
+  test.skipIf(!("zstdCompressSync" in zlib))("tar.zst is read by a Node that can, with the same limits", async () => {
+    const { zstdCompressSync: pack } = zlib as unknown as { zstdCompressSync: (bytes: Uint8Array) => Buffer };
+    const packed = pack(tar({ name: "a", body: noise(5000, 1) }));
+    expect(await entriesOf(packed)).toMatchObject([{ path: "/a", size: 5000 }]);
+    expect((await refusal(entriesOf(packed.subarray(0, -10)))).code).toBe("ARCHIVE_INVALID");
+    expect((await refusal(entriesOf(Buffer.concat([packed, Buffer.from("more")])))).code).toBe("ARCHIVE_INVALID");
+    const bomb = pack(tar({ name: "a", body: Buffer.alloc(8_000_000) }));
+    expect((await refusal(entriesOf(bomb))).code).toBe("ARCHIVE_UNSAFE");
   });
 
   test("an archive without entries is an overlay without files", async () => {
