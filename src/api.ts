@@ -133,6 +133,9 @@ export type TxtAnswer =
   | { readonly kind: "records"; readonly records: readonly TxtRecord[]; readonly name: string; readonly ttl: number }
   | { readonly kind: "no-name" | "no-data"; readonly name: string };
 
+/** `insecure`: it is proven that the zone is not signed, or no anchor is above it; what it says is worth what plain DNS is. */
+export type SecureTxtAnswer = TxtAnswer | { readonly kind: "insecure"; readonly name: string; readonly why: string };
+
 export interface Dns {
   /**
    * TXT of a full name, over UDP and, when the answer was cut, TCP; CNAMEs are followed within the answer.
@@ -142,6 +145,21 @@ export interface Dns {
     name: string,
     how: { servers: readonly string[]; port: number; deadline: number; signal: AbortSignal },
   ): Promise<TxtAnswer>;
+  /**
+   * The same, proven on this device from a trust anchor down (DNSSEC); the servers need not be trusted, only to pass signatures on. `anchors` are
+   * DS lines; the root's are built in. `now`: milliseconds since 1970, which signatures are judged by. Further errors: DNSSEC_BOGUS, CLOCK_WRONG.
+   */
+  secureTxt(
+    name: string,
+    how: {
+      servers: readonly string[];
+      port: number;
+      deadline: number;
+      signal: AbortSignal;
+      anchors: readonly string[];
+      now: number;
+    },
+  ): Promise<SecureTxtAnswer>;
 }
 
 export interface HttpRequest {

@@ -82,6 +82,11 @@ export const ERRORS = {
   REDIRECT_INSECURE: { exit: "trust-refused", remedy: "Let the server redirect to https only." },
   DNSSEC_BOGUS: { exit: "trust-refused", remedy: "Repair the zone's signatures, or look for who alters the answers." },
 
+  DNSSEC_UNSIGNED: {
+    exit: "trust-refused",
+    remedy: "Sign the zone and publish its DS, pin it by `list anchor`, or let plain dns ask for the name.",
+  },
+
   URI_INVALID: { exit: "invalid-content", remedy: "Write an absolute http or https URI without user and password." },
   URI_AMBIGUOUS: { exit: "invalid-content", remedy: "Publish one provuri at this name; the same one twice is fine." },
   MACRO_INVALID: { exit: "invalid-content", remedy: "See `uciprov macros` for the names and docs/admin for the form." },

@@ -6,12 +6,13 @@ import sshkeys from "../hooks/sshkeys.ts";
 import uci from "../hooks/uci.ts";
 import dhcp from "../resolvers/dhcp.ts";
 import dns from "../resolvers/dns.ts";
+import dnssec from "../resolvers/dnssec.ts";
 import https from "../resolvers/https.ts";
 import lldp from "../resolvers/lldp.ts";
 import static_ from "../resolvers/static.ts";
 import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
-  resolvers: [static_, https, dns, dhcp, lldp],
+  resolvers: [static_, https, dnssec, dns, dhcp, lldp],
   modules: [uci, overlay, sshkeys, services],
 };

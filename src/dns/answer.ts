@@ -6,14 +6,15 @@ import { CLASS_IN, RCODE, TYPE } from "./types.ts";
 /** Aliases that are followed before a chain counts as a loop. */
 const MAX_ALIASES = 8;
 
-export interface Found {
-  readonly kind: "records" | "no-name" | "no-data";
-  /** Where the aliases ended. */
-  readonly name: DnsName;
-  readonly records: readonly ResourceRecord[];
-  /** Seconds: the least of the records and of the aliases that led to them. */
-  readonly ttl: number;
-}
+/** `name` is where the aliases ended; `ttl` the least of the records and of the aliases that led to them, in seconds. */
+export type Found =
+  | {
+      readonly kind: "records";
+      readonly name: DnsName;
+      readonly records: readonly ResourceRecord[];
+      readonly ttl: number;
+    }
+  | { readonly kind: "no-name" | "no-data"; readonly name: DnsName };
 
 /**
  * Records of one type for a name in an answer, over the CNAMEs in it. Records of other owners, classes and
@@ -33,8 +34,7 @@ export function findRecords(message: Message, name: DnsName, type: number): Foun
     const aliases = withoutRepeats(own.filter((record) => record.type === TYPE.CNAME));
     const alias = aliases[0];
     if (!alias) {
-      const kind = message.rcode === RCODE.NXDOMAIN ? "no-name" : "no-data";
-      return { kind, name: owner, records: [], ttl: 0 };
+      return { kind: message.rcode === RCODE.NXDOMAIN ? "no-name" : "no-data", name: owner };
     }
     if (aliases.length > 1) throw malformed("a name with two different CNAMEs");
     ttl = Math.min(ttl, alias.ttl);

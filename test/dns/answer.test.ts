@@ -18,7 +18,6 @@ test("records of other names, classes and types are ignored", () => {
   const chaos = { ...txt("a.example", "x"), class: 3 };
   expect(find(txt("b.example", "x"), txt("example", "x"), txt("x.a.example", "x"), chaos)).toMatchObject({
     kind: "no-data",
-    records: [],
   });
 });
 
@@ -35,7 +34,7 @@ test("aliases are followed in whatever order they stand, and the least time to l
 test("an alias that leads to nothing says where it led", () => {
   expect(formatName(find(cname("a.example", "b.example")).name)).toBe("b.example");
   const gone = findRecords(answerTo(asked, [cname("a.example", "b.example")], { rcode: 3 }), name, TYPE.TXT);
-  expect(gone).toMatchObject({ kind: "no-name", ttl: 0 });
+  expect(gone).toMatchObject({ kind: "no-name" });
 });
 
 test("aliases in a circle, to themselves, or to two places are refused", () => {

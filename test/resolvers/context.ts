@@ -29,7 +29,7 @@ export function aContext(facts: ContextFacts = {}): TestContext {
   return {
     files: filesOf(facts.files ?? {}),
     commands: facts.commands ?? { has: () => false, run: () => Promise.reject(new Error("no command is expected")) },
-    dns: facts.dns ?? { txt: () => Promise.reject(new Error("no DNS query is expected")) },
+    dns: facts.dns ?? { txt: noQuery, secureTxt: noQuery },
     http: facts.http ?? {
       get: () => Promise.reject(new Error("no HTTP request is expected")),
       close: async () => {},
@@ -57,6 +57,8 @@ export function aContext(facts: ContextFacts = {}): TestContext {
     logged,
   };
 }
+
+const noQuery = () => Promise.reject(new Error("no DNS query is expected"));
 
 function settingsOf(options: Readonly<Record<string, string | readonly string[]>>) {
   const names = [...new Set(Object.keys(options).map((path) => path.split(".")[0] ?? ""))];
@@ -97,6 +99,7 @@ export function dnsOf(zone: Readonly<Record<string, readonly (readonly (string |
   const asked: AskedDns["asked"] = [];
   return {
     asked,
+    secureTxt: noQuery,
     async txt(name, { servers, port, deadline, signal }): Promise<TxtAnswer> {
       asked.push({ name, servers, port, deadline });
       if (signal.aborted) throw new ProvisionError("STOPPED", "asked to stop");

@@ -35,6 +35,11 @@ export function readAnchors(lines: readonly string[]): Anchor[] {
   });
 }
 
+/** These anchors, and the root's own keys unless the root is among them. */
+export function withRoot(anchors: readonly Anchor[]): Anchor[] {
+  return anchors.some(({ zone }) => zone.length === 0) ? [...anchors] : [...anchors, ...readAnchors(ROOT_ANCHORS)];
+}
+
 const DIGEST_DIGITS: ReadonlyMap<number, number> = new Map([
   [2, 64],
   [4, 96],
