@@ -26,7 +26,9 @@ const OPTIONS = {
 /** argv in, exit status out; the only place that exits. */
 async function main(): Promise<void> {
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(signal));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => stop.abort(new ProvisionError("STOPPED", `asked to stop by ${signal}`)));
+  }
   process.stdout.on("error", () => undefined); // the reader of a pipe may leave early
   const paint = process.stderr.isTTY ? COLOURED : PLAIN;
   let isJson = process.argv.includes("--json");

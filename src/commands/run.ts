@@ -41,12 +41,17 @@ export const run: Command = async (invocation) => {
   }
 };
 
-/** What would change, without changing it. */
+/** What would change, without changing it. The lock keeps it from a run's spool, and from a trial's half-way state. */
 export const plan: Command = async (invocation) => {
   const ctx = openRun({ ...invocation, flags: { ...invocation.flags, isForced: true } }, { isDry: true });
-  const outcome = await provision(ctx, await allPlugins(ctx));
-  await report(invocation, outcome);
-  return outcome.exit;
+  const release = takeLock(ctx.disk, openProcesses());
+  try {
+    const outcome = await provision(ctx, await allPlugins(ctx));
+    await report(invocation, outcome);
+    return outcome.exit;
+  } finally {
+    release();
+  }
 };
 
 /** With the modules that lie on the device; what loads them is loaded only if there are any. */

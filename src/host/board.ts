@@ -23,8 +23,13 @@ export interface StatusFile extends Board {
 export function openStatus(disk: Disk, now: () => number): StatusFile {
   const started = new Date(now()).toISOString();
   const stages: StageRecord[] = [];
-  const write = (more: Record<string, unknown>) =>
-    replaceInRam(disk, { version: VERSION, pid: process.pid, started, stages, ...more });
+  const write = (more: Record<string, unknown>) => {
+    try {
+      replaceInRam(disk, { version: VERSION, pid: process.pid, started, stages, ...more });
+    } catch {
+      // A full RAM must not decide about a trial; whoever reads the file sees by its time that it is old.
+    }
+  };
   return {
     stageBegins(stage) {
       write({ state: "running", stage });

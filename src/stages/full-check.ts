@@ -1,4 +1,5 @@
 import type { RunContext } from "../context.ts";
+import { asProvisionError } from "../errors.ts";
 
 /** In RAM: after a boot the first check is a full one. */
 const CHECKED = "/var/run/uciprov/checked.json";
@@ -17,10 +18,14 @@ interface FullCheck {
 /** Notes that the tree with this digest was found, while the beacon said this. */
 export function noteFullCheck(ctx: RunContext, found: Omit<FullCheck, "at">): void {
   const next = `${CHECKED}.new`;
-  if (ctx.disk.stat(next)) ctx.disk.unlink(next);
   const check: FullCheck = { at: ctx.clock.sinceBoot(), ...found };
-  ctx.disk.writeNew(next, Buffer.from(`${JSON.stringify(check)}\n`), { mode: 0o644 });
-  ctx.disk.rename(next, CHECKED);
+  try {
+    if (ctx.disk.stat(next)) ctx.disk.unlink(next);
+    ctx.disk.writeNew(next, Buffer.from(`${JSON.stringify(check)}\n`), { mode: 0o644 });
+    ctx.disk.rename(next, CHECKED);
+  } catch (thrown) {
+    ctx.log("debug", `the check is not noted, the next one will be full: ${asProvisionError(thrown).message}`);
+  }
 }
 
 /** Whether somebody found this tree, at this beacon, within a day. */

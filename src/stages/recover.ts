@@ -13,6 +13,11 @@ const AT_REST = "generations";
  */
 export async function recoverDevice(ctx: RunContext): Promise<void> {
   const isOpen = ctx.disk.list(TX.folder).some((name) => name !== AT_REST);
+  if (ctx.choices.isDry) {
+    if (isOpen) ctx.log("warning", "a transaction is open: the next run brings it to its end before anything else");
+    emptySpool(ctx);
+    return;
+  }
   if (isOpen) await (await import("./recover-transaction.ts")).recoverTransaction(ctx);
   restoreDeltas(ctx);
   emptySpool(ctx);
