@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDisk } from "../../src/host/disk.ts";
 import { bundle } from "../transaction/bundle.ts";
@@ -107,13 +106,15 @@ describe.skipIf(missing !== undefined && !isRequired)("power cuts on ext4, at th
   }, async () => {
     const options = `${OPTIONS},noauto_da_alloc`;
     const { base, writes } = await recordWrites(
-      join(folder, "careless"),
+      mkdtempSync(join(folder, "careless-")),
       options,
       (root) => writeFileSync(join(root, "file"), "old content"),
       async (root) => {
         writeFileSync(join(root, ".new"), "new content");
         renameSync(join(root, ".new"), join(root, "file"));
-        await sleep(6000); // ext4 writes its journal every five seconds
+        const other = openSync(join(root, "other"), "w");
+        fsyncSync(other); // commits ext4's journal, the new name of the other file included, but not its bytes
+        closeSync(other);
       },
     );
     const sizes = momentsOf(writes).map(({ sure, loose }, index) => {
