@@ -17,6 +17,7 @@ import {
   makeImage,
   type Options,
   snapshot,
+  until,
 } from "./setup-device.ts";
 import { FAILING_DNS, nameOf, type Provider, startProvider, unplugged } from "./setup-provider.ts";
 
@@ -87,7 +88,8 @@ describe.skipIf(missing)("when real peers fail", () => {
     await withDevice({ dns: { name: nameOf("slow") }, limits }, async (device) => {
       const before = snapshot(device.upper);
       const running = device.run(["run", "--json"]);
-      await sleep(2500);
+      await until(() => provider.noted().some(({ path }) => path === "/slow/tree/default.uci"), 20_000);
+      await sleep(1000); // the overlay, asked for at the same time, takes six seconds
       await unplugged(provider.net, 4500);
       const ended = await running;
       expect(["HTTP_TIMEOUT", "TRUNCATED", "CONNECT_FAILED", "DNS_TIMEOUT"]).toContain(toldBy(ended).code);

@@ -83,6 +83,19 @@ describe.skipIf(missing)("a device finds, fetches and applies its configuration 
     });
   });
 
+  test("a beacon in the TXT record saves the second run its request, and the write", async () => {
+    await withDevice({ dns: { name: `beacon.${DOMAIN}` } }, async (device) => {
+      const first = await device.run(["run"]);
+      expect(first, first.stderr).toMatchObject({ status: 0 });
+      expect(requests()).not.toEqual([]);
+      const before = snapshot(device.upper);
+      const second = await device.run(["run"]);
+      expect(second, second.stderr).toMatchObject({ status: 0, stdout: expect.stringContaining("beacon") });
+      expect(requests()).toEqual([]);
+      expect(snapshot(device.upper)).toEqual(before);
+    });
+  });
+
   test("as root of its own device it reloads once, waits for the proof, and leaves no process; then never again", async () => {
     await withDevice({ confirm: { settle: "1" } }, async (device) => {
       const first = await device.runInside(["run"]);

@@ -153,7 +153,8 @@ function writeConfigurations(folder: string, authority: Authority): void {
 
 function textRecords(): string {
   const records = Object.entries(BASES).map(([name, uri]) => `txt-record=${name}.${DOMAIN},"provuri=${uri}"`);
-  return [`txt-record=_uciprov.${DOMAIN},"provuri=${BASES.good}"`, ...records, ""].join("\n");
+  const beacon = `txt-record=beacon.${DOMAIN},"provuri=${BASES.good}","serial=7"`;
+  return [`txt-record=_uciprov.${DOMAIN},"provuri=${BASES.good}"`, beacon, ...records, ""].join("\n");
 }
 
 const DNSMASQ = `
