@@ -37,7 +37,7 @@ export function measure(args, expected = 0) {
 
 /**
  * Two programs in turn, A B A B …, after one run of each that is not counted; `before` prepares each run of A. What counts is the median of the
- * differences pair by pair: the machine's own mood is in both halves of a pair.
+ * differences pair by pair: the machine's own mood is in both halves of a pair. `least` is between the best of each: what a quiet machine would show.
  */
 export async function pair(runs, argsOfA, argsOfB, before = async () => undefined) {
   const pairs = [];
@@ -55,6 +55,7 @@ export async function pair(runs, argsOfA, argsOfB, before = async () => undefine
         a: figures(({ a }) => a[what]),
         b: figures(({ b }) => b[what]),
         more: figures(({ a, b }) => a[what] - b[what]),
+        least: Math.min(...pairs.map(({ a }) => a[what])) - Math.min(...pairs.map(({ b }) => b[what])),
       },
     ]),
   );
