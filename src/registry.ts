@@ -1,5 +1,6 @@
 /** The plug-ins that ship, in order. The order of the modules is the order of their changes and hooks; resolvers are ordered by the settings. */
 
+import certs from "../hooks/certs.ts";
 import overlay from "../hooks/overlay.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
@@ -14,5 +15,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [uci, overlay, sshkeys, services],
+  modules: [uci, overlay, sshkeys, services, certs],
 };
