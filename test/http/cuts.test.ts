@@ -230,6 +230,32 @@ describe("connections", () => {
     expect(web.opened()).toBe(6);
   });
 
+  test("that fail leave nobody waiting, however many asked at once", async () => {
+    const gone = await server(always(200));
+    await gone.close();
+    const untrusted = await server(always(200), makeAuthority("Nobody").issue({ names: ["localhost"] }));
+    const rude = await server((socket) => void socket.destroy());
+    const http = client({ totalSeconds: 20 });
+    const begun = performance.now();
+    for (const { origin } of [gone, untrusted, rude]) {
+      const asking = Array.from({ length: 20 }, (_, index) => http.fetch(`${origin}/${index}`));
+      const outcomes = await Promise.allSettled(asking);
+      expect(outcomes.map(({ status }) => status)).toEqual(new Array(20).fill("rejected"));
+    }
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  test("to a server that comes back are opened again by the same client", async () => {
+    let isDown = true;
+    const web = await server((socket) => (isDown ? socket.destroy() : socket.write(answerText(200, {}, "x"))));
+    const http = client();
+    const all = () =>
+      Promise.allSettled(Array.from({ length: 10 }, (_, index) => http.fetch(`${web.origin}/${index}`)));
+    expect((await all()).every(({ status }) => status === "rejected")).toBe(true);
+    isDown = false;
+    expect((await all()).every(({ status }) => status === "fulfilled")).toBe(true);
+  });
+
   test("that a server closed in the meantime are not held against it", async () => {
     const web = await server((socket, { connection }, index) => {
       if (index === 0) socket.write(answerText(200, {}, "first"));
