@@ -25,15 +25,24 @@ export function absence(denial: Denial, name: DnsName, type: number): Absence {
 }
 
 /**
- * Whether it is proven that a wildcard below `encloser` may answer for `name`: nothing nearer exists (RFC 4035 §5.3.4, RFC 5155 §8.8).
+ * Whether it is proven that a wildcard below `encloser` may answer for `name`: nothing nearer exists (RFC 4035 §5.3.4, RFC 5155 §8.8), or nothing
+ * but perhaps an unsigned delegation (opt-out). `undefined`: nothing is proven.
  */
-export function mayBeWildcard(denial: Denial, name: DnsName, encloser: DnsName): boolean {
+export function wildcardProof(
+  denial: Denial,
+  name: DnsName,
+  encloser: DnsName,
+): "nothing-nearer" | "opt-out" | undefined {
   const cover = denial.nsec.find((one) => covers(one, name));
-  if (cover) return !isAbove(cover, name) && closestEncloser(cover, name).length === encloser.length;
+  if (cover) {
+    const isNearest = !isAbove(cover, name) && closestEncloser(cover, name).length === encloser.length;
+    return isNearest ? "nothing-nearer" : undefined;
+  }
   const next = name.slice(name.length - encloser.length - 1);
   const hashed = hasher(denial);
   const covering = hashed && denial.nsec3.find((one) => coversHash(one, hashed(next)));
-  return covering !== undefined && !covering.optOut;
+  if (!covering) return undefined;
+  return covering.optOut ? "opt-out" : "nothing-nearer";
 }
 
 function absenceByName({ nsec }: Denial, name: DnsName, type: number): Absence {

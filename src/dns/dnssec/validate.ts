@@ -4,7 +4,7 @@ import { type DnsName, formatName, isWithin, lowerName, nameKey, sameName } from
 import { readTarget } from "../rdata.ts";
 import { CLASS_IN, TYPE } from "../types.ts";
 import { type Anchor, nearestAnchors } from "./anchors.ts";
-import { absence, type Denial, mayBeWildcard } from "./denial.ts";
+import { absence, type Denial, wildcardProof } from "./denial.ts";
 import { type DnsKey, type Ds, type Rrsig, readDnsKey, readDs, readNsec, readNsec3, readRrsig } from "./records.ts";
 import { isDigestOf, isSignedBy, isUsable, labelCount } from "./signature.ts";
 
@@ -109,9 +109,11 @@ class Validation {
       const denial = await this.#denial(message, rrset.owner);
       const encloser = rrset.owner.slice(rrset.owner.length - signature.labels);
       const isOwnWord = denial && sameName(denial.zone, signature.signer);
-      if (!isOwnWord || !mayBeWildcard(denial, rrset.owner, encloser)) {
-        throw bogus(`${formatName(rrset.owner)} comes from a wildcard, and nothing proves that it may`);
-      }
+      const proof = isOwnWord ? wildcardProof(denial, rrset.owner, encloser) : undefined;
+      const owner = formatName(rrset.owner);
+      if (proof === "opt-out")
+        throw new Unsigned(`${formatName(signature.signer)} does not speak for what may lie at ${owner}`);
+      if (!proof) throw bogus(`${owner} comes from a wildcard, and nothing proves that it may`);
     }
     return Math.min(signature.originalTtl, ...rrset.records.map((record) => record.ttl));
   }
