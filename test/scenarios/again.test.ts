@@ -1,0 +1,262 @@
+/** One run after another: the same tree, a changed one, one that takes back what it said, and a person in between. */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { answer, serveBent } from "../helpers/bent-web.ts";
+import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
+import { contentOf, snapshotOf } from "../helpers/snapshot.ts";
+
+const SYSTEM = "/etc/config/system";
+
+describe("the same tree again", () => {
+  scenario("the first run applies, the second makes one request and writes nothing", async (scene) => {
+    expect(await provisioned(scene)).toMatchObject({ result: "changed", generation: 1 });
+    expect(scene.device(SYSTEM)).toContain("option hostname 'attic'");
+    const before = snapshotOf(scene.root);
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked).toEqual([{ name: "MANIFEST", status: 304 }]);
+    expect(snapshotOf(scene.root)).toEqual(before);
+  });
+
+  scenario("a server without ETags costs the manifest and writes nothing", async (scene) => {
+    scene.web.bend("MANIFEST", (request, response) =>
+      answer(200, {}, readFileSync(join(scene.tree, "MANIFEST")))(request, response),
+    );
+    await provisioned(scene);
+    const before = snapshotOf(scene.root);
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked.every(({ name }) => name.startsWith("MANIFEST"))).toBe(true);
+    expect(snapshotOf(scene.root)).toEqual(before);
+  });
+
+  scenario("--force looks at everything again and still writes no configuration", async (scene) => {
+    await provisioned(scene);
+    const before = snapshotOf(scene.root, ["/etc/uciprov/state"]);
+    expect(await provisioned(scene, ["run", "--force"])).toMatchObject({ result: "recorded" });
+    expect(snapshotOf(scene.root, ["/etc/uciprov/state"])).toEqual(before);
+  });
+
+  scenario("--first-only does nothing once a generation is confirmed", async (scene) => {
+    await provisioned(scene);
+    scene.web.asked.length = 0;
+    const asked = scene.bed.names.asked.length;
+    await scene.run(["run", "--first-only"]);
+    expect(scene.web.asked).toEqual([]);
+    expect(scene.bed.names.asked).toHaveLength(asked);
+  });
+
+  scenario("a new serial over the same files is recorded, not applied", async (scene) => {
+    await provisioned(scene);
+    const before = snapshotOf(scene.root, ["/etc/uciprov/state"]);
+    scene.publish({ serial: 2 });
+    expect(await provisioned(scene)).toMatchObject({ result: "recorded" });
+    expect(snapshotOf(scene.root, ["/etc/uciprov/state"])).toEqual(before);
+    scene.publish({ serial: 1 });
+    await refused(scene, { code: "SERIAL_LOWER", exit: "trust-refused", says: ["known 2"] });
+  });
+});
+
+describe("a changed tree", () => {
+  scenario("only the difference is applied", async (scene) => {
+    await provisioned(scene);
+    const before = contentOf(scene.root);
+    const kept = snapshotOf(scene.root);
+    changeDefault(scene, "CET-1CEST,M3.5.0,M10.5.0/3", "UTC0");
+    scene.publish({ serial: 2 });
+    const { plan } = await provisioned(scene);
+    expect(plan).toMatchObject({ packages: [{ name: "system" }], files: [] });
+    const after = contentOf(scene.root);
+    const changed = Object.keys(after).filter((path) => after[path] !== before[path] && !isOwn(path));
+    expect(changed).toEqual([SYSTEM]);
+    const untouched = snapshotOf(scene.root);
+    expect(untouched["/etc/config/network"]).toBe(kept["/etc/config/network"]);
+    expect(untouched["/etc/banner"]).toBe(kept["/etc/banner"]);
+  });
+
+  scenario("what a tree takes back becomes what it was before uciprov came", async (scene) => {
+    const factory = contentOf(scene.root);
+    await provisioned(scene);
+    expect(scene.device("/etc/profile.d/fleet.sh")).toBeDefined();
+    for (const name of [
+      "default.uci",
+      "02005e100001.uci",
+      "example,router-one.uci",
+      "overlay.tar.gz",
+      "authorized_keys",
+    ]) {
+      rmSync(join(scene.tree, name));
+    }
+    scene.publish({ serial: 2 });
+    await provisioned(scene);
+    const after = contentOf(scene.root);
+    const different = [...new Set([...Object.keys(factory), ...Object.keys(after)])].filter(
+      (path) => factory[path] !== after[path] && !isOwn(path) && !path.startsWith("/etc/config/"),
+    );
+    // A folder that came with its files may stay; no file may.
+    expect(different.filter((path) => !(after[path] ?? "").endsWith("folder"))).toEqual([]);
+    const { plan } = await provisioned(scene, ["plan"]);
+    expect(plan).toMatchObject({ packages: [], files: [], changes: 0 });
+    expect(scene.device(SYSTEM)).toContain("option hostname 'OpenWrt'");
+    expect(scene.device(SYSTEM)).not.toMatch(/zonename|ntp\.fleet\.example/);
+    expect(scene.device("/etc/config/network")).toContain("option ipaddr '192.168.1.1'");
+    expect(scene.device("/etc/config/network")).not.toContain("iot");
+  });
+
+  scenario("an option that a tree takes back gets its own old value", async (scene) => {
+    await provisioned(scene);
+    changeIn(scene, "02005e100001.uci", "\toption hostname 'attic'\n", "");
+    scene.publish({ serial: 2 });
+    await provisioned(scene);
+    expect(scene.device(SYSTEM)).toContain("option hostname 'OpenWrt'");
+    expect(scene.device(SYSTEM)).toContain("option zonename 'Europe/Prague'");
+  });
+
+  scenario(
+    "what a person changed survives a tree that does not speak of it, and is told if the tree does",
+    async (scene) => {
+      await provisioned(scene);
+      const own = (scene.device(SYSTEM) ?? "").replace("option log_size '128'", "option log_size '256'");
+      scene.edit(SYSTEM, own.replace(/option zonename '[^']*'/, "option zonename 'Europe/Paris'"));
+      changeDefault(scene, "\toption zonename 'Europe/Prague'\n", "");
+      scene.publish({ serial: 2 });
+      const { plan } = await provisioned(scene);
+      expect(scene.device(SYSTEM)).toContain("option log_size '256'");
+      expect(scene.device(SYSTEM)).toContain("option zonename 'Europe/Paris'");
+      expect(JSON.stringify(plan)).toMatch(/"drift":\[\{"path":"system\.[^"]*zonename","isKept":true\}\]/);
+    },
+  );
+
+  scenario("a protected option is left alone", async (scene) => {
+    scene.settings({ main: { protect: ["network.lan.ipaddr", "/etc/banner"] } });
+    const banner = scene.device("/etc/banner");
+    await provisioned(scene);
+    expect(scene.device("/etc/config/network")).toContain("option ipaddr '192.168.1.1'");
+    expect(scene.device("/etc/config/network")).toContain("config interface 'iot'");
+    expect(scene.device("/etc/banner")).toBe(banner);
+  });
+
+  scenario("foreign uncommitted changes of a package are staged again afterwards", async (scene) => {
+    scene.edit("/tmp/.uci/system", "system.ntp.enabled='0'\n");
+    const ended = await scene.run();
+    expect(ended.status).toBe(0);
+    expect(ended.stderr).toContain("uncommitted changes of system");
+    expect(scene.device("/tmp/.uci/system")).toBe("system.ntp.enabled='0'\n");
+  });
+});
+
+describe("files for the first boot", () => {
+  scenario("-fd files on the first boot, the plain ones in a second pass of the same run", async (scene) => {
+    scene.put(
+      "default-fd.uci",
+      "package system\n\nconfig system\n\toption hostname 'first-day'\n\toption notes 'fd'\n",
+    );
+    scene.publish({ serial: 2 });
+    const { result } = await provisioned(scene);
+    expect(result).toBe("changed");
+    expect(scene.device(SYSTEM)).toContain("option zonename 'Europe/Prague'");
+    expect(scene.device(SYSTEM)).not.toContain("option notes 'fd'");
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked).toHaveLength(1);
+  });
+
+  scenario(
+    "a tree that gives the device another name for ever is TREE_UNSETTLED, and the macro is named",
+    async (scene) => {
+      for (const name of ["02005e100001.uci", "example,router-one.uci", "overlay.tar.gz"])
+        rmSync(join(scene.tree, name));
+      scene.put("default.uci", "package system\n\nconfig system\n\toption hostname 'one'\n");
+      for (const [from, to] of [
+        ["OpenWrt", "one"],
+        ["one", "two"],
+        ["two", "one"],
+      ]) {
+        scene.put(`${from}.uci`, `package system\n\nconfig system\n\toption hostname '${to}'\n`);
+      }
+      scene.publish({ serial: 2 });
+      const ended = await scene.run();
+      expect(ended.json).toMatchObject({ error: { code: "TREE_UNSETTLED", exit: "invalid-content" } });
+      expect(ended.status).toBe(5);
+      expect(ended.stdout).toContain("{hostname}");
+    },
+  );
+});
+
+describe("beacon", () => {
+  const serial = (scene: Scene, number: number): void => scene.txt(`provuri=${scene.web.uri}`, `serial=${number}`);
+
+  scenario("while the serial stays, no HTTPS request is made; a new one is a full look", async (scene) => {
+    serial(scene, 42);
+    await provisioned(scene);
+    const before = snapshotOf(scene.root);
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged", told: expect.stringContaining("42") });
+    expect(scene.web.asked).toEqual([]);
+    expect(snapshotOf(scene.root)).toEqual(before);
+    serial(scene, 43);
+    changeDefault(scene, "Europe/Prague", "Europe/Vienna");
+    scene.publish({ serial: 2 });
+    expect(await provisioned(scene)).toMatchObject({ result: "changed" });
+    expect(scene.device(SYSTEM)).toContain("Europe/Vienna");
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked).toEqual([]);
+  });
+
+  scenario("a beacon that moves over an unchanged tree costs one request once", async (scene) => {
+    serial(scene, 42);
+    await provisioned(scene);
+    serial(scene, 43);
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked).toEqual([{ name: "MANIFEST", status: 304 }]);
+  });
+
+  for (const [title, change] of [
+    ["changed settings", (scene: Scene) => scene.settings({ main: { protect: ["network.lan"] } })],
+    ["a changed key folder", (scene: Scene) => rmSync(join(scene.root, "etc/uciprov/keys", scene.bed.key.fingerprint))],
+    ["a reboot", (scene: Scene) => rmSync(join(scene.root, "tmp/run"), { recursive: true })],
+  ] as const) {
+    scenario(`${title}: the tree is looked at in spite of the beacon`, async (scene) => {
+      serial(scene, 42);
+      await provisioned(scene);
+      scene.web.asked.length = 0;
+      change(scene);
+      await scene.run();
+      expect(scene.web.asked.length).toBeGreaterThan(0);
+    });
+  }
+});
+
+describe("a tree that moves", () => {
+  scenario("to another server: looked at in full, nothing applied twice, serials go on", async (scene) => {
+    scene.publish({ serial: 5 });
+    await provisioned(scene);
+    const before = snapshotOf(scene.root, ["/etc/uciprov/state"]);
+    const other = await serveBent(scene.tree, scene.bed.authority.issue({ names: ["127.0.0.1"] }));
+    try {
+      scene.goTo(other.uri);
+      expect(await provisioned(scene)).toMatchObject({ result: "recorded" });
+      expect(snapshotOf(scene.root, ["/etc/uciprov/state"])).toEqual(before);
+      expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+function isOwn(path: string): boolean {
+  return path.startsWith("/etc/uciprov") || path.startsWith("/lib") || path === "/" || path === "/etc/config/uciprov";
+}
+
+function changeDefault(scene: Scene, from: string, to: string): void {
+  changeIn(scene, "default.uci", from, to);
+}
+
+function changeIn(scene: Scene, name: string, from: string, to: string): void {
+  const text = readFileSync(join(scene.tree, name), "utf8");
+  if (!text.includes(from)) throw new Error(`${name} has no ${from}`);
+  scene.put(name, text.replace(from, to));
+}
