@@ -95,7 +95,7 @@ function staged(input) {
   const draft = new engine.Draft(base());
   let shape = "";
   for (const line of engine.readStaged(input)) {
-    const fits = line !== undefined && engine.replay(draft, line);
+    const fits = line?.package === "firewall" && engine.replay(draft, line);
     if (fits) {
       const [again] = [...engine.readStaged(engine.printStaged(line.package, line))];
       same(JSON.stringify(again), JSON.stringify(line), "a staged line survives");

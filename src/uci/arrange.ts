@@ -11,7 +11,8 @@ export function arrange(draft: Draft, cells: readonly Cell[], sectionOfCell: Rea
   arrangeSections(draft, cells, sectionOfCell);
   for (const cell of cells) {
     const section = sectionOfCell.get(cell);
-    if (section !== undefined && cell.optionSlots.some((slot) => "free" in slot)) arrangeOptions(section, cell);
+    const isLoose = cell.optionSlots?.some((slot) => "free" in slot) === true;
+    if (section !== undefined && isLoose) arrangeOptions(section, cell.optionSlots ?? []);
   }
 }
 
@@ -31,10 +32,10 @@ function arrangeSections(draft: Draft, cells: readonly Cell[], sectionOfCell: Re
   draft.arrangeSections(place(slots, fresh, (section) => keyOf.get(section) ?? ""));
 }
 
-function arrangeOptions(section: DraftSection, cell: Cell): void {
+function arrangeOptions(section: DraftSection, all: readonly Slot<string>[]): void {
   const order = [...section.options];
   const byName = new Map(order.map((option) => [option.name, option]));
-  const slots = cell.optionSlots.filter((slot) => "free" in slot || byName.has(slot.stays));
+  const slots = all.filter((slot) => "free" in slot || byName.has(slot.stays));
   const names = order.map(({ name }) => name);
   const fresh = onlyAppended(slots, names);
   if (fresh === undefined || byName.size !== order.length) return;

@@ -179,4 +179,4 @@ function text(bytes: string): string {
   return toText(bytes);
 }
 
-export { type DiffPaint, isSecretOption, printDiff, SECRET_OPTIONS } from "./print-diff.ts";
+export { isSecretOption, printDiff } from "./print-diff.ts";

@@ -1,4 +1,4 @@
-import type { UciOption, UciSection, UciValue } from "./model.ts";
+import type { UciOption, UciSection } from "./model.ts";
 
 /*
  * When two sections of different files are "the same one" (docs/uci.md has this as a table):
@@ -103,8 +103,4 @@ function digest(options: readonly UciOption[]): string {
 
 function hex(number: number): string {
   return (number >>> 0).toString(16).padStart(8, "0");
-}
-
-export function isEmptyValue(value: UciValue | undefined): boolean {
-  return value === undefined || value.length === 0;
 }

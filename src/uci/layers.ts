@@ -15,17 +15,19 @@ export type Layer =
   | { readonly mode: "merge" | "replace"; readonly content: UciPackage; readonly origin: string }
   | { readonly mode: "batch"; readonly content: readonly BatchLine[]; readonly origin: string };
 
-/** Who set a section, and each of its options. */
-export interface SectionOrigins {
-  section: string | undefined;
-  readonly options: Map<string, string>;
+/** That a layer said something of a section: all of it, or of one option. */
+interface Touch {
+  readonly origin: string;
+  /** It made the section. */
+  readonly isNew: boolean;
+  readonly options: readonly { readonly name: string }[];
 }
 
 /** A package on which layers are put, one after the other. */
 export class Layered {
   readonly draft: Draft;
   readonly findings: Finding[] = [];
-  readonly origins = new Map<DraftSection, SectionOrigins>();
+  private readonly touches = new Map<DraftSection, Touch[]>();
 
   constructor(base: UciPackage) {
     this.draft = new Draft(base);
@@ -42,16 +44,18 @@ export class Layered {
     const order: DraftSection[] = [];
     content.sections.forEach((from, i) => {
       let section = twins[i];
+      let isNew = false;
       if (section === "conflict" || !this.canBePrinted(from.type, origin)) return;
       if (section === undefined) {
         section = this.draft.addSection(from.type, from.name);
-        this.originsOf(section).section = origin;
+        isNew = true;
       } else if (replaces) {
         for (const option of [...section.options]) section.options.remove(option);
       }
       if (!stays.has(section)) order.push(section);
       stays.add(section);
-      this.setOptions(section, from, origin);
+      this.setOptions(section, from);
+      this.touch(section, { origin, isNew, options: from.options });
     });
     if (!replaces) return;
     for (const section of [...this.draft.sections]) if (!stays.has(section)) this.draft.removeSection(section);
@@ -65,11 +69,9 @@ export class Layered {
     return can;
   }
 
-  private setOptions(section: DraftSection, from: UciSection, origin: string): void {
-    const origins = this.originsOf(section);
+  private setOptions(section: DraftSection, from: UciSection): void {
     for (const { name, value } of from.options) {
       if (value.length === 0) continue;
-      origins.options.set(name, origin);
       if (sameValue(section.options.find(name)?.value, value)) continue;
       this.draft.setOption(section, name, typeof value === "string" ? value : [...value]);
     }
@@ -114,7 +116,7 @@ export class Layered {
     const [argument = "", type = ""] = args;
     if (command === "add") {
       if (!isType(type) || !isPrintableType(type)) throw new UciFault({ status: "invalid" });
-      this.originsOf(this.draft.addSection(type)).section = origin;
+      this.touch(this.draft.addSection(type), { origin, isNew: true, options: [] });
       return;
     }
     const change = this.editFor(command, argument);
@@ -127,8 +129,11 @@ export class Layered {
     );
     if (section === undefined) return;
     const option = change.kind === "rename" && change.option !== undefined ? change.value : change.option;
-    if (option === undefined) this.originsOf(section).section = origin;
-    else this.originsOf(section).options.set(option, origin);
+    this.touch(section, {
+      origin,
+      isNew: option === undefined,
+      options: option === undefined ? [] : [{ name: option }],
+    });
   }
 
   private editFor(command: Exclude<BatchLine["command"], "add">, argument: string): StagedChange | undefined {
@@ -154,12 +159,29 @@ export class Layered {
     }
   }
 
-  private originsOf(section: DraftSection): SectionOrigins {
-    const known = this.origins.get(section);
-    if (known !== undefined) return known;
-    const made = { section: undefined, options: new Map<string, string>() };
-    this.origins.set(section, made);
-    return made;
+  /** Who said last what the section, or its option, is; `undefined`: no layer did. */
+  originOf(section: DraftSection, option: string | undefined): string | undefined {
+    const touches = this.touches.get(section) ?? [];
+    const isMeant = ({ isNew, options }: Touch) =>
+      option === undefined ? isNew : options.some(({ name }) => name === option);
+    return touches.findLast(isMeant)?.origin;
+  }
+
+  /** The section, or its option, is the device's own after all. */
+  disown(section: DraftSection, option?: string): void {
+    const touches = this.touches.get(section);
+    if (touches === undefined || option === undefined) this.touches.delete(section);
+    else
+      this.touches.set(
+        section,
+        touches.map((touch) => ({ ...touch, options: touch.options.filter(({ name }) => name !== option) })),
+      );
+  }
+
+  private touch(section: DraftSection, touch: Touch): void {
+    const touches = this.touches.get(section);
+    if (touches === undefined) this.touches.set(section, [touch]);
+    else touches.push(touch);
   }
 
   private find(severity: Finding["severity"], message: string, line?: BatchLine): void {

@@ -9,7 +9,7 @@ export interface DiffPaint {
 }
 
 /** Options that hold secrets on OpenWrt: their values are not shown unless asked for. Also what ends in one after `_`. */
-export const SECRET_OPTIONS: ReadonlySet<string> = new Set([
+const SECRET_OPTIONS: ReadonlySet<string> = new Set([
   "acct_secret",
   "auth_secret",
   "credential",

@@ -83,7 +83,7 @@ class Protection {
     section.type = present.type;
     for (const option of [...section.options]) section.options.remove(option);
     for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
-    this.layered.origins.delete(section);
+    this.layered.disown(section);
     return true;
   }
 
@@ -97,7 +97,7 @@ class Protection {
     } else {
       this.layered.draft.setOption(section, name, own(value));
     }
-    this.layered.origins.get(section)?.options.delete(name);
+    this.layered.disown(section, name);
     return true;
   }
 

@@ -44,6 +44,7 @@ function isRecognizable(before: UciSection, after: UciSection, key: string): boo
 }
 
 function changesOf(before: UciSection, after: UciSection, key: string): ChangedSection | undefined {
+  if (isSame(before, after)) return undefined;
   const options = [...setOptions(before, after), ...goneOptions(before, after)];
   const order = optionOrder(before, after);
   const isRetyped = before.type !== after.type;
@@ -54,6 +55,18 @@ function changesOf(before: UciSection, after: UciSection, key: string): ChangedS
     options,
     ...(order === undefined ? {} : { order }),
   };
+}
+
+/** The common case, told without making anything. */
+function isSame(before: UciSection, after: UciSection): boolean {
+  return (
+    before.type === after.type &&
+    before.options.length === after.options.length &&
+    before.options.every(({ name, value }, i) => {
+      const other = after.options[i];
+      return other !== undefined && other.name === name && sameValue(other.value, value);
+    })
+  );
 }
 
 function setOptions(before: UciSection, after: UciSection): ChangedOption[] {

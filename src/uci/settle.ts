@@ -127,13 +127,25 @@ function asText(value: UciValue): string | string[] {
   return typeof value === "string" ? toText(value) : value.map(toText);
 }
 
+/** Made when it is first asked: most runs never do. */
 function originLookup(layered: Layered, desired: UciPackage): Settled["origin"] {
-  const sections = [...layered.draft.sections];
-  const bySection = new Map(desired.sections.map((section, i) => [section, sections[i]]));
-  const byLabel = new Map(sectionLabels(desired.sections).map((label, i) => [label, sections[i]]));
+  let found: Map<UciSection | string, DraftSection> | undefined;
+  const index = () => {
+    const labels = sectionLabels(desired.sections);
+    const all = Array.from(layered.draft.sections).flatMap((own, i): [UciSection | string, DraftSection][] => {
+      const section = desired.sections[i];
+      return section === undefined
+        ? []
+        : [
+            [section, own],
+            [labels[i] ?? "", own],
+          ];
+    });
+    return new Map(all);
+  };
   return (section, option) => {
-    const own = typeof section === "string" ? byLabel.get(section) : bySection.get(section);
-    const origins = own === undefined ? undefined : layered.origins.get(own);
-    return option === undefined ? origins?.section : origins?.options.get(option);
+    found ??= index();
+    const own = found.get(section);
+    return own === undefined ? undefined : layered.originOf(own, option);
   };
 }

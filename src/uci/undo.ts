@@ -13,8 +13,8 @@ export interface Cell {
   before: UciSection | undefined;
   /** Its identity now, so that the same one added again finds its place. */
   readonly key: string;
-  /** Its options in their present order, with free places where uciprov's are taken out. */
-  optionSlots: Slot<string>[];
+  /** Its options in their present order, with free places where uciprov's are taken out; none of uciprov's if absent. */
+  optionSlots: readonly Slot<string>[] | undefined;
 }
 
 /** Something of uciprov's that somebody changed since. Values are byte strings. */
@@ -65,7 +65,7 @@ class Undoing implements Undone {
       label: labels[i] ?? "",
       before: section,
       key: keys[i] ?? "",
-      optionSlots: section.options.map(({ name }) => ({ stays: name })),
+      optionSlots: undefined,
     }));
     this.byKey = new Map(this.cells.map((cell) => [cell.key, cell]));
     for (const cell of this.cells) {
@@ -130,12 +130,13 @@ class Undoing implements Undone {
         values.set(name, before);
       }
     }
-    cell.optionSlots = putBackBehind([...slots.values()], missing, slotName);
-    if (changed.order !== undefined) cell.optionSlots = inOrder(cell.optionSlots, changed.order);
+    const whole = putBackBehind([...slots.values()], missing, slotName);
+    const ordered = changed.order === undefined ? whole : inOrder(whole, changed.order);
+    cell.optionSlots = ordered;
     cell.before = {
       ...present,
       type: this.typeBefore(cell, present, changed),
-      options: optionsIn(cell.optionSlots, values),
+      options: optionsIn(ordered, values),
     };
   }
 
@@ -180,14 +181,13 @@ class Undoing implements Undone {
         return;
       }
       const changeling = became === undefined ? undefined : this.takenOut.get(became);
-      const slots = before.options.map(({ name }): Slot<string> => ({ stays: name }));
       if (changeling !== undefined && changeling.before === undefined) {
         changeling.before = before;
-        changeling.optionSlots = slots;
+        changeling.optionSlots = undefined;
         this.standsFor.set(changeling, `-${i}`);
         return;
       }
-      const cell = { present: undefined, label: labelOf(section), before, key: `-${i}`, optionSlots: slots };
+      const cell = { present: undefined, label: labelOf(section), before, key: `-${i}`, optionSlots: undefined };
       missing.push({ thing: cell, after });
     });
     this.cells = putBackBehind(this.cells, missing, (cell) => this.standsFor.get(cell) ?? cell.key);

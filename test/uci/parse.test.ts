@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { toText } from "../../src/uci/bytes.ts";
-import { getSection, optionFlag, optionList, optionText } from "../../src/uci/model.ts";
+import { getSection, optionFlag, optionList, optionText, sectionsOfType } from "../../src/uci/model.ts";
 import { parseExport, parsePackage } from "../../src/uci/parse.ts";
 import { printConfig, printExport } from "../../src/uci/print.ts";
 
@@ -31,6 +31,8 @@ test("readers give UTF-8 text, flags and lists", () => {
   expect(optionFlag(section, "none", true)).toBe(true);
   expect(optionList(section, "l")).toEqual(["x y", "z"]);
   expect(optionList(section, "t")).toEqual(["grün"]);
+  expect(sectionsOfType(pkg, "a")).toEqual([section]);
+  expect(sectionsOfType(pkg, "b")).toEqual([]);
   expect(optionText(getSection(pkg, "c"), "t")).toBeUndefined();
 });
 
