@@ -86,7 +86,7 @@ const FORBIDDEN: readonly Forbidden[] = [
   {
     path: at(
       "init",
-      "sbin/(?:init|procd|mount_root|preinit|upgraded|sysupgrade|kmodloader)",
+      "(?:usr/)?s?bin/(?:init|procd|mount_root|preinit|upgraded|sysupgrade|kmodloader)",
       "etc/preinit",
       "etc/inittab",
       "etc/rc\\.common",
@@ -95,20 +95,13 @@ const FORBIDDEN: readonly Forbidden[] = [
     mayBeLinkedTo: true,
   },
   {
-    path: at("lib/preinit", "lib/upgrade", "lib/functions", "lib/functions\\.sh", "lib/config", "lib/modules"),
+    path: at("(?:usr/)?lib/(?:preinit|upgrade|functions|functions\\.sh|config|modules)"),
     why: "boot and recovery run it; a package or `image` replaces it",
     mayBeLinkedTo: true,
   },
   {
-    path: at(
-      "bin/(?:busybox|sh|ash)",
-      "lib/libc\\.so",
-      "lib/ld-[^/]*",
-      "lib/libgcc_s[^/]*",
-      "lib/libubox[^/]*",
-      "lib/libuci[^/]*",
-      "lib/libubus[^/]*",
-    ),
+    // With /usr merged into the root, as some builds have it, the same things have the other name.
+    path: at("(?:usr/)?bin/(?:busybox|sh|ash)", "(?:usr/)?lib/(?:libc\\.so|ld-[^/]*|lib(?:gcc_s|ubox|uci|ubus)[^/]*)"),
     why: "recovery needs it to take a bad configuration back",
     mayBeLinkedTo: true,
   },

@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import overlay from "../../hooks/overlay.ts";
 import type { Change, Finding } from "../../src/api.ts";
+import { openDisk } from "../../src/host/disk.ts";
 import { keepsModuleContract } from "../contract/module.ts";
 import { planScene, type Scene } from "../helpers/plan-context.ts";
 import { type TarEntry, tarGz } from "../helpers/tar.ts";
@@ -129,6 +133,10 @@ describe("what no tree may do is a finding, and no change", () => {
     "var/run/x",
     "run/x",
     "bin/busybox",
+    "usr/bin/busybox",
+    "usr/sbin/init",
+    "usr/lib/libc.so",
+    "usr/lib/functions.sh",
     "bin/sh",
     "lib/libc.so",
     "lib/ld-musl-x86_64.so.1",
@@ -211,6 +219,43 @@ describe("what no tree may do is a finding, and no change", () => {
       { name: "etc/b", type: "2", link: "a" },
     ]);
     expect(codes).toEqual(["error ARCHIVE_UNSAFE", "error ARCHIVE_UNSAFE"]);
+  });
+});
+
+describe("on a real disk with links that lead out of it", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "uciprov-overlay-"));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const root = join(scratch, "root");
+  mkdirSync(join(root, "etc"), { recursive: true });
+  mkdirSync(join(scratch, "outside"));
+  writeFileSync(join(scratch, "outside/secret"), "secret");
+  writeFileSync(join(root, "etc/banner"), "OpenWrt");
+  symlinkSync(join(scratch, "outside"), join(root, "etc/out"));
+  symlinkSync("../../outside", join(root, "etc/up"));
+
+  const snapshot = (): string[] =>
+    readdirSync(scratch, { recursive: true, withFileTypes: true })
+      .map(
+        (entry) =>
+          `${entry.parentPath}/${entry.name} ${entry.isFile() ? readFileSync(join(entry.parentPath, entry.name), "utf8") : ""}`,
+      )
+      .sort();
+
+  test("no attack changes anything, in it or outside", async () => {
+    const before = snapshot();
+    const files = openDisk(root);
+    const through = {
+      title: "through the device's links",
+      bytes: tarGz({ name: "etc/out/secret", body: "x" }, { name: "etc/up/secret" }),
+    };
+    for (const { title, bytes } of [...ATTACKS, through]) {
+      const { context } = planScene({ module: "overlay", tree: { overlay: bytes } });
+      const changes = (await overlay.plan?.({ ...context, files })) ?? [];
+      // A link's target is a path of the device: what it names lies below the root, if it is named at all.
+      for (const change of changes)
+        expect({ title, change }).not.toMatchObject({ change: { path: expect.stringContaining("..") } });
+    }
+    expect(snapshot()).toEqual(before);
   });
 });
 
