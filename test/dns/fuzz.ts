@@ -1,10 +1,22 @@
 import { findRecords } from "../../src/dns/answer.ts";
+import { absence, wildcardProof } from "../../src/dns/dnssec/denial.ts";
+import {
+  type Nsec,
+  type Nsec3,
+  readDnsKey,
+  readDs,
+  readNsec,
+  readNsec3,
+  readRrsig,
+} from "../../src/dns/dnssec/records.ts";
 import { encodeMessage, parseMessage, query } from "../../src/dns/message.ts";
 import { formatName, nameToWire } from "../../src/dns/name.ts";
 import { readReply } from "../../src/dns/reply.ts";
 import { TYPE } from "../../src/dns/types.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { type FuzzResult, fuzz } from "../damage.ts";
 import { aName, answerTo, bytes, cname, record, txt } from "./build.ts";
+import { RECORDED } from "./dnssec/samples.ts";
 
 const name = aName("_uciprov.fleet.example");
 const asked = query({ name, type: TYPE.TXT }, { id: 0x4d4d, edns: { udpSize: 1232, version: 0, dnssecOk: false } });
@@ -33,80 +45,38 @@ const SEEDS = [
   ),
 ];
 
-export interface FuzzResult {
-  readonly runs: number;
-  readonly read: number;
-  readonly refused: number;
-  /** Milliseconds of the slowest one. */
-  readonly slowest: number;
-}
-
-/**
- * Feeds `runs` damaged messages to everything that reads bytes from a name server. Throws if one of them raises anything but
- * DNS_FAILED, or if what was read cannot be written and read again.
- */
+/** Damaged messages through everything that reads bytes from a name server; what was read can be written and read again. */
 export function fuzzMessages(runs: number, seed: number): FuzzResult {
-  const random = xorshift(seed);
-  let read = 0;
-  let slowest = 0;
-  for (let run = 0; run < runs; run++) {
-    const wire = damage(SEEDS[random(SEEDS.length)] ?? bytes(), random);
-    const start = performance.now();
-    try {
+  return fuzz(
+    { seeds: SEEDS, runs, seed },
+    (wire) => {
       const message = parseMessage(wire);
       for (const { name: owner } of message.answers) formatName(owner);
       parseMessage(encodeMessage(message));
       readReply(wire, asked);
       findRecords(message, name, TYPE.TXT);
-      read++;
-    } catch (thrown) {
-      if (!(thrown instanceof ProvisionError) || thrown.code !== "DNS_FAILED") {
-        throw new Error(`run ${run} of seed ${seed}: ${Buffer.from(wire).toString("hex")}`, { cause: thrown });
+    },
+    (thrown) => thrown instanceof ProvisionError && thrown.code === "DNS_FAILED",
+  );
+}
+
+/** Damaged answers of signed zones through everything that reads DNSSEC records and proofs of absence, without the arithmetic of signatures. */
+export function fuzzDnssec(runs: number, seed: number): FuzzResult {
+  return fuzz(
+    { seeds: [...RECORDED.values()], runs, seed },
+    (wire) => {
+      const { answers, authority } = parseMessage(wire);
+      const denial = { zone: aName("example"), nsec: [] as Nsec[], nsec3: [] as Nsec3[] };
+      for (const { name: owner, type, rdata } of [...answers, ...authority]) {
+        if (type === TYPE.DNSKEY) readDnsKey(rdata);
+        else if (type === TYPE.DS) readDs(rdata);
+        else if (type === TYPE.RRSIG) readRrsig(rdata);
+        else if (type === TYPE.NSEC) denial.nsec.push(readNsec(owner, rdata));
+        else if (type === TYPE.NSEC3) denial.nsec3.push(readNsec3(owner, rdata));
       }
-    }
-    slowest = Math.max(slowest, performance.now() - start);
-  }
-  return { runs, read, refused: runs - read, slowest };
-}
-
-function damage(seed: Uint8Array, random: (below: number) => number): Uint8Array {
-  let wire = Uint8Array.from(seed);
-  for (let times = 1 + random(4); times > 0; times--) {
-    const at = random(wire.length || 1);
-    switch (random(7)) {
-      case 0:
-        wire[at] = random(256);
-        break;
-      case 1:
-        wire[at] = (wire[at] ?? 0) ^ (1 << random(8));
-        break;
-      case 2:
-        wire = wire.slice(0, at);
-        break;
-      case 3:
-        wire = bytes(...wire.slice(0, at), random(256), ...wire.slice(at));
-        break;
-      case 4:
-        wire = bytes(...wire.slice(0, at), ...wire.slice(at + 1 + random(8)));
-        break;
-      case 5:
-        wire[at] = 0xc0;
-        wire[at + 1] = random(wire.length || 1);
-        break;
-      default:
-        wire = bytes(...wire, ...wire.slice(at));
-    }
-  }
-  return wire;
-}
-
-/** Marsaglia's xorshift32: the same numbers for the same seed, everywhere. */
-function xorshift(seed: number): (below: number) => number {
-  let state = seed | 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
+      absence(denial, aName("nope.ecdsa.example"), TYPE.TXT);
+      wildcardProof(denial, aName("x.wild.ecdsa.example"), aName("wild.ecdsa.example"));
+    },
+    (thrown) => thrown instanceof ProvisionError && thrown.code === "DNS_FAILED",
+  );
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Message, parseMessage, type Question, query } from "../../../src/dns/message.ts";
 import { formatName } from "../../../src/dns/name.ts";
 import { TYPE } from "../../../src/dns/types.ts";
@@ -12,12 +13,13 @@ interface Sample {
   readonly response: string;
 }
 
-const folder = new URL("../../../fixtures/answers/dnssec/", import.meta.url);
-const samples = JSON.parse(readFileSync(new URL("responses.json", folder), "utf8")) as Sample[];
+/** From the project's root, where vitest and npm run: the fuzzing bundle lies elsewhere than this file. */
+const folder = "fixtures/answers/dnssec";
+const samples = JSON.parse(readFileSync(join(folder, "responses.json"), "utf8")) as Sample[];
 const NUMBERS: Readonly<Record<string, number>> = { TXT: 16, DS: 43, DNSKEY: 48, SOA: 6 };
 
 /** The trust anchor of `example.`, as dnssec-signzone wrote it. */
-export const ANCHOR = readFileSync(new URL("anchor.ds", folder), "utf8").trim();
+export const ANCHOR = readFileSync(join(folder, "anchor.ds"), "utf8").trim();
 
 /** When the good signatures are valid, those of `expired` no more and those of `future` not yet. */
 export const NOW = Date.UTC(2026, 5, 1) / 1000;

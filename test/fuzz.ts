@@ -1,0 +1,3 @@
+/** All that can be fuzzed, for `npm run fuzz`. */
+export { fuzzDnssec, fuzzMessages } from "./dns/fuzz.ts";
+export { fuzzDhcp, fuzzLldp, fuzzLookUp, fuzzTxt } from "./resolvers/fuzz.ts";
