@@ -52,10 +52,18 @@ export function ashRoot(): AshRoot {
   };
 }
 
+/** What busybox has elsewhere and not in a default OpenWrt image. (openwrt/openwrt: package/utils/busybox/Config-defaults.in) */
+const NOT_ON_DEVICES = new Set(
+  (
+    "base64 chpasswd diff hostname install nohup nproc od patch pkill realpath sha1sum sha512sum split stat su telnet " +
+    "timeout unzip watch whoami xxd xz"
+  ).split(" "),
+);
+
 function appletsOf(busybox: string): string[] {
   return (
     spawnSync(busybox, ["--list"], { encoding: "utf8" })
       .stdout?.split("\n")
-      .filter((name) => name !== "") ?? []
+      .filter((name) => name !== "" && !NOT_ON_DEVICES.has(name)) ?? []
   );
 }
