@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -231,6 +230,7 @@ function newFile(hostPath: string, path: string, as: Access, flush: (fd: number)
     write: (chunk) => attempt("writing", path, () => writeAll(fd, chunk)),
     finish: () =>
       attempt("flushing", path, () => {
+        if ((as.mode & 0o6000) !== 0) fchmodSync(fd, as.mode); // writing took these bits, unless root wrote
         flush(fd);
         close();
       }),
@@ -248,6 +248,7 @@ function writeAll(fd: number, chunk: Uint8Array): void {
  * enough too; where it fails or is missing each file is flushed for itself, and tells its own error.
  */
 function flushFileSystem(hostPath: string): boolean {
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
   const { status } = spawnSync("sync", ["-f", hostPath], { stdio: "ignore", timeout: SYNC_DEADLINE });
   return status === 0;
 }

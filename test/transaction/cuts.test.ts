@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { applyActions } from "../../src/transaction/apply.ts";
 import { confirmTransaction } from "../../src/transaction/confirm.ts";
 import { prepare } from "../../src/transaction/prepare.ts";
@@ -19,6 +19,8 @@ import type { MemoryDisk } from "./memory-disk.ts";
 import { randomFrom } from "./random.ts";
 import { copyTree, scratchRoot } from "./scratch-root.ts";
 import { ACTIONS, copyArchived, KEEP, life, plantOld, snapshot, specimenOrder, write } from "./specimen.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let both: Both;
 beforeAll(async () => {

@@ -203,7 +203,8 @@ function folder(mode: number): Node {
 
 function blank(kind: FileStat["kind"]): Node {
   const bytes = new Uint8Array();
-  return { kind, mode: 0o644, uid: 0, gid: 0, bytes, flushed: bytes, target: "", names: new Map() };
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  return { kind, mode: 0o644, uid, gid, bytes, flushed: bytes, target: "", names: new Map() };
 }
 
 function refused(code: string, path: string): ProvisionError {
