@@ -7,11 +7,41 @@ export interface DraftOption extends Linked<DraftOption> {
   value: string | string[];
 }
 
-export interface DraftSection extends Linked<DraftSection> {
+export class DraftSection implements Linked<DraftSection> {
+  name: string;
   type: string;
   /** Its `name` was made up by libuci's rule and is not printed. */
   isAnonymous: boolean;
-  readonly options: Chain<DraftOption>;
+  previous: DraftSection | undefined;
+  following: DraftSection | undefined;
+  private readonly from: UciSection;
+  private chain: Chain<DraftOption> | undefined;
+
+  constructor(name: string, from: UciSection) {
+    this.name = name;
+    this.type = from.type;
+    this.isAnonymous = from.name === undefined;
+    this.from = from;
+  }
+
+  /** Made when they are first asked for: most sections of a package are never touched. */
+  get options(): Chain<DraftOption> {
+    if (this.chain !== undefined) return this.chain;
+    this.chain = new Chain();
+    for (const { name, value } of this.from.options) {
+      const own = typeof value === "string" ? value : [...value];
+      this.chain.append({ name, value: own, previous: undefined, following: undefined });
+    }
+    return this.chain;
+  }
+
+  /** As it would be printed; the very one that it was made from if nothing was changed. */
+  section(name = this.isAnonymous ? undefined : this.name): UciSection {
+    const { type, from, chain } = this;
+    if (chain === undefined && from.type === type && from.name === name) return from;
+    const options = chain === undefined ? from.options : Array.from(chain, ({ name, value }) => ({ name, value }));
+    return { type, name, options };
+  }
 }
 
 /** A package that is being edited, with the quirks that libuci's model shows while it is. */
@@ -24,34 +54,29 @@ export class Draft {
 
   constructor(from: UciPackage) {
     this.name = from.name;
-    for (const section of from.sections) this.copySection(section);
+    for (const section of from.sections) this.addCopy(section);
   }
 
   package(): UciPackage {
-    return { name: this.name, sections: Array.from(this.sections, asSection) };
+    return { name: this.name, sections: Array.from(this.sections, (section) => section.section()) };
   }
 
   /** The package with the generated names as if they were given ones. */
   packageWithNames(): UciPackage {
-    return {
-      name: this.name,
-      sections: Array.from(this.sections, (section) => ({ ...asSection(section), name: section.name })),
-    };
+    return { name: this.name, sections: Array.from(this.sections, (section) => section.section(section.name)) };
   }
 
   /** Appends a section; without a name it gets a generated one and stays anonymous. */
   addSection(type: string, name?: string): DraftSection {
+    return this.addCopy({ type, name, options: [] });
+  }
+
+  /** Appends a section with all that is in it. */
+  addCopy(from: UciSection): DraftSection {
     this.made++;
-    const section: DraftSection = {
-      name: name ?? generatedName(this.made, type),
-      type,
-      isAnonymous: name === undefined,
-      options: new Chain(),
-      previous: undefined,
-      following: undefined,
-    };
+    const section = new DraftSection(from.name ?? generatedName(this.made, from.type), from);
     this.sections.append(section);
-    this.byType?.get(type)?.push(section);
+    this.byType?.get(from.type)?.push(section);
     this.byType?.get(undefined)?.push(section);
     return section;
   }
@@ -114,14 +139,6 @@ export class Draft {
     else section.options.append({ name, value, previous: undefined, following: undefined });
   }
 
-  private copySection(from: UciSection): void {
-    const section = this.addSection(from.type, from.name);
-    for (const { name, value } of from.options) {
-      const own = typeof value === "string" ? value : [...value];
-      section.options.append({ name, value: own, previous: undefined, following: undefined });
-    }
-  }
-
   /** Behind which section the one that comes to `position` will stand. */
   private neighbourFor(section: DraftSection, position: number): DraftSection | undefined {
     let target: DraftSection | undefined;
@@ -144,13 +161,4 @@ export class Draft {
       else this.byType?.delete(key);
     }
   }
-}
-
-/** The section as it would be printed: one with a generated name has none. */
-export function asSection(section: DraftSection): UciSection {
-  return {
-    type: section.type,
-    name: section.isAnonymous ? undefined : section.name,
-    options: Array.from(section.options, ({ name, value }) => ({ name, value })),
-  };
 }

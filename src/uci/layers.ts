@@ -2,7 +2,7 @@ import type { Finding } from "../errors.ts";
 import { parseAddress } from "./address.ts";
 import type { BatchLine } from "./batch.ts";
 import { toText } from "./bytes.ts";
-import { asSection, Draft, type DraftSection } from "./draft.ts";
+import { Draft, type DraftSection } from "./draft.ts";
 import { editAddList, editDelete, editDelList, editRename, editReorder, editSet, find } from "./edit.ts";
 import { UciFault } from "./fault.ts";
 import { anonymousIdentity, countBy, numbering, ONLY_ONES } from "./identity.ts";
@@ -47,14 +47,14 @@ export class Layered {
       let isNew = false;
       if (section === "conflict" || !this.canBePrinted(from.type, origin)) return;
       if (section === undefined) {
-        section = this.draft.addSection(from.type, from.name);
+        section = this.draft.addCopy(withoutEmpty(from));
         isNew = true;
       } else if (replaces) {
         for (const option of [...section.options]) section.options.remove(option);
       }
       if (!stays.has(section)) order.push(section);
       stays.add(section);
-      this.setOptions(section, from);
+      if (!isNew) this.setOptions(section, from);
       this.touch(section, { origin, isNew, options: from.options });
     });
     if (!replaces) return;
@@ -190,6 +190,12 @@ export class Layered {
   }
 }
 
+/** An empty option says nothing. */
+function withoutEmpty(section: UciSection): UciSection {
+  if (section.options.every(({ value }) => value.length > 0)) return section;
+  return { ...section, options: section.options.filter(({ value }) => value.length > 0) };
+}
+
 /** Finds for the anonymous sections of a layer the ones they are about, each at most once. */
 class AnonymousMatcher {
   private readonly layerHas: Map<string, number>;
@@ -208,7 +214,7 @@ class AnonymousMatcher {
       const ofType = this.byType.get(section.type);
       if (ofType === undefined) this.byType.set(section.type, [section]);
       else ofType.push(section);
-      if (section.isAnonymous) this.byIdentity.set(identifyOwn(anonymousIdentity(asSection(section))), section);
+      if (section.isAnonymous) this.byIdentity.set(identifyOwn(anonymousIdentity(section.section())), section);
     }
   }
 

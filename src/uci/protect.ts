@@ -1,4 +1,4 @@
-import { asSection, type DraftSection } from "./draft.ts";
+import type { DraftSection } from "./draft.ts";
 import { anonymousIdentity } from "./identity.ts";
 import type { Layered } from "./layers.ts";
 import { sameValue, type UciSection } from "./model.ts";
@@ -38,6 +38,8 @@ class Protection {
   private readonly layered: Layered;
   private readonly cells: readonly Cell[];
   private readonly sectionOfCell: Map<Cell, DraftSection>;
+  /** Sections of the draft that stand for one that the device has. */
+  private readonly held = new Set<DraftSection>();
 
   constructor(layered: Layered, cells: readonly Cell[], sectionOfCell: Map<Cell, DraftSection>) {
     this.layered = layered;
@@ -47,22 +49,20 @@ class Protection {
 
   /** `true` if something had to be put back. */
   hold({ section, option }: Protected): boolean {
-    const present = this.cells.filter((cell) => cell.present !== undefined && isMeant(cell, section));
-    if (present.length === 0) return this.keepOut(section, option);
     let isTouched = false;
-    for (const cell of present) {
-      if (cell.present === undefined) continue;
+    for (const cell of this.cells) {
+      if (cell.present === undefined || !isMeant(cell, section)) continue;
       const isChanged =
         option === undefined ? this.holdSection(cell, cell.present) : this.holdOption(cell, cell.present, option);
       isTouched ||= isChanged;
     }
+    const added = [...this.layered.draft.sections].filter((own) => isAdded(own, section) && !this.held.has(own));
+    for (const own of added) isTouched = this.keepOut(own, option) || isTouched;
     return isTouched;
   }
 
   /** The device has no such section: the layers do not make one. */
-  private keepOut(name: string, option: string | undefined): boolean {
-    const section = this.layered.draft.sections.find(name);
-    if (section === undefined || section.isAnonymous) return false;
+  private keepOut(section: DraftSection, option: string | undefined): boolean {
     if (option === undefined) {
       this.layered.draft.removeSection(section);
       return true;
@@ -105,7 +105,9 @@ class Protection {
   private sectionFor(cell: Cell, present: UciSection): DraftSection | undefined {
     const section = this.sectionOfCell.get(cell) ?? this.namesake(present);
     const isThere = section !== undefined && this.layered.draft.has(section);
-    return isThere ? section : this.namesake(present);
+    const own = isThere ? section : this.namesake(present);
+    if (own !== undefined) this.held.add(own);
+    return own;
   }
 
   private namesake(present: UciSection): DraftSection | undefined {
@@ -118,7 +120,11 @@ class Protection {
     const staying = new Set(this.sectionOfCell.values());
     const identity = anonymousIdentity(present);
     return [...this.layered.draft.sections].find(
-      (section) => section.isAnonymous && !staying.has(section) && anonymousIdentity(asSection(section)) === identity,
+      (section) =>
+        section.isAnonymous &&
+        !staying.has(section) &&
+        !this.held.has(section) &&
+        anonymousIdentity(section.section()) === identity,
     );
   }
 
@@ -126,6 +132,7 @@ class Protection {
     const section = this.layered.draft.addSection(present.type, present.name);
     for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
     this.sectionOfCell.set(cell, section);
+    this.held.add(section);
     const before = this.cells.slice(0, this.cells.indexOf(cell)).findLast((other) => this.isInDraft(other));
     this.layered.draft.sections.move(section, before === undefined ? undefined : this.sectionOfCell.get(before));
     return true;
@@ -135,6 +142,11 @@ class Protection {
     const section = this.sectionOfCell.get(cell);
     return section !== undefined && this.layered.draft.has(section);
   }
+}
+
+/** Whether a section of the draft is of the protected kind: by name, or all anonymous ones of a type. */
+function isAdded(section: DraftSection, protectedName: string): boolean {
+  return section.isAnonymous ? protectedName === `@${section.type}` : section.name === protectedName;
 }
 
 function isMeant(cell: Cell, section: string): boolean {

@@ -59,6 +59,7 @@ function changesOf(before: UciSection, after: UciSection, key: string): ChangedS
 
 /** The common case, told without making anything. */
 function isSame(before: UciSection, after: UciSection): boolean {
+  if (before === after) return true;
   return (
     before.type === after.type &&
     before.options.length === after.options.length &&
