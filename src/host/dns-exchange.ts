@@ -28,7 +28,7 @@ interface Try {
   readonly server: NameServer;
   /** Milliseconds until the next try begins beside this one. */
   readonly patience: number;
-  /** Without EDNS and mixed case, for servers and boxes on the way that drop or alter such queries. */
+  /** In lower case and, unless signatures are wanted, without EDNS, for servers and boxes on the way that drop or alter other queries. */
   readonly isPlain: boolean;
 }
 
@@ -108,12 +108,12 @@ export function exchange(question: Question, how: ExchangeHow): Promise<Message>
   });
 }
 
-function planTries({ servers, deadline, dnssec }: ExchangeHow): Try[] {
+function planTries({ servers, deadline }: ExchangeHow): Try[] {
   return ROUNDS.flatMap((share, round) =>
     servers.map((server) => ({
       server,
       patience: (deadline * share) / servers.length,
-      isPlain: round === ROUNDS.length - 1 && !dnssec,
+      isPlain: round === ROUNDS.length - 1,
     })),
   );
 }
@@ -132,7 +132,7 @@ interface AskHow {
 
 /** One try at one server, whatever it takes: without EDNS if it does not know it, over TCP if the answer is cut. */
 async function ask(one: Try, question: Question, how: AskHow): Promise<Message> {
-  const edns = one.isPlain ? undefined : { udpSize: UDP_SIZE, version: 0, dnssecOk: how.dnssec };
+  const edns = one.isPlain && !how.dnssec ? undefined : { udpSize: UDP_SIZE, version: 0, dnssecOk: how.dnssec };
   const message = await askOnce(one, question, edns, how);
   if (!edns || how.dnssec || !refusesEdns(message)) return acceptable(message, one.server);
   return acceptable(await askOnce(one, question, undefined, how), one.server);

@@ -1,7 +1,5 @@
 import type { Dns, Log, TxtAnswer } from "../api.ts";
 import { type Found, findRecords } from "../dns/answer.ts";
-import { readAnchors, withRoot } from "../dns/dnssec/anchors.ts";
-import { validate } from "../dns/dnssec/validate.ts";
 import { type DnsName, formatName, lowerName, parseName } from "../dns/name.ts";
 import { readTxt } from "../dns/rdata.ts";
 import { TYPE } from "../dns/types.ts";
@@ -23,6 +21,8 @@ export function openDns(how: { readonly log: Log }): Dns {
       const name = nameOf(text);
       const common = { servers: readServers(servers, port), signal, log: how.log, dnssec: true };
       const end = performance.now() + deadline;
+      // Loaded for whom DNSSEC is configured.
+      const { readAnchors, validate, withRoot } = await import("../dns/dnssec/chain.ts");
       const proven = await validate(
         { name, type: TYPE.TXT },
         {
