@@ -24,6 +24,8 @@ export default defineConfig({
     codeSplitting: {
       groups: [
         { name: "core", test: /src\/commands\/all\.ts$/, priority: 3 },
+        { name: "dnssec", test: /src\/dns\/dnssec\/chain\.ts$/, priority: 2 },
+        { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
         { name: "archive", test: /src\/tree\/archive\.ts$/, priority: 2 },
         {
           name: "change",

@@ -28,7 +28,7 @@ async function changesIn(resource: Resource, context: PlanContext): Promise<Chan
   const placement = placeEntries(await entriesIn(resource, context), {
     kind: (path) => context.files.stat(path)?.kind,
     readLink: (path) => context.files.readLink(path),
-    isOwned: (path) => context.owned.has(path),
+    isOwned: (path) => context.placed.has(path),
   });
   const place = (option: string) => ({ file: resource.uri, option });
   for (const { code, message, path } of placement.faults) context.finding("error", code, message, place(path));

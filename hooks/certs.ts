@@ -13,8 +13,3 @@ export default defineModule({
   // Loaded when there is something to plan: most runs end before.
   plan: async (context) => (await import("./_certs-plan.ts")).planCertificates(context),
 });
-
-/** Loaded when there is a certificate to read: most runs see none. */
-function crypto() {
-  return process.getBuiltinModule("node:crypto");
-}

@@ -327,8 +327,10 @@ export interface PlanContext {
   readonly facts: DeviceFacts;
   readonly macros: MacroTable;
   readonly signal: AbortSignal;
-  /** Paths this module owns by the ownership record: what it set in the confirmed generation. */
+  /** Paths that this module set in the confirmed generation. */
   readonly owned: ReadonlySet<string>;
+  /** Paths that any module set: what is there is a tree's, not the device's own. */
+  readonly placed: ReadonlySet<string>;
   /** Notes a fault in the tree; all are told together, and one `error` among them refuses the plan. */
   finding(severity: "error" | "warning" | "note", code: ErrorCode, message: string, place?: Place): void;
 }

@@ -1,5 +1,5 @@
 /** What a module may ask for. A plan is made of changes; the transaction makes them true, all or none. */
-import { createHash } from "node:crypto";
+import { sha256 } from "./sha256.ts";
 import type { BatchLine } from "./uci/batch.ts";
 import type { UciPackage } from "./uci/model.ts";
 
@@ -79,7 +79,7 @@ export function file(path: string, content: string | Uint8Array, options: FileOp
     path,
     content: { kind: "bytes", bytes },
     size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
+    sha256: sha256(bytes),
     mode: options.mode ?? 0o644,
     shared: options.shared ?? false,
     origin: options.origin,

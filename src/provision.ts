@@ -6,12 +6,11 @@ import { isModuleOn } from "./module-choice.ts";
 import type { Plan } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
-import { timeFloor } from "./stages/fetch/proof.ts";
-import { fetchTree } from "./stages/fetch.ts";
 import { getUri } from "./stages/geturi.ts";
 import { preinit, readDeviceSettings } from "./stages/preinit.ts";
 import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
+import { timeFloor } from "./stages/time-floor.ts";
 import { readState } from "./state.ts";
 import { stepper } from "./step.ts";
 
@@ -70,7 +69,9 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       async () => {
         const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
         const beacon = unchangedByBeacon(ctx, known, source, modules);
-        return beacon ?? (await step("fetch", (stage) => fetchTree(stage, known, source, modules)));
+        if (beacon) return beacon;
+        const { fetchTree } = await import("./stages/fetch.ts");
+        return await step("fetch", (stage) => fetchTree(stage, known, source, modules));
       },
       retrying(ctx, known),
     );

@@ -12,6 +12,7 @@ interface OptionOf<T> {
 }
 
 const text = (meaning: string): OptionOf<string | undefined> => ({ type: "text", initial: undefined, meaning });
+const word = (initial: string, meaning: string): OptionOf<string> => ({ type: "text", initial, meaning });
 const list = (meaning: string, initial: readonly string[] = []): OptionOf<readonly string[]> => ({
   type: "list",
   initial,
@@ -84,6 +85,11 @@ export const OPTIONS = {
     total_seconds: number(600, 5, 7200, "Longest time for one resource."),
     redirects: number(5, 0, 20, "Redirections followed for one resource."),
     generations: number(5, 1, 50, "Generations kept for rollback."),
+  },
+  schedule: {
+    cron: word("*/30 * * * *", "When `daemon` runs: minute, hour, day, month, weekday, in the device's local time."),
+    jitter: number(300, 0, 86_400, "Seconds; a scheduled run begins at random within so long after its minute."),
+    backoff: number(1800, 30, 86_400, "Longest pause in seconds of `daemon` while a failure goes on that may pass."),
   },
   static: {
     base_uri: text("The tree's URI, set in the image or by hand; may hold macros."),

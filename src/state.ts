@@ -6,7 +6,7 @@ import type { Files } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
 import type { TreeRecord, TreeRecords } from "./tree/freshness.ts";
-import { type Latch, parseLatch } from "./trust.ts";
+import { type Latch, parseLatch } from "./trust/latch.ts";
 import { type PackageRecord, parsePackageRecord } from "./uci/record.ts";
 
 const FOLDER = "/etc/uciprov/state";

@@ -48,10 +48,18 @@ async function bounded<T>(ctx: RunContext, stage: Stage, runHooks: RunHooks, wor
     if (late.signal.aborted && !ctx.signal.aborted) {
       throw new ProvisionError("NOT_READY", `${stage.name} took more than ${stage.deadline} s`, { cause });
     }
+    if (ctx.signal.aborted && !isTold(cause)) {
+      throw new ProvisionError("STOPPED", `asked to stop during ${stage.name}`, { cause });
+    }
     throw cause;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whatever a stage was waiting for fails in its own way when the run is stopped: only what would be the same without that is told as it is. */
+function isTold(thrown: unknown): boolean {
+  return thrown instanceof ProvisionError && !thrown.mayRetry && thrown.code !== "INTERNAL";
 }
 
 function hookPoint(name: StageName): HookPoint | undefined {

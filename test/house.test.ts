@@ -22,7 +22,7 @@ const ROOMS: readonly { readonly room: RegExp; readonly uses: readonly string[] 
   { room: /^src\/macros(?:\.ts$|\/)/, uses: ["src/macros", "src/errors.ts", "src/uri.ts"] },
   { room: /^src\/tree\//, uses: ["src/errors.ts", "src/macros.ts", "src/uri.ts", "src/paths.ts", "types:src/api.ts"] },
   { room: /^src\/trust(?:[.-]|\/)/, uses: ["src/trust", "src/errors.ts", "types:src/api.ts"] },
-  { room: /^src\/changes\.ts$/, uses: ["types:src/uci/"] },
+  { room: /^src\/changes\.ts$/, uses: ["types:src/uci/", "src/sha256.ts"] },
   { room: /^src\/settings\.ts$/, uses: ["src/errors.ts", "src/uci/model.ts"] },
   { room: /^src\/transaction\//, uses: ["src/errors.ts", "src/paths.ts", "types:src/api.ts", "types:src/changes.ts"] },
   { room: /^resolvers\//, uses: ["src/api.ts"] },

@@ -19,6 +19,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => run,
   },
   {
+    name: "daemon",
+    form: "daemon",
+    meaning: "stay, and run on schedule, on SIGHUP, and again after what may pass",
+    load: async () => (await import("./daemon.ts")).daemon,
+  },
+  {
     name: "plan",
     form: "plan [--show-secrets]",
     meaning: "show what a run would change, and who says so; change nothing",

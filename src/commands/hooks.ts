@@ -166,6 +166,7 @@ async function planned({ ctx, device, module }: Bench, resources: readonly Resou
     macros: device.macros,
     signal,
     owned: new Set(),
+    placed: new Set(),
     finding: (severity, code, message, place) =>
       void findings.push({ severity, code, message, ...(place === undefined ? {} : { place }) }),
   };

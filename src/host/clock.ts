@@ -1,12 +1,11 @@
 import { uptime } from "node:os";
-import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 
 export const clock: Clock = {
   now: () => Date.now(),
-  elapsed: () => performance.now(),
+  elapsed: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   sinceBoot: () => uptime(),
   async sleep(ms, signal) {
     try {

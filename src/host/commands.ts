@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import type { CommandResult, Commands } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
@@ -44,6 +43,7 @@ export function runToEnd(
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     if (how.signal.aborted) return reject(new ProvisionError("STOPPED", `asked to stop before ${program}`));
+    const { spawn } = process.getBuiltinModule("node:child_process");
     const child = spawn(program, args, {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Log } from "../api.ts";
 import { type Edns, type Message, type Question, query } from "../dns/message.ts";
 import { formatName, lowerName, mixCase } from "../dns/name.ts";
@@ -7,6 +6,7 @@ import { ProvisionError } from "../errors.ts";
 import { type NameServer, serverText } from "./dns-server.ts";
 import { askTcp } from "./dns-tcp.ts";
 import { askUdp } from "./dns-udp.ts";
+import { randomBytes } from "./random.ts";
 
 /** Largest datagram asked for: it passes every path unfragmented (DNS flag day 2020). */
 const UDP_SIZE = 1232;

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Disk } from "../api.ts";
@@ -12,6 +11,7 @@ const SCRIPT = "/lib/uciprov/recover.sh";
  */
 export function startWatcher(root: string, disk: Disk, seconds: number): void {
   const script = disk.stat(SCRIPT)?.kind === "file" ? disk.hostPath(SCRIPT) : besideProgram();
+  const { spawn } = process.getBuiltinModule("node:child_process");
   const child = spawn("/bin/sh", [script, "watch", String(seconds)], {
     detached: true,
     stdio: "ignore",

@@ -1,8 +1,9 @@
 import type { Module } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
+import { STATE } from "../state.ts";
+import { baseMacros } from "./base-macros.ts";
 import { inputsOf } from "./fetch/inputs.ts";
-import { readKeys } from "./fetch/keys.ts";
-import { baseMacros, type Unchanged } from "./fetch.ts";
+import type { Unchanged } from "./fetch.ts";
 import { wasChecked } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 
@@ -22,7 +23,7 @@ export function unchangedByBeacon(
   if (confirmed.base !== source.base.text || isExpired) return undefined;
   if (!wasChecked(ctx, source.beacon, confirmed.digest)) return undefined;
   const macros = baseMacros(device, source);
-  if (confirmed.inputs !== inputsOf({ ...device, macros }, modules, readKeys(ctx), device.state.latch))
+  if (confirmed.inputs !== inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch))
     return undefined;
   return { kind: "unchanged", source, told: `the beacon still says ${source.beacon}` };
 }

@@ -1,9 +1,11 @@
 import type { Module, Transport } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import { STATE } from "../state.ts";
 import type { Manifest } from "../tree/manifest.ts";
 import type { KeyRollover } from "../tree/rollover.ts";
 import { parseUri, redactUri } from "../uri.ts";
+import { baseMacros } from "./base-macros.ts";
 import { digestOfTree, inputsOf } from "./fetch/inputs.ts";
 import { fetchKeyChange } from "./fetch/key-files.ts";
 import { type Keys, readKeys } from "./fetch/keys.ts";
@@ -53,7 +55,7 @@ export async function fetchTree(
   const confirmed = device.state.confirmed;
   const keys = readKeys(ctx);
   const macros = baseMacros(device, source);
-  const inputs = inputsOf({ ...device, macros }, modules, keys, device.state.latch);
+  const inputs = inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
   const isSameQuestion = !ctx.choices.isForced && confirmed?.base === base.text && confirmed.inputs === inputs;
 
   const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
@@ -79,16 +81,6 @@ export async function fetchTree(
     etag: answer.etag,
     modified: answer.modified,
   };
-}
-
-/** The macros resource URIs may use: the device's, the answer's, and `base_uri`. */
-export function baseMacros(device: Device, source: Source): Source["macros"] {
-  const hooked = [...device.macros].filter(([name]) => !source.macros.has(name));
-  return new Map([
-    ...hooked,
-    ...source.macros,
-    ["base_uri", { value: source.base.text, isTainted: false, origin: source.resolver, isLiteral: true }],
-  ]);
 }
 
 function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {

@@ -1,7 +1,6 @@
 import type { RunContext } from "../context.ts";
-import { makeFolder } from "../ram-folder.ts";
+import { makeFolder, SPOOL } from "../ram-folder.ts";
 import { TX } from "../transaction/layout.ts";
-import { SPOOL } from "./fetch/resources.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 
 /** What stays in the transaction's folder when no transaction is open. */

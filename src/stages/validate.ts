@@ -50,7 +50,7 @@ export async function planChanges(
     drift: [...uci.drift, ...files.drift],
     findings,
     actions,
-    ...settling(device, download, modules, packages.planned),
+    ...settling(ctx, device, download, modules, packages.planned),
   };
 }
 
@@ -99,11 +99,8 @@ function planContext(
   const resource = (name: string) => resources.find((one) => one.name === name);
   const finding: PlanContext["finding"] = (severity, code, message, place) =>
     findings.push({ severity, code, message, ...(place === undefined ? {} : { place }) });
-  const owned = new Set(
-    Object.entries(device.state.owned.files ?? {})
-      .filter(([, one]) => one.module === module.name)
-      .map(([path]) => path),
-  );
+  const placed = Object.entries(device.state.owned.files ?? {});
+  const owned = placed.filter(([, one]) => one.module === module.name);
   return {
     resources,
     resource,
@@ -115,7 +112,8 @@ function planContext(
     facts: device.facts,
     macros: download.source.macros,
     signal: ctx.signal,
-    owned,
+    owned: new Set(owned.map(([path]) => path)),
+    placed: new Set(placed.map(([path]) => path)),
     finding,
   };
 }

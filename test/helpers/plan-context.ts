@@ -57,6 +57,7 @@ export function planScene(scene: Scene): { context: PlanContext; findings: Findi
     macros: new Map(),
     signal: new AbortController().signal,
     owned: new Set(scene.owned),
+    placed: new Set(scene.owned),
     finding: (severity, code, message, place) =>
       void findings.push({ severity, code, message, ...(place === undefined ? {} : { place }) }),
   };

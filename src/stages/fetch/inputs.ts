@@ -1,30 +1,29 @@
-import { createHash } from "node:crypto";
 import type { Module } from "../../api.ts";
 import type { Device } from "../../context.ts";
+import { sha256 } from "../../sha256.ts";
 import { candidates } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { VERSION } from "../../version.ts";
-import type { Keys } from "./keys.ts";
 import type { Brought } from "./resources.ts";
 import { wantedResources } from "./wanted.ts";
 
 /**
- * All that a plan depends on besides the tree itself, as one digest: settings, modules, the device's own facts, the keys it holds, its owner
+ * All that a plan depends on besides the tree itself, in one text to compare: settings, modules, the device's own facts, the keys it holds, its owner
  * and the URIs its resources expand to. While this and the manifest stay the same, so does the plan.
  */
 export function inputsOf(
   device: Pick<Device, "settings" | "facts" | "macros">,
   modules: readonly Module[],
-  keys: Keys,
+  keyNames: readonly string[],
   latch: Latch | undefined,
 ): string {
   const { hostname: _, ...facts } = device.facts; // its name counts where a URI uses it
-  return digest([
+  return JSON.stringify([
     device.settings,
     facts,
     VERSION,
     modules.map((module) => [module.name, module.revision ?? ""]),
-    [...keys.keys()].sort(),
+    [...keyNames].sort(),
     latch ?? null,
     wantedResources(device.settings, modules).map(({ module, name, template }) => [
       module.name,
@@ -36,7 +35,9 @@ export function inputsOf(
 
 /** Stands for a whole tree where there is no manifest to do it. */
 export function digestOfTree(brought: Brought): string {
-  return digest([...brought].map(([module, resources]) => [module, resources.map((one) => [one.uri, one.sha256])]));
+  return sha256(
+    JSON.stringify([...brought].map(([module, resources]) => [module, resources.map((one) => [one.uri, one.sha256])])),
+  );
 }
 
 /** An expansion that fails is told where it is needed; here it only has to make a difference. */
@@ -46,8 +47,4 @@ function expandable(expand: () => readonly string[]): readonly string[] {
   } catch {
     return ["cannot be expanded"];
   }
-}
-
-function digest(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }

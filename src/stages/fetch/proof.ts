@@ -5,6 +5,7 @@ import { verifySignatures } from "../../tree/signature.ts";
 import { judge, type SignatureFacts, type TrustQuestion, type Verdict } from "../../trust.ts";
 import { redactUri } from "../../uri.ts";
 import type { Source } from "../geturi.ts";
+import { timeFloor } from "../time-floor.ts";
 import type { Keys } from "./keys.ts";
 import type { FetchedManifest } from "./manifest.ts";
 
@@ -40,11 +41,6 @@ export function proveTree(
     signers: [...(signatures?.valid ?? [])],
     isClockProven,
   };
-}
-
-/** Milliseconds since 1970 that have surely passed: what manifests said before, and the firmware's build. */
-export function timeFloor(device: Pick<Device, "state" | "facts">): number {
-  return Math.max(device.state.floor, (device.facts.built ?? 0) * 1000);
 }
 
 export function signatureFacts(

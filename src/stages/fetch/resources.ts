@@ -2,6 +2,7 @@ import type { HttpAnswer, MacroTable, Module, Resource } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { Expanded } from "../../macros.ts";
+import { SPOOL } from "../../ram-folder.ts";
 import type { ManifestEntry } from "../../tree/manifest.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import { judgeResource, type ResourcePlace } from "../../trust.ts";
@@ -14,9 +15,6 @@ import { type Wanted, wantedResources } from "./wanted.ts";
 
 /** Resources by the name of the module they are for. */
 export type Brought = ReadonlyMap<string, readonly Resource[]>;
-
-/** Where large bodies wait, in RAM. */
-export const SPOOL = "/var/run/uciprov/spool";
 
 const SIGNATURE_LIMIT = 16_384;
 

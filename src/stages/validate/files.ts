@@ -120,7 +120,9 @@ function filePlan(ctx: RunContext, action: FileAction): FilePlan {
   if (change.kind === "remove") return { path, act: "removed", origin: change.origin };
   if (change.kind === "symlink") return { path, act: "linked", origin: change.origin };
   const before = ctx.disk.stat(path);
-  const text = change.content.kind === "bytes" ? toldText(ctx, path, change.content.bytes) : undefined;
+  // What only its owner may read on the device is not for a terminal's history either.
+  const isPrivate = (change.mode & 0o077) === 0 || (before !== undefined && (before.mode & 0o077) === 0);
+  const text = change.content.kind === "bytes" && !isPrivate ? toldText(ctx, path, change.content.bytes) : undefined;
   return {
     path,
     act: before === undefined ? "new" : "changed",

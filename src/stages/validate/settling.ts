@@ -1,12 +1,12 @@
 import type { MacroTable, Module, PlanContext } from "../../api.ts";
-import type { Device } from "../../context.ts";
+import type { Device, RunContext } from "../../context.ts";
 import { hostnameIn } from "../../hostname.ts";
 import type { Expanded } from "../../macros.ts";
+import { STATE } from "../../state.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
 import { inputsOf } from "../fetch/inputs.ts";
-import type { Keys } from "../fetch/keys.ts";
 import { type Wanted, wantedResources } from "../fetch/wanted.ts";
 import type { Download } from "../fetch.ts";
 
@@ -15,6 +15,7 @@ import type { Download } from "../fetch.ts";
  * hostname may change what its own URIs say. Also what the next run will find the plan to have been made from.
  */
 export function settling(
+  ctx: RunContext,
   device: Device,
   download: Download,
   modules: readonly Module[],
@@ -27,13 +28,16 @@ export function settling(
   const macros = unsettled === undefined ? after : now;
   return {
     unsettled,
-    inputsAfter: inputsOf({ ...device, macros }, modules, keysAfter(download), ownerAfter(device, download)),
+    inputsAfter: inputsOf({ ...device, macros }, modules, keyNamesAfter(ctx, download), ownerAfter(device, download)),
   };
 }
 
 /** What the device will hold, and by whom it will be owned, once the plan is true. */
-function keysAfter({ keys, keyChange }: Download): Keys {
-  return keyChange?.keys ?? keys;
+function keyNamesAfter(ctx: RunContext, { keys, keyChange }: Download): readonly string[] {
+  const names = new Set(ctx.disk.list(STATE.keys));
+  if (keyChange === undefined) return [...names];
+  for (const fingerprint of keys.keys()) if (!keyChange.keys.has(fingerprint)) names.delete(fingerprint);
+  return [...names, ...[...keyChange.keys.keys()].filter((fingerprint) => !names.has(fingerprint))];
 }
 
 export function ownerAfter(device: Device, { keyChange, proof }: Download): Latch | undefined {
