@@ -26,7 +26,7 @@ async function load(source) {
   try {
     const file = join(folder, "fuzz.mjs");
     const bundle = await rolldown({ input: fileURLToPath(source), platform: "node", logLevel: "silent" });
-    await bundle.write({ file, format: "esm" });
+    await bundle.write({ file, format: "esm", codeSplitting: false });
     await bundle.close();
     return await import(pathToFileURL(file).href);
   } finally {

@@ -146,7 +146,7 @@ async function end(child: ChildProcess): Promise<void> {
 export async function bundled(source: URL, folder: string): Promise<string> {
   const bundle = await rolldown({ input: source.pathname, platform: "node", logLevel: "silent" });
   const name = `${source.pathname.split("/").at(-1)?.replace(/\.ts$/, "")}.mjs`;
-  await bundle.write({ file: join(folder, name), format: "esm" });
+  await bundle.write({ file: join(folder, name), format: "esm", codeSplitting: false });
   await bundle.close();
   return join(folder, name);
 }
