@@ -1,0 +1,173 @@
+/** What the commands say, and that the ones that only look change nothing. */
+import { describe, expect, test } from "vitest";
+import { EXIT } from "../../src/errors.ts";
+import { STAGES } from "../../src/stages/table.ts";
+import { provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
+import { snapshotOf } from "../helpers/snapshot.ts";
+
+describe("usage", () => {
+  const wrong: readonly (readonly [title: string, args: readonly string[], says: string])[] = [
+    ["no command", [], "uciprov COMMAND"],
+    ["a command that is none", ["fly"], "fly"],
+    ["an option that is none", ["run", "--fast"], "--fast"],
+    ["an option without its value", ["run", "--root"], "root"],
+    ["a resolver that is none", ["resolve", "pigeon", "--root", "/nonexistent"], "pigeon"],
+  ];
+  for (const [title, args, says] of wrong) {
+    test.concurrent(`${title} is a usage error`, async () => {
+      const { status, stdout, stderr } = await start(args);
+      expect(status).toBe(EXIT.usage);
+      expect(stdout + stderr).toContain(says);
+    });
+  }
+
+  test.concurrent("help lists every exit status and ends well", async () => {
+    for (const words of [["help"], ["--help"], ["run", "--help"]]) {
+      const { status, stdout } = await start(words);
+      expect(status).toBe(0);
+      for (const [name, number] of Object.entries(EXIT)) expect(stdout).toContain(`${number} ${name}`);
+    }
+  });
+
+  test.concurrent("graph draws every stage in its order", async () => {
+    const { status, stdout } = await start(["graph"]);
+    expect(status).toBe(0);
+    const places = STAGES.map(({ name }) => stdout.search(new RegExp(`^${name}\\b`, "m")));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+});
+
+describe("commands that only look", () => {
+  const looking = [
+    ["plan"],
+    ["run", "--dry-run"],
+    ["explain"],
+    ["resolve"],
+    ["macros"],
+    ["status"],
+    ["history"],
+    ["graph"],
+  ];
+  for (const words of looking) {
+    scenario(`${words.join(" ")} writes nothing, before and after the first run`, async (scene) => {
+      for (const isFirst of [true, false]) {
+        if (!isFirst) await provisioned(scene);
+        const before = snapshotOf(scene.root);
+        await provisioned(scene, words);
+        expect(snapshotOf(scene.root)).toEqual(before);
+      }
+    });
+  }
+
+  scenario("plan tells what run then does, and who says so", async (scene) => {
+    const planned = await provisioned(scene, ["plan"]);
+    const done = await provisioned(scene);
+    expect(planned["plan"]).toEqual(done["plan"]);
+    expect(planned).toMatchObject({
+      result: "planned",
+      plan: { tree: { resolver: "dns", acceptedBy: "signature", signers: [scene.bed.key.fingerprint], serial: 1 } },
+    });
+  });
+
+  scenario("plan for people shows each option with its file, and no secret unless asked", async (scene) => {
+    const { stdout } = await plainly(scene, "plan");
+    expect(stdout).toContain("attic");
+    expect(stdout).toContain("default.uci");
+    expect(stdout).not.toContain("correct horse battery");
+    expect((await plainly(scene, "plan", "--show-secrets")).stdout).toContain("correct horse battery");
+  });
+
+  scenario("no secret of the tree stands in what run prints, logs or leaves in RAM", async (scene) => {
+    const { stdout, stderr } = await scene.run();
+    expect(stdout + stderr).not.toContain("correct horse battery");
+    expect(scene.device("/tmp/run/uciprov/status.json")).not.toContain("correct horse battery");
+  });
+
+  scenario("explain tells why each answer won or lost", async (scene) => {
+    scene.settings({ static: { base_uri: scene.web.uri } });
+    const { json } = await scene.run(["explain"]);
+    expect(json["answers"]).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ resolver: "static", said: "source", why: expect.stringContaining("taken") }),
+        expect.objectContaining({
+          resolver: "dns",
+          said: "source",
+          why: expect.stringContaining("static stands before it"),
+        }),
+      ]),
+    );
+  });
+
+  scenario("explain ends as a run would, with the reason", async (scene) => {
+    scene.txt("v=spf1 -all");
+    expect((await scene.run(["explain"])).status).toBe(EXIT["no-uri"]);
+    scene.settings({ dns: { server: ["127.0.0.1#9"], timeout: "1" } });
+    const { status, stdout } = await scene.run(["explain"]);
+    expect(status).toBe(EXIT["try-later"]);
+    expect(stdout).toContain("DNS_FAILED");
+  });
+
+  scenario("resolve prints the URI alone, its macros expanded", async (scene) => {
+    scene.goTo("https://cfg.example/{board:slug}/{mac}");
+    const { stdout, status } = await plainly(scene, "resolve");
+    expect(status).toBe(0);
+    expect(stdout).toBe("https://cfg.example/example-router-one/02005e100001\n");
+    expect((await plainly(scene, "resolve", "static")).status).toBe(EXIT["no-uri"]);
+  });
+
+  scenario("macros tells each with its source, and fd goes with the first confirmation", async (scene) => {
+    const before = await provisioned(scene, ["macros"]);
+    expect(before).toMatchObject({ mac: { value: "02005e100001", isTainted: false }, fd: { value: "-fd" } });
+    await provisioned(scene);
+    expect(await provisioned(scene, ["macros"])).toMatchObject({ fd: { value: "" }, hostname: { value: "attic" } });
+  });
+
+  scenario("status tells the last run, the confirmed tree and its owner", async (scene) => {
+    expect(await provisioned(scene, ["status"])).toEqual({
+      confirmed: null,
+      owner: null,
+      failed: null,
+      transaction: null,
+      run: null,
+    });
+    await provisioned(scene);
+    expect(await provisioned(scene, ["status"])).toMatchObject({
+      confirmed: { base: scene.web.uri, serial: 1, tree: "first-light" },
+      owner: { kind: "keys", fingerprints: [scene.bed.key.fingerprint] },
+      transaction: null,
+      run: { version: 1, state: "ended", exit: "provisioned", result: "changed" },
+    });
+    scene.txt("nothing");
+    await scene.run();
+    const { run } = await provisioned(scene, ["status"]);
+    expect(run).toMatchObject({ exit: "no-uri", result: "failed", error: { code: "NO_URI" } });
+  });
+
+  scenario("history lists what was confirmed, newest first, with the paths of each", async (scene) => {
+    expect((await scene.run(["history"])).stdout).toBe("[]\n");
+    await provisioned(scene);
+    const [newest] = JSON.parse((await scene.run(["history"])).stdout) as { number: number; paths: string[] }[];
+    expect(newest).toMatchObject({ number: 1, tree: { name: "first-light", serial: 1 } });
+    expect(newest?.paths).toContain("/etc/config/system");
+    expect((await plainly(scene, "history")).stdout).toContain("/etc/config/system");
+  });
+
+  scenario("reset forgets the owner and leaves the configuration", async (scene) => {
+    await provisioned(scene);
+    const before = snapshotOf(scene.root, ["/etc/uciprov/state"]);
+    const { stdout } = await scene.run(["reset"]);
+    expect(stdout).toContain("owner.json");
+    expect(snapshotOf(scene.root, ["/etc/uciprov/state"])).toEqual(before);
+    expect(await provisioned(scene, ["status"])).toMatchObject({ owner: null });
+  });
+
+  scenario("a reader that leaves early does no harm", async (scene) => {
+    const { status } = await start(["macros", "--root", scene.root, "--quiet"]);
+    expect(status).toBe(0);
+  });
+});
+
+function plainly(scene: Scene, ...words: string[]) {
+  return start([...words, "--root", scene.root]);
+}
