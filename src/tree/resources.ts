@@ -2,19 +2,6 @@
 import { type Expanded, expandUri, type MacroTable, type Template } from "../macros.ts";
 import { isBelow, type PlainUri, parseUri } from "../uri.ts";
 
-/** The resources that are looked for unless settings say otherwise (paper §5); within one module the later layer wins. */
-export const DEFAULT_RESOURCES = {
-  default: "{base_uri}/default{fd}.uci",
-  board: "{base_uri}/{board}{fd}.uci",
-  hostname: "{base_uri}/{hostname}{fd}.uci",
-  mac: "{base_uri}/{mac}{fd}.uci",
-  overlay: "{base_uri}/overlay{fd}.tar.gz",
-  image: "{base_uri}/image{fd}.bin",
-  authorized_keys: "{base_uri}/authorized_keys{fd}",
-  packages: "{base_uri}/packages{fd}",
-  services: "{base_uri}/services{fd}",
-} as const;
-
 /**
  * The URIs to try for a resource, best first: on first boot the one with `-fd`, then the plain one; later the plain one alone. Works the same where `{fd}`
  * stands inside another macro. Errors as `expandUri` has them.

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { plugins } from "../../src/registry.ts";
 import { parseManifest } from "../../src/tree/manifest.ts";
 import { HEADERS } from "../../src/tree/manifest-headers.ts";
 import { printManifest } from "../../src/tree/manifest-print.ts";
-import { DEFAULT_RESOURCES } from "../../src/tree/resources.ts";
 
 const docs = readFileSync(new URL("../../docs/tree.md", import.meta.url), "utf8");
 const firstColumn = (name: string) =>
@@ -11,8 +11,10 @@ const firstColumn = (name: string) =>
     ([, code]) => code?.replaceAll("\\|", "|"),
   );
 
-test("docs/tree.md lists the default resources", () => {
-  const rows = Object.entries(DEFAULT_RESOURCES).map(([name, uri]) => `| ${name} | \`${uri}\` |`);
+test("docs/tree.md lists the resources that modules look for", () => {
+  const rows = plugins.modules.flatMap(({ name: module, resources = {} }) =>
+    Object.entries(resources).map(([name, { uri }]) => `| ${name} | \`${uri}\` | ${module} |`),
+  );
   expect(docs).toContain(`${rows.join("\n")}\n<!-- end -->`);
 });
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { template } from "../../src/macros.ts";
+import { plugins } from "../../src/registry.ts";
 import { nameFault } from "../../src/tree/manifest.ts";
-import { candidates, DEFAULT_RESOURCES, entryName, entryUri } from "../../src/tree/resources.ts";
+import { candidates, entryName, entryUri } from "../../src/tree/resources.ts";
 import { parseUri } from "../../src/uri.ts";
 import { table } from "../macros/table.ts";
 
@@ -27,17 +28,19 @@ test("a resource without {fd} has one name, and {fd} inside another macro counts
 
 test("the default resources are where the paper puts them", () => {
   const later = { ...device, fd: "" };
-  const all = Object.values(DEFAULT_RESOURCES).map((source) => decodeURIComponent(uris(source, later)[0] ?? ""));
+  const all = plugins.modules
+    .flatMap(({ resources = {} }) => Object.values(resources))
+    .map(({ uri: source }) => decodeURIComponent(uris(source, later)[0] ?? ""));
   expect(all).toEqual([
     "/default.uci",
     "/glinet,gl-mt300n-v2.uci",
     "/ap-7.uci",
     "/00aabbccddee.uci",
     "/overlay.tar.gz",
-    "/image.bin",
     "/authorized_keys",
-    "/packages",
     "/services",
+    "/certs/ca.pem",
+    "/certs/00aabbccddee.pem",
   ]);
 });
 
