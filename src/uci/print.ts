@@ -67,6 +67,12 @@ function line(start: string, name: string, value: string, sink: Sink): void {
   sink.plain("'\n");
 }
 
+const QUOTE = 39;
+const BACKSLASH = 92;
+
+/** From this length on the call of native code costs less than a loop. */
+const LONG = 48;
+
 class Length implements Sink {
   total = 0;
 
@@ -76,12 +82,13 @@ class Length implements Sink {
 
   quoted(text: string): void {
     this.total += text.length;
+    if (text.length < LONG) {
+      for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) === QUOTE) this.total += 3;
+      return;
+    }
     for (let at = text.indexOf("'"); at >= 0; at = text.indexOf("'", at + 1)) this.total += 3;
   }
 }
-
-/** From this length on the call of a native copy costs less than a loop. */
-const LONG = 48;
 
 class Bytes implements Sink {
   readonly buffer: Buffer;
@@ -100,6 +107,20 @@ class Bytes implements Sink {
   }
 
   quoted(text: string): void {
-    this.plain(quoted(text));
+    if (text.length >= LONG) {
+      this.plain(quoted(text));
+      return;
+    }
+    const { buffer } = this;
+    let { at } = this;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      buffer[at++] = code;
+      if (code !== QUOTE) continue;
+      buffer[at++] = BACKSLASH;
+      buffer[at++] = QUOTE;
+      buffer[at++] = QUOTE;
+    }
+    this.at = at;
   }
 }
