@@ -1,3 +1,4 @@
+import type { Evidence } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import { expandUri, type MacroTable } from "../macros.ts";
@@ -6,6 +7,7 @@ import { plugins } from "../registry.ts";
 import type { Answer } from "../stages/geturi.ts";
 import { askAll } from "../stages/geturi.ts";
 import { preinit } from "../stages/preinit.ts";
+import { judge } from "../trust.ts";
 import { redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
@@ -15,10 +17,16 @@ export const explain: Command = async (invocation) => {
   const { ctx, device } = openDevice(invocation);
   try {
     const { answers, chosen } = await askAll(ctx, device, plugins.resolvers, undefined);
-    const told = answers.map((answer) => ({ answer, why: why(answer, chosen) }));
+    const told = answers.map((answer) => ({
+      answer,
+      why: why(answer, chosen),
+      trust: answer.evidence && trustOf(device, answer, answer.evidence),
+    }));
     if (invocation.flags.isJson)
-      invocation.print(JSON.stringify({ answers: told.map(({ answer, why }) => facts(answer, why)) }));
-    else for (const { answer, why } of told) invocation.print(line(answer, why, answer === chosen, invocation.paint));
+      invocation.print(JSON.stringify({ answers: told.map(({ answer, why, trust }) => facts(answer, why, trust)) }));
+    else
+      for (const { answer, why, trust } of told)
+        invocation.print(line(answer, why, trust, answer === chosen, invocation.paint));
     const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
     return chosen ? "provisioned" : (failure?.exit ?? "no-uri");
   } finally {
@@ -77,6 +85,27 @@ function withMacros(table: MacroTable, { evidence, resolver }: Answer): MacroTab
   ]);
 }
 
+/** What a tree from there has to prove, by the same table that judges it: asked with the best TLS and no signature. */
+function trustOf(device: Device, { resolver }: Answer, { uri, evidence }: Evidence): string {
+  const { settings, state } = device;
+  const host = /^https:\/\/([^/:?#]+)/i.exec(uri.text)?.[1] ?? "";
+  const verdict = judge({
+    source: { resolver, evidence, isBaseTainted: evidence === "none" },
+    transport: { scheme: "https", host, port: 443, proof: { kind: "ca", fingerprint: "" } },
+    isHostAllowed: settings.main.allowed_host.some((allowed) => allowed.toLowerCase() === host.toLowerCase()),
+    signatures: undefined,
+    latch: state.latch,
+    policy: settings.main.trust,
+  });
+  if (verdict.accepted)
+    return verdict.by === "lab" ? "believed without proof (trust is `any`)" : "believed over TLS alone";
+  if (state.latch?.kind === "origin")
+    return `believed only as ${state.latch.host}:${state.latch.port}, the device's owner`;
+  if (state.latch?.kind === "keys")
+    return `must be signed by the device's owner (${state.latch.fingerprints.join(", ")})`;
+  return "must be signed by a key of the device";
+}
+
 function why(answer: Answer, chosen: Answer | undefined): string {
   if (answer === chosen) return "taken: the first in order that knows";
   if (answer.blockedBy) return `not taken: ${answer.blockedBy} should know, could not find out, and is trusted no less`;
@@ -94,16 +123,17 @@ function why(answer: Answer, chosen: Answer | undefined): string {
   }
 }
 
-function line(answer: Answer, reason: string, isChosen: boolean, paint: Paint): string {
+function line(answer: Answer, reason: string, trust: string | undefined, isChosen: boolean, paint: Paint): string {
   const mark = isChosen ? paint.good("→") : answer.said === "error" ? paint.bad("✗") : " ";
   const said = answer.evidence
     ? ` ${redactUri(answer.evidence.uri.text)} (${answer.evidence.evidence} evidence${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
     : "";
   const failed = answer.error ? ` ${answer.error.code}: ${answer.error.message}` : "";
-  return `${mark} ${answer.resolver.padEnd(8)}${reason}${said}${failed}`;
+  const needed = trust === undefined ? "" : `; ${trust}`;
+  return `${mark} ${answer.resolver.padEnd(8)}${reason}${said}${needed}${failed}`;
 }
 
-function facts(answer: Answer, reason: string): Record<string, unknown> {
+function facts(answer: Answer, reason: string, trust: string | undefined): Record<string, unknown> {
   return {
     resolver: answer.resolver,
     said: answer.said,
@@ -113,6 +143,7 @@ function facts(answer: Answer, reason: string): Record<string, unknown> {
       ? {
           uri: redactUri(answer.evidence.uri.text),
           evidence: answer.evidence.evidence,
+          trust,
           beacon: answer.evidence.beacon,
           macros: answer.evidence.macros,
         }

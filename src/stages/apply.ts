@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Device, RunContext } from "../context.ts";
+import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { printConfirmed, printFreshness, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
@@ -27,12 +28,12 @@ export async function applyChanges(ctx: RunContext, device: Device, plan: Plan):
   const window = device.settings.confirm.window;
   const order = orderOf(ctx, device, plan, window);
   const prepared = await prepare(ctx, order, copyArchived(ctx, device.settings));
-  const deadline = ctx.clock.elapsed() + window * 1000;
-  if (prepared.kind === "nothing") return { id: order.id, deadline };
+  if (prepared.kind === "nothing") throw new ProvisionError("INTERNAL", "a plan with actions changes nothing");
+  ctx.signal.throwIfAborted();
   setDeltasAside(ctx, order.packages);
   ctx.startWatcher(window + WATCHER_MARGIN);
   applyActions(ctx, prepared);
-  return { id: order.id, deadline };
+  return { id: order.id, deadline: ctx.clock.elapsed() + window * 1000 };
 }
 
 function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: number): TransactionOrder {

@@ -2,7 +2,7 @@ import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { readState } from "../state.ts";
-import { readJournal } from "../transaction/journal.ts";
+import { type JournalState, readJournal } from "../transaction/journal.ts";
 import { forget, rollBack } from "../transaction/roll-back.ts";
 import { noteFailure } from "./failed-tree.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
@@ -23,7 +23,7 @@ export async function takeBackTrial(
 ): Promise<ProvisionError> {
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
   try {
-    const hadLanded = readJournal(ctx.disk)?.state !== undefined || failure.exit === "rolled-back";
+    const hadLanded = hasLanded(readJournal(ctx.disk)?.state) || failure.exit === "rolled-back";
     const back = await rollBack(calm, `${failure.code}: ${failure.message}`.slice(0, 500));
     restoreDeltas(calm);
     if (back === undefined && !hadLanded) return failure;
@@ -45,4 +45,9 @@ export async function takeBackTrial(
   }
   if (failure.exit === "rolled-back") return failure;
   return new ProvisionError("APPLY_FAILED", `taken back: ${failure.message}`, { cause: failure });
+}
+
+/** Staged is not landed: until the first file is in place the device is untouched, and the failure is an ordinary one. */
+function hasLanded(state: JournalState | undefined): boolean {
+  return state !== undefined && state !== "prepared";
 }
