@@ -1,11 +1,11 @@
 import type { Evidence } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
-import { expandUri, type MacroTable } from "../macros.ts";
+import { expandUri } from "../macros.ts";
 import { errorFacts, type Paint } from "../messages.ts";
 import { plugins } from "../registry.ts";
 import type { Answer } from "../stages/geturi.ts";
-import { askAll } from "../stages/geturi.ts";
+import { askAll, withTaught } from "../stages/geturi.ts";
 import { preinit } from "../stages/preinit.ts";
 import { judge } from "../trust.ts";
 import { redactUri } from "../uri.ts";
@@ -45,7 +45,7 @@ export const resolve: Command = async (invocation) => {
     const failure = answers.find((answer) => answer.error)?.error;
     if (chosen?.evidence === undefined)
       throw failure ?? new ProvisionError("NO_URI", "nobody names a provisioning URI");
-    const uri = expandUri(chosen.evidence.uri, withMacros(device.macros, chosen)).text;
+    const uri = expandUri(chosen.evidence.uri, withTaught(device.macros, chosen.resolver, chosen.evidence)).text;
     invocation.print(invocation.flags.isJson ? JSON.stringify({ resolver: chosen.resolver, uri }) : uri);
     return "provisioned";
   } finally {
@@ -75,14 +75,6 @@ export const macros: Command = async (invocation) => {
 function openDevice(invocation: Invocation): { ctx: RunContext; device: Device } {
   const ctx = openRun(invocation, { isDry: true });
   return { ctx, device: preinit(ctx) };
-}
-
-function withMacros(table: MacroTable, { evidence, resolver }: Answer): MacroTable {
-  const taught = Object.entries(evidence?.macros ?? {}).filter(([name]) => !table.has(name));
-  return new Map([
-    ...table,
-    ...taught.map(([name, value]) => [name, { value, isTainted: true, origin: resolver, isLiteral: true }] as const),
-  ]);
 }
 
 /** What a tree from there has to prove, by the same table that judges it: asked with the best TLS and no signature. */

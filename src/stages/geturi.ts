@@ -183,7 +183,7 @@ function sourceOf(device: Device, resolver: string, evidence: Evidence, answers:
 }
 
 /** Macros that came with an answer never replace the device's own facts. */
-function withTaught(macros: MacroTable, resolver: string, evidence: Evidence): MacroTable {
+export function withTaught(macros: MacroTable, resolver: string, evidence: Evidence): MacroTable {
   const isTainted = evidence.evidence === "none";
   const taught = Object.entries(evidence.macros ?? {}).filter(([name]) => !macros.has(name));
   return new Map([
