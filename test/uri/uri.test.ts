@@ -76,7 +76,6 @@ test.each([
   "https://[1:2]/",
   "https://[fe80::1%25eth0]/",
   "https://::1/",
-  "https://xn--a/",
   "https://h/<x>",
   "https://h/{x}",
   "https://h/|",
