@@ -38,6 +38,7 @@ export function errorFacts(error: ProvisionError): Record<string, unknown> {
     ...(error.place ? { place: error.place } : {}),
     ...(error.findings.length > 0 ? { findings: error.findings } : {}),
     because: causesOf(error),
+    ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
     remedy: ERRORS[error.code].remedy,
   };
 }
