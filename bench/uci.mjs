@@ -1,13 +1,17 @@
 // Throughput of the UCI engine and what it costs in memory: `node bench/uci.mjs`.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DEVICE_FLAGS, median } from "./measure.mjs";
 
 const SOURCE = fileURLToPath(new URL("../src/uci/", import.meta.url));
 const WARM_UP = 3;
 const RUNS = 10;
+/** Peak over idle, in inputs, for inputs of this size and more. */
+const MEMORY_BAR = 12;
+const SMALL = 900_000;
 
 /** OpenWrt's uci on a like machine, with process start: MB/s of import, seconds of merge plus commit. */
 const LIBUCI = {
@@ -20,7 +24,8 @@ const LIBUCI = {
 };
 
 const INPUTS = {
-  typical: () => sections(20, 20, (i) => ` 'section${i}'`),
+  typical: () => sections(20, 200, (i) => ` 'section${i}'`),
+  typicalAgain: () => sections(20, 200, (i) => ` 'section${i % 2 === 0 ? i : -i}'`.replace("-", "_"), "new"),
   named1: () => sections(5_000, 200, (i) => ` 'section${i}'`),
   anonymous1: () => sections(5_000, 200, () => ""),
   named1Again: () => sections(5_000, 200, (i) => ` 'section${i}'`, "new"),
@@ -37,9 +42,22 @@ const LABELS = {
   mergeNew: "merge 1 MB over 1 MB, new names",
 };
 
-const [, self, part, folder] = process.argv;
-if (part === undefined) await runAll();
-else await runPart(part, folder);
+/** One input is read and printed; with two, the second is merged over the first. */
+const INPUTS_OF = {
+  typical: ["typical"],
+  named1: ["named1"],
+  anonymous1: ["anonymous1"],
+  named10: ["named10"],
+  mergeSame: ["named1", "named1Again"],
+  mergeNew: ["named1", "named1Other"],
+};
+/** They make the code warm without making the heap large. */
+const SMALL_INPUTS = ["typical", "typicalAgain"];
+const SMALL_ONES = 500;
+
+const [, self, mood, name, folder] = process.argv;
+if (mood === undefined) await runAll();
+else await runPart(mood, name, folder);
 
 async function runAll() {
   // Here, since a row's process must not load it.
@@ -55,43 +73,71 @@ async function runAll() {
 }
 
 function printRows(folder) {
+  const heads = ["MB", "cold ms", "warm ms", "MB/s", "best", "memory MB", "/ input", "plain MB/s", "/ input"];
   console.log(
-    `${"row".padEnd(36)}${"MB".padStart(7)}${"cold ms".padStart(10)}${"warm ms".padStart(10)}${"MB/s".padStart(8)}${"RSS/input".padStart(11)}   libuci (recorded)`,
+    `Node ${process.version}; load ${loadavg()[0].toFixed(1)}; device flags (${DEVICE_FLAGS.join(" ")}), "plain" is without them`,
   );
+  console.log(`${"row".padEnd(34)}${heads.map((head) => head.padStart(11)).join("")}   libuci (recorded)`);
   for (const [name, label] of Object.entries(LABELS)) {
-    const { stdout, status, stderr } = spawnSync(process.execPath, [self, name, folder], { encoding: "utf8" });
-    if (status !== 0) throw new Error(stderr);
-    const { size, cold, warm, memory } = JSON.parse(stdout);
-    const rate = size / 1e6 / (warm / 1e3);
+    const { size, times, memory } = runRow(DEVICE_FLAGS, "warm", name, folder);
+    const cold = runRow(DEVICE_FLAGS, "cold", name, folder).times[0];
+    const plain = runRow([], "warm", name, folder);
+    const rate = (milliseconds) => (size / 1e6 / (milliseconds / 1e3)).toFixed(1);
+    const inInputs = (bytes) => (size < SMALL ? "" : (bytes / size).toFixed(1));
+    const cells = [
+      (size / 1e6).toFixed(2),
+      cold.toFixed(1),
+      median(times).toFixed(2),
+      rate(median(times)),
+      rate(Math.min(...times)),
+      (memory / 1e6).toFixed(1),
+      inInputs(memory),
+      rate(median(plain.times)),
+      inInputs(plain.memory),
+    ];
+    const isOver = size >= SMALL && memory / size >= MEMORY_BAR;
     const { import: theirs, seconds } = LIBUCI[name];
     const recorded = theirs === undefined ? `${seconds.toFixed(2)} s with commit` : `${theirs} MB/s`;
-    const cells = [
-      (size / 1e6).toFixed(2).padStart(7),
-      cold.toFixed(1).padStart(10),
-      warm.toFixed(1).padStart(10),
-      rate.toFixed(1).padStart(8),
-      memory.toFixed(1).padStart(11),
-    ];
-    console.log(`${label.padEnd(36)}${cells.join("")}   ${recorded}`);
+    console.log(
+      `${label.padEnd(34)}${cells.map((cell) => cell.padStart(11)).join("")}   ${recorded}${isOver ? "   OVER" : ""}`,
+    );
   }
 }
 
-/** One row in a process of its own, so that memory and warmth are its own, too. Prints JSON. */
-async function runPart(name, folder) {
+/** In a process of its own, so that memory and warmth are the row's own, too. */
+function runRow(flags, mood, name, folder) {
+  const args = [...flags, self, mood, name, folder];
+  const { stdout, status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+/**
+ * In the row's process. `cold` is the very first round trip. Else memory is the peak of one round trip over what was
+ * resident before it, with the inputs loaded and the code made warm by small ones; time is that of the ones that follow.
+ */
+async function runPart(mood, name, folder) {
   const engine = await import(join(folder, "engine.mjs"));
   const read = (input) => readFileSync(join(folder, input));
-  const { work, size } = name.startsWith("merge") ? mergeWork(engine, read, name) : roundTripWork(engine, read(name));
-  const idle = process.resourceUsage().maxRSS * 1024;
-  const times = [];
-  let peakOfFirst = 0;
-  for (let i = 0; i < WARM_UP + RUNS; i++) {
-    const from = performance.now();
-    work();
-    times.push(performance.now() - from);
-    if (i === 0) peakOfFirst = process.resourceUsage().maxRSS * 1024;
+  const { work, size } = makeWork(engine, INPUTS_OF[name].map(read));
+  if (mood === "cold") {
+    console.log(JSON.stringify({ size, times: [timed(work)] }));
+    return;
   }
-  const warm = times.slice(WARM_UP).sort((a, b) => a - b)[RUNS >> 1];
-  console.log(JSON.stringify({ size, cold: times[0], warm, memory: (peakOfFirst - idle) / size }));
+  const small = makeWork(engine, SMALL_INPUTS.slice(0, INPUTS_OF[name].length).map(read));
+  for (let i = 0; i < SMALL_ONES; i++) small.work();
+  const idle = beginPeak();
+  work();
+  const memory = peak() - idle;
+  for (let i = 1; i < WARM_UP; i++) work();
+  const times = Array.from({ length: RUNS }, () => timed(work));
+  console.log(JSON.stringify({ size, times, memory }));
+}
+
+function timed(work) {
+  const from = performance.now();
+  work();
+  return performance.now() - from;
 }
 
 /** The engine as one file, so that a row's process holds nothing else. */
@@ -105,16 +151,16 @@ async function bundleEngine(folder, rolldown) {
   await bundle.write({ file: join(folder, "engine.mjs"), format: "esm" });
 }
 
-function roundTripWork({ parsePackage, printConfig }, bytes) {
-  return {
-    size: bytes.length,
-    work: () => check(printConfig(parsePackage(bytes, { name: "bench" })).length === bytes.length),
-  };
+function makeWork(engine, [input, over]) {
+  return over === undefined ? roundTrip(engine, input) : merge(engine, input, over);
 }
 
-function mergeWork({ parsePackage, printConfig, settle }, read, name) {
-  const before = read("named1");
-  const after = read(name === "mergeSame" ? "named1Again" : "named1Other");
+function roundTrip({ parsePackage, printConfig }, bytes) {
+  const work = () => check(printConfig(parsePackage(bytes, { name: "bench" })).length === bytes.length);
+  return { size: bytes.length, work };
+}
+
+function merge({ parsePackage, printConfig, settle }, before, after) {
   const work = () => {
     const current = parsePackage(before, { name: "bench" });
     const content = parsePackage(after, { name: "bench" });
@@ -122,6 +168,22 @@ function mergeWork({ parsePackage, printConfig, settle }, read, name) {
     check(printConfig(desired).length > 0);
   };
   return { size: before.length + after.length, work };
+}
+
+/** What is resident now, in bytes; the peak is counted anew from here. */
+function beginPeak() {
+  writeFileSync("/proc/self/clear_refs", "5");
+  return fromStatus("VmRSS");
+}
+
+function peak() {
+  return fromStatus("VmHWM");
+}
+
+/** Not ru_maxrss: a process inherits that one from whoever started it. */
+function fromStatus(field) {
+  const [, kilobytes] = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync("/proc/self/status", "latin1"));
+  return Number(kilobytes) * 1024;
 }
 
 /** Sections of about `bytes` each, as `uci export` prints them. */
