@@ -59,6 +59,7 @@ export interface Scene {
 }
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures");
+/** `UCIPROV_DIST` names another bundle: one of another commit, or one that a neighbour's build cannot take away. */
 const DIST = process.env["UCIPROV_DIST"] ?? join(import.meta.dirname, "../../dist");
 /** Longer than any run here may take; what is still running then is killed and its status is null. */
 const DEADLINE = 40_000;
