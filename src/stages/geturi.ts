@@ -2,6 +2,7 @@ import type { Evidence, EvidenceKind, MacroTable, Resolver, ResolverContext, Tem
 import type { Device, RunContext } from "../context.ts";
 import { asProvisionError, ProvisionError } from "../errors.ts";
 import { type Expanded, expandUri } from "../macros.ts";
+import { notePassedOver, quarantinedFor } from "./quarantine.ts";
 
 /** What one resolver said in this run, for `explain`. */
 export interface Answer {
@@ -12,6 +13,8 @@ export interface Answer {
   readonly milliseconds: number;
   /** Set where an earlier failure keeps this answer from being used. */
   readonly blockedBy?: string;
+  /** Set where its tree failed lately: why. It is taken only if nobody else who is trusted no less knows. */
+  readonly quarantinedFor?: string;
 }
 
 /** Where the tree is, as this run believes, and how it came to believe it. */
@@ -34,7 +37,8 @@ export interface Asking {
 /**
  * Asks all enabled resolvers at once, each under its own deadline, and takes the first in the order of the settings that knows. One
  * that should know and could not find out blocks those after it that could give no better evidence: else who silences DNS would be
- * asked next, by DHCP. NO_URI if nobody knows; the first failure if one stands in the way.
+ * asked next, by DHCP. One whose tree failed lately lets those go first that give no weaker evidence. NO_URI if nobody knows; the first failure if
+ * one stands in the way.
  */
 export async function getUri(
   ctx: RunContext,
@@ -93,6 +97,7 @@ async function ask(
   const answers: Answer[] = [];
   let chosen: Answer | undefined;
   let blocker: { name: string; strength: number } | undefined;
+  const aside: { answer: Answer; strength: number }[] = [];
   for (const [index, resolver] of resolvers.entries()) {
     if (chosen && !asking.all) {
       answers.push({ resolver: resolver.name, said: "unasked", milliseconds: 0 });
@@ -101,19 +106,50 @@ async function ask(
     const answer = (await pending[index]) ?? unasked(resolver);
     const strength = strengthOf(answer.evidence?.evidence ?? resolver.evidence);
     const isBlocked = blocker !== undefined && strength <= blocker.strength;
-    answers.push(isBlocked && blocker ? { ...answer, blockedBy: blocker.name } : answer);
+    const failedFor = isBlocked ? undefined : quarantineOf(ctx, device, answer);
+    const told = {
+      ...answer,
+      ...(isBlocked && blocker ? { blockedBy: blocker.name } : {}),
+      ...(failedFor === undefined ? {} : { quarantinedFor: failedFor }),
+    };
+    answers.push(told);
     if (answer.said === "error") {
       const failed = strengthOf(resolver.evidence);
       if (blocker === undefined || failed > blocker.strength) blocker = { name: resolver.name, strength: failed };
       // A forged or altered answer is an attack, not a silence: it stops the run whoever else knows.
       if (answer.error?.exit === "trust-refused" && !asking.all) break;
     }
-    if (answer.said === "source" && !isBlocked) chosen ??= answer;
+    if (answer.said !== "source" || isBlocked) continue;
+    if (failedFor !== undefined) aside.push({ answer: told, strength });
+    else if (aside.every((one) => strength >= one.strength)) chosen ??= told;
   }
+  if (chosen && !asking.all) for (const { answer } of aside) passOver(ctx, device, answer);
+  chosen ??= aside[0]?.answer;
   enough.abort();
   await Promise.allSettled(pending);
   ctx.signal.throwIfAborted();
   return { answers, chosen };
+}
+
+function quarantineOf(ctx: RunContext, device: Device, { resolver, evidence }: Answer): string | undefined {
+  const base = evidence && baseOf(device, resolver, evidence);
+  return base && quarantinedFor(ctx, { resolver, base });
+}
+
+function passOver(ctx: RunContext, device: Device, { resolver, evidence, quarantinedFor: code }: Answer): void {
+  const base = evidence && baseOf(device, resolver, evidence);
+  if (base === undefined) return;
+  ctx.log("warning", `${resolver} is passed over: its tree failed lately (${code})`);
+  notePassedOver(ctx, { resolver, base });
+}
+
+/** Undefined if the template cannot be expanded; whoever takes it will hear why. */
+function baseOf(device: Device, resolver: string, evidence: Evidence): Expanded | undefined {
+  try {
+    return sourceOf(device, resolver, evidence, []).base;
+  } catch {
+    return undefined;
+  }
 }
 
 function unasked(resolver: Resolver): Answer {

@@ -3,6 +3,7 @@ import type { Change, Finding, Module, PlanContext, Resource } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
+import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
 import { stepsOf } from "../transaction/steps.ts";
 import type { Download } from "./fetch.ts";
@@ -33,7 +34,7 @@ export async function planChanges(
   }
   const uci = packages.settle();
   const files = planFiles(ctx, device, fileChanges);
-  findings.push(...uci.findings, ...files.findings);
+  findings.push(...uci.findings, ...files.findings, ...ownSettings(packages.planned));
   refuseFaulty(findings);
   for (const { path, isKept } of [...uci.drift, ...files.drift]) {
     ctx.log("warning", `${path} was changed on the device: ${isKept ? "it stays so" : "the tree has its way"}`);
@@ -76,6 +77,19 @@ function ownershipFile(bytes: Uint8Array): Plan["actions"][number] {
     sha256: createHash("sha256").update(bytes).digest("hex"),
     mode: 0o600,
   };
+}
+
+/** A tree may change how uciprov works, but not so that it no longer does. */
+function ownSettings(planned: PlanContext["uci"]): readonly Finding[] {
+  try {
+    readSettings(planned("uciprov"));
+    return [];
+  } catch (thrown) {
+    if (thrown instanceof ProvisionError && thrown.code === "SETTINGS_INVALID") {
+      return thrown.findings.map((finding) => ({ ...finding, code: "PLAN_INVALID" as const }));
+    }
+    throw thrown;
+  }
 }
 
 function refuseFaulty(findings: readonly Finding[]): void {

@@ -1,6 +1,6 @@
 import type { Device, RunContext } from "../../context.ts";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
-import { judgeFreshness, recordOf } from "../../tree/freshness.ts";
+import { judgeFreshness, mayFollow, recordOf } from "../../tree/freshness.ts";
 import { verifySignatures } from "../../tree/signature.ts";
 import { judge, type SignatureFacts, type TrustQuestion, type Verdict } from "../../trust.ts";
 import { redactUri } from "../../uri.ts";
@@ -98,6 +98,12 @@ function checkFreshness(
 ): void {
   const { manifest } = answer;
   if (manifest === undefined) return;
+  if (device.state.latch !== undefined && !mayFollow(device.state.trees, manifest.tree)) {
+    throw new ProvisionError(
+      "NOT_THE_OWNER",
+      `${redactUri(source.base.text)} is refused (another-tree): it is "${manifest.tree}", which ${[...device.state.trees.keys()].join(", ")} has not named its successor`,
+    );
+  }
   const known = recordOf(device.state.trees, manifest.tree);
   const fresh = judgeFreshness(manifest, known, ctx.clock.now(), timeFloor(device), isClockProven);
   if (fresh.isFresh) return;

@@ -2,6 +2,7 @@ import type { MacroTable, Module, PlanContext } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { hostnameIn } from "../../hostname.ts";
 import type { Expanded } from "../../macros.ts";
+import { readSettings, type Settings } from "../../settings.ts";
 import { STATE } from "../../state.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
@@ -28,8 +29,19 @@ export function settling(
   const macros = unsettled === undefined ? after : now;
   return {
     unsettled,
-    inputsAfter: inputsOf({ ...device, macros }, modules, keyNamesAfter(ctx, download), ownerAfter(device, download)),
+    inputsAfter: inputsOf(
+      { ...device, settings: settingsAfter(device, planned), macros },
+      modules,
+      keyNamesAfter(ctx, download),
+      ownerAfter(device, download),
+    ),
   };
+}
+
+/** The settings as the plan leaves them: what changes them must not make the next run look at everything again. */
+function settingsAfter(device: Device, planned: PlanContext["uci"]): Settings {
+  const own = planned("uciprov");
+  return own === undefined ? device.settings : readSettings(own).settings;
 }
 
 /** What the device will hold, and by whom it will be owned, once the plan is true. */
