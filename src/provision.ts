@@ -6,8 +6,9 @@ import { isModuleOn } from "./module-choice.ts";
 import type { Plan } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
-import { getUri } from "./stages/geturi.ts";
+import { getUri, type Source } from "./stages/geturi.ts";
 import { preinit, readDeviceSettings } from "./stages/preinit.ts";
+import { quarantine, release } from "./stages/quarantine.ts";
 import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
 import { timeFloor } from "./stages/time-floor.ts";
@@ -58,6 +59,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
   const scene = hookScene(ctx, plugins.modules);
   const step = stepper(ctx, scene.run);
   let device: Device | undefined;
+  /** Whose tree is in question, as long as it is. */
+  let judged: Source | undefined;
   try {
     await step("recover", recoverDevice);
     await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
@@ -67,7 +70,9 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));
     const found = await withRetries(
       async () => {
+        judged = undefined;
         const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
+        judged = source;
         const beacon = unchangedByBeacon(ctx, known, source, modules);
         if (beacon) return beacon;
         const { fetchTree } = await import("./stages/fetch.ts");
@@ -75,10 +80,13 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       },
       retrying(ctx, known),
     );
+    if (found.kind === "unchanged") release(ctx, found.source);
     if (found.kind === "unchanged") return { outcome: ended("unchanged", found.told) };
 
     const { carryOut, planChanges, rememberConfirmed } = await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
+    judged = undefined;
+    release(ctx, found.source);
     if (ctx.choices.isDry)
       return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
     if (plan.actions.length === 0) {
@@ -93,8 +101,10 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const outcome = { ...ended("changed", `generation ${generation}`), plan, generation, findings: plan.findings };
     return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };
   } catch (thrown) {
+    const error = asProvisionError(thrown);
+    if (judged) quarantine(ctx, judged, error);
     await scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS));
-    throw asProvisionError(thrown);
+    throw error;
   } finally {
     await device?.http.close();
   }

@@ -99,7 +99,10 @@ function trustOf(device: Device, { resolver }: Answer, { uri, evidence }: Eviden
 }
 
 function why(answer: Answer, chosen: Answer | undefined): string {
+  if (answer === chosen && answer.quarantinedFor)
+    return `taken: nobody else knows who is trusted no less, though its tree failed lately (${answer.quarantinedFor})`;
   if (answer === chosen) return "taken: the first in order that knows";
+  if (answer.quarantinedFor) return `not taken: its tree failed lately (${answer.quarantinedFor}), so others go first`;
   if (answer.blockedBy) return `not taken: ${answer.blockedBy} should know, could not find out, and is trusted no less`;
   switch (answer.said) {
     case "source":
