@@ -1,6 +1,9 @@
 import { Chain, type Linked } from "./chain.ts";
-import type { UciPackage, UciSection } from "./model.ts";
+import { sameValue, type UciOption, type UciPackage, type UciSection } from "./model.ts";
 import { generatedName } from "./names.ts";
+
+/** Up to this many options, a section's and a layer's together, are matched without unfolding the section. */
+const MANY = 24;
 
 export interface DraftOption extends Linked<DraftOption> {
   /** A list may be empty here, as `del_list` leaves it; it is not printed then. */
@@ -14,7 +17,8 @@ export class DraftSection implements Linked<DraftSection> {
   isAnonymous: boolean;
   previous: DraftSection | undefined;
   following: DraftSection | undefined;
-  private readonly from: UciSection;
+  /** What it is as long as nobody has asked for its options one by one. */
+  private from: UciSection;
   private chain: Chain<DraftOption> | undefined;
 
   constructor(name: string, from: UciSection) {
@@ -35,6 +39,13 @@ export class DraftSection implements Linked<DraftSection> {
     return this.chain;
   }
 
+  /** Sets all of these options, known ones where they stand, others behind. Empty ones say nothing. */
+  setAll(options: readonly UciOption[]): void {
+    const isShort = this.from.options.length + options.length < MANY;
+    if (isShort && this.chain === undefined) this.from = withOptions(this.from, options);
+    else setInChain(this.options, options);
+  }
+
   /** As it would be printed; the very one that it was made from if nothing was changed. */
   section(name = this.isAnonymous ? undefined : this.name): UciSection {
     const { type, from, chain } = this;
@@ -42,6 +53,32 @@ export class DraftSection implements Linked<DraftSection> {
     const options = chain === undefined ? from.options : Array.from(chain, ({ name, value }) => ({ name, value }));
     return { type, name, options };
   }
+}
+
+function setInChain(chain: Chain<DraftOption>, options: readonly UciOption[]): void {
+  for (const { name, value } of options) {
+    const known = chain.find(name);
+    if (value.length === 0 || sameValue(known?.value, value)) continue;
+    const own = typeof value === "string" ? value : [...value];
+    if (known !== undefined) known.value = own;
+    else chain.append({ name, value: own, previous: undefined, following: undefined });
+  }
+}
+
+/** A section with options set; the same one if it says all that already. Looks through all for each: for short ones. */
+function withOptions(section: UciSection, options: readonly UciOption[]): UciSection {
+  const { type, name } = section;
+  let made: UciOption[] | undefined;
+  for (const option of options) {
+    if (option.value.length === 0) continue;
+    const now = made ?? section.options;
+    const place = now.findIndex((other) => other.name === option.name);
+    if (sameValue(now[place]?.value, option.value)) continue;
+    made ??= section.options.slice();
+    if (place < 0) made.push(option);
+    else made[place] = option;
+  }
+  return made === undefined ? section : { type, name, options: made };
 }
 
 /** A package that is being edited, with the quirks that libuci's model shows while it is. */

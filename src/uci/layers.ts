@@ -6,7 +6,7 @@ import { Draft, type DraftSection } from "./draft.ts";
 import { editAddList, editDelete, editDelList, editRename, editReorder, editSet, find } from "./edit.ts";
 import { UciFault } from "./fault.ts";
 import { anonymousIdentity, countBy, numbering, ONLY_ONES } from "./identity.ts";
-import { sameValue, type UciPackage, type UciSection } from "./model.ts";
+import type { UciPackage, UciSection } from "./model.ts";
 import { isPrintableType, isType } from "./names.ts";
 import { replay, type StagedChange } from "./staged.ts";
 
@@ -52,9 +52,11 @@ export class Layered {
       } else if (replaces) {
         for (const option of [...section.options]) section.options.remove(option);
       }
-      if (!stays.has(section)) order.push(section);
-      stays.add(section);
-      if (!isNew) this.setOptions(section, from);
+      if (replaces) {
+        if (!stays.has(section)) order.push(section);
+        stays.add(section);
+      }
+      if (!isNew) section.setAll(from.options);
       this.touch(section, { origin, isNew, options: from.options });
     });
     if (!replaces) return;
@@ -67,14 +69,6 @@ export class Layered {
     if (!can)
       this.find("error", `${origin}: a section's type ${JSON.stringify(toText(type))} would be read as another one`);
     return can;
-  }
-
-  private setOptions(section: DraftSection, from: UciSection): void {
-    for (const { name, value } of from.options) {
-      if (value.length === 0) continue;
-      if (sameValue(section.options.find(name)?.value, value)) continue;
-      this.draft.setOption(section, name, typeof value === "string" ? value : [...value]);
-    }
   }
 
   /** For each section of a layer the one it is about, `undefined` for a new one. */

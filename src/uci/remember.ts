@@ -1,5 +1,5 @@
 import { anonymousIdentity, sectionKeys } from "./identity.ts";
-import { sameValue, type UciOption, type UciPackage, type UciSection } from "./model.ts";
+import { sameValue, type UciOption, type UciPackage, type UciSection, type UciValue } from "./model.ts";
 import type { AddedSection, ChangedOption, ChangedSection, PackageRecord, RemovedSection } from "./record.ts";
 
 /**
@@ -45,7 +45,7 @@ function isRecognizable(before: UciSection, after: UciSection, key: string): boo
 
 function changesOf(before: UciSection, after: UciSection, key: string): ChangedSection | undefined {
   if (isSame(before, after)) return undefined;
-  const options = [...setOptions(before, after), ...goneOptions(before, after)];
+  const options = setOptions(before, after).concat(goneOptions(before, after));
   const order = optionOrder(before, after);
   const isRetyped = before.type !== after.type;
   if (options.length === 0 && order === undefined && !isRetyped) return undefined;
@@ -71,25 +71,40 @@ function isSame(before: UciSection, after: UciSection): boolean {
 }
 
 function setOptions(before: UciSection, after: UciSection): ChangedOption[] {
-  const was = new Map(before.options.map(({ name, value }) => [name, value]));
-  return after.options.flatMap(({ name, value }): ChangedOption[] => {
-    const old = was.get(name);
-    if (sameValue(old, value)) return [];
-    return [old === undefined ? { name, set: value } : { name, before: old, set: value }];
-  });
+  const changed: ChangedOption[] = [];
+  const was = lookup(before.options);
+  for (const { name, value } of after.options) {
+    const old = was(name);
+    if (sameValue(old, value)) continue;
+    changed.push(old === undefined ? { name, set: value } : { name, before: old, set: value });
+  }
+  return changed;
 }
 
 function goneOptions(before: UciSection, after: UciSection): ChangedOption[] {
-  const names = new Set(after.options.map(({ name }) => name));
-  return before.options.flatMap(({ name, value }: UciOption, i): ChangedOption[] => {
-    if (names.has(name)) return [];
+  const gone: ChangedOption[] = [];
+  const is = lookup(after.options);
+  before.options.forEach(({ name, value }, i) => {
+    if (is(name) !== undefined) return;
     const previous = before.options[i - 1]?.name;
-    return [previous === undefined ? { name, before: value } : { name, before: value, after: previous }];
+    gone.push(previous === undefined ? { name, before: value } : { name, before: value, after: previous });
   });
+  return gone;
+}
+
+/** Below this many options a look through them is faster than a map, and makes less garbage. */
+const MANY = 12;
+
+/** Finds values by name in constant time however many there are. */
+function lookup(options: readonly UciOption[]): (name: string) => UciValue | undefined {
+  if (options.length < MANY) return (name) => options.find((option) => option.name === name)?.value;
+  const values = new Map(options.map(({ name, value }) => [name, value]));
+  return (name) => values.get(name);
 }
 
 /** The names as they were, if those that stayed are in another order now. */
 function optionOrder(before: UciSection, after: UciSection): string[] | undefined {
+  if (before.options.every(({ name }, i) => name === after.options[i]?.name)) return undefined;
   const stayed = new Set(after.options.map(({ name }) => name));
   const was = before.options.map(({ name }) => name).filter((name) => stayed.has(name));
   const wasThere = new Set(was);
@@ -118,9 +133,12 @@ function removedSections(
 
 /** Whether what was there before stands in the same order, so that each changed one still marks its place. */
 function isInOrder(baseline: UciPackage, pairs: readonly (UciSection | undefined)[]): boolean {
-  const position = new Map(baseline.sections.map((section, i) => [section, i]));
-  const positions = pairs.flatMap((before) => (before === undefined ? [] : (position.get(before) ?? [])));
-  return positions.every((at, i) => i === 0 || (positions[i - 1] ?? 0) < at);
+  let at = -1;
+  return pairs.every((before) => {
+    if (before === undefined) return true;
+    at = baseline.sections.indexOf(before, at + 1);
+    return at >= 0;
+  });
 }
 
 function orderChange(

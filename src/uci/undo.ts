@@ -40,6 +40,7 @@ export interface Undone {
 export function undo(current: UciPackage, record: PackageRecord | undefined): Undone {
   const undoing = new Undoing(current);
   if (record === undefined) return undoing;
+  undoing.indexContent();
   undoing.takeOutAll(record.added);
   for (const changed of record.changed) undoing.takeBack(changed);
   if (record.order !== undefined) undoing.reorder(record.order.before, record.order.set);
@@ -50,7 +51,7 @@ export function undo(current: UciPackage, record: PackageRecord | undefined): Un
 class Undoing implements Undone {
   cells: Cell[];
   readonly edits: LaterEdit[] = [];
-  private readonly byKey: Map<string, Cell>;
+  private readonly byKey = new Map<string, Cell>();
   private readonly byContent = new Map<string, Cell[]>();
   private readonly done = new Set<Cell>();
   private readonly takenOut = new Map<string, Cell>();
@@ -67,7 +68,11 @@ class Undoing implements Undone {
       key: keys[i] ?? "",
       optionSlots: undefined,
     }));
-    this.byKey = new Map(this.cells.map((cell) => [cell.key, cell]));
+  }
+
+  /** For finding what a record names. */
+  indexContent(): void {
+    for (const cell of this.cells) this.byKey.set(cell.key, cell);
     for (const cell of this.cells) {
       if (cell.present === undefined || cell.present.name !== undefined) continue;
       const identity = contentIdentity(cell.present);
