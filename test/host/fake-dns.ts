@@ -1,6 +1,6 @@
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket as Datagrams } from "node:dgram";
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { encodeMessage, type Message, parseMessage } from "../../src/dns/message.ts";
 
 export interface Asked {
@@ -32,18 +32,13 @@ export async function fakeDns(
   onTcp: (asked: AskedTcp) => void = ({ socket }) => socket.destroy(),
   address = "127.0.0.1",
 ): Promise<FakeDns> {
-  const datagrams = createSocket(address.includes(":") ? "udp6" : "udp4");
-  const listener = createServer();
+  const { datagrams, listener } = await bound(address);
   const sockets = new Set<Socket>();
   const udp: Message[] = [];
   const tcp: Message[] = [];
   let isOpen = true;
 
-  datagrams.bind(0, address);
-  await once(datagrams, "listening");
   const { port } = datagrams.address();
-  listener.listen(port, address);
-  await once(listener, "listening");
 
   datagrams.on("message", (bytes, from) => {
     const query = parseMessage(bytes);
@@ -83,6 +78,24 @@ export async function fakeDns(
       await once(listener, "close");
     },
   };
+}
+
+/** One port for both; a free one of the one kind may be taken for the other, by a test that runs beside this. */
+async function bound(address: string): Promise<{ datagrams: Datagrams; listener: Server }> {
+  for (let tries = 0; ; tries++) {
+    const datagrams = createSocket(address.includes(":") ? "udp6" : "udp4");
+    datagrams.bind(0, address);
+    await once(datagrams, "listening");
+    const listener = createServer();
+    try {
+      listener.listen(datagrams.address().port, address);
+      await once(listener, "listening");
+      return { datagrams, listener };
+    } catch (thrown) {
+      datagrams.close();
+      if (tries === 20) throw thrown;
+    }
+  }
 }
 
 export function toBytes(reply: Message | Uint8Array): Uint8Array {
