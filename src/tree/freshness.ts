@@ -65,6 +65,14 @@ export function recordOf(records: TreeRecords, tree: string): TreeRecord | undef
   return { serial: highest.serial, sha256: highest.sha256 };
 }
 
+/**
+ * Whether a device that is owned may take this tree: one it knows, or one that a tree it knows names as successor. Else whoever chooses the URI would choose among all that the
+ * owner ever signed, for whatever devices. One that remembers no serial may take any.
+ */
+export function mayFollow(records: TreeRecords, tree: string): boolean {
+  return records.size === 0 || records.has(tree) || [...records.values()].some(({ successor }) => successor === tree);
+}
+
 /** The records after this manifest was confirmed or marked bad; one without serial leaves them as they are. */
 export function remember(
   records: TreeRecords,

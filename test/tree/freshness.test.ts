@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { judgeFreshness, raiseFloor, recordOf, remember, type TreeRecords } from "../../src/tree/freshness.ts";
+import {
+  judgeFreshness,
+  mayFollow,
+  raiseFloor,
+  recordOf,
+  remember,
+  type TreeRecords,
+} from "../../src/tree/freshness.ts";
 import { parseManifest } from "../../src/tree/manifest.ts";
 import { printManifest } from "../../src/tree/manifest-print.ts";
 import { contentOf, digest } from "./sample.ts";
@@ -89,6 +96,18 @@ test("a successor goes on counting, and closes the tree it came from", () => {
   const back = remember(sentBack, manifest("lab", 45));
   expect(fresh(back, manifest("shop", 99))).toBe(false);
   expect(fresh(back, manifest("lab", 46))).toBe(true);
+});
+
+test("an owned device follows a tree it knows, and the one that is named as its successor", () => {
+  expect(mayFollow(new Map(), "lab")).toBe(true);
+  const records = remember(new Map(), manifest("lab", 42, "shop"));
+  expect(["lab", "shop", "", "Lab", "__proto__"].map((tree) => mayFollow(records, tree))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("a tree that was left stays closed when its successor is left, too", () => {
