@@ -65,7 +65,7 @@ export const OPTIONS = {
       3600,
       "Longest first pause between such tries; it doubles, and is drawn at random below that.",
     ),
-    ready_seconds: number(60, 0, 3600, "How long a run waits for the network, the overlay and a plausible clock."),
+    ready_seconds: number(120, 0, 3600, "How long a run waits for the network, the overlay and a plausible clock."),
     reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
   },
   confirm: {

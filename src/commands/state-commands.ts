@@ -6,7 +6,7 @@ import { openProcesses } from "../host/processes.ts";
 import { plainJournal } from "../stages/journal-facts.ts";
 import { forgetOwner } from "../stages/reset.ts";
 import { rollBackTo } from "../stages/roll-to.ts";
-import { readState } from "../state.ts";
+import { type Confirmed, readState } from "../state.ts";
 import { listGenerations } from "../transaction/generations.ts";
 import { discard } from "../transaction/roll-back.ts";
 import { redactUri } from "../uri.ts";
@@ -18,7 +18,7 @@ export const status: Command = async ({ root, flags, paint, print }) => {
   const disk = openDisk(root);
   const { confirmed, latch, failed } = readState(disk);
   const facts = {
-    confirmed: confirmed ?? null,
+    confirmed: confirmed ? withoutInputs(confirmed) : null,
     owner: latch ?? null,
     failed: failed ?? null,
     transaction: plainJournal(disk) ?? null,
@@ -100,4 +100,9 @@ function toldRun(run: unknown): string {
   const code = typeof error === "object" && error !== null && "code" in error ? `, ${error.code}` : "";
   if (facts["state"] === "running") return `under way since ${facts["started"]}, in ${facts["stage"]}`;
   return `${facts["ended"]}: ${facts["told"] ?? facts["result"]}${code}`;
+}
+
+/** What the plan was made from is for comparing, and holds macro values that need not be for everybody. */
+function withoutInputs({ inputs: _, base, ...confirmed }: Confirmed): Record<string, unknown> {
+  return { base: redactUri(base), ...confirmed };
 }

@@ -98,7 +98,7 @@ function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
 function refuseKnownFailure(device: Device, answer: FetchedManifest): void {
   const failed = device.state.failed;
   if (failed === undefined || answer.manifest?.sha256 !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
-  throw new ProvisionError("GENERATION_BAD", `this tree was taken back ${failed.attempts} times: ${failed.reason}`);
+  throw new ProvisionError("GENERATION_BAD", `this tree counts as bad until it changes: ${failed.reason}`);
 }
 
 function count(brought: Brought): number {
