@@ -34,7 +34,7 @@ export async function rollBackTo(
       `generation ${number} cannot be gone back to; kept are ${known.join(", ") || "none"}`,
     );
   }
-  const actions = undoTo(ctx.disk, number);
+  const actions = undoTo(ctx.disk, number).filter(({ path }) => !isKey(path));
   const packages = actions.flatMap(({ path }) => /^\/etc\/config\/([^/]+)$/.exec(path)?.[1] ?? []);
   const digest = state.confirmed?.digest;
   const failed = digest === undefined ? [] : [markBad(digest, number)];
@@ -61,6 +61,11 @@ export async function rollBackTo(
   await reload(ctx, settings, packages);
   await confirmTransaction(ctx, prepared.journal.id, () => true, keepBy(settings));
   return { number, paths: actions.map(({ path }) => path) };
+}
+
+/** Keys go with the owner, who is not taken back either: one that was removed had its reason, and without the new ones nobody could ever sign again. */
+function isKey(path: string): boolean {
+  return path.startsWith(`${STATE.keys}/`);
 }
 
 function newest(ctx: RunContext): number {

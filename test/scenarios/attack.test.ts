@@ -193,7 +193,7 @@ describe("an owned device, and an attacker with DNS and DHCP", () => {
       signal: AbortSignal.timeout(30_000),
     });
     // Below a scratch root there are no programs, so lldpd's answer is given by hand and the run is made in this process.
-    const run = provision({ ...host, commands: neighbourSays(attacker.web.uri) }, plugins);
+    const run = provision({ ...host, commands: { ...host.commands, ...neighbourSays(attacker.web.uri) } }, plugins);
     await expect(run).rejects.toMatchObject({
       code: "NOT_THE_OWNER",
       message: expect.stringContaining("named by lldp"),

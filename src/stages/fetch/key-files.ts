@@ -3,7 +3,7 @@ import { ProvisionError } from "../../errors.ts";
 import type { Manifest } from "../../tree/manifest.ts";
 import { entryUri } from "../../tree/resources.ts";
 import { type KeyRollover, rollKeys } from "../../tree/rollover.ts";
-import type { PlainUri } from "../../uri.ts";
+import { type PlainUri, redactUri } from "../../uri.ts";
 import type { Keys } from "./keys.ts";
 import type { TreeProof } from "./proof.ts";
 
@@ -31,15 +31,16 @@ export async function fetchKeyChange(
   }
   const files = new Map<string, Uint8Array>();
   for (const { act, fingerprint } of manifest.keys) {
-    if (act === "add") files.set(fingerprint, await fetchKey(ctx, device, tree.base, fingerprint));
+    const name = `keys/${fingerprint}`;
+    if (act === "add") files.set(name, await fetchKey(ctx, device, tree.base, name));
   }
   const rolled = rollKeys(manifest, new Set(proof.signers), { keys: tree.keys, owner }, files);
   return rolled.isChanged ? rolled : undefined;
 }
 
-async function fetchKey(ctx: RunContext, device: Device, base: PlainUri, fingerprint: string): Promise<Uint8Array> {
-  const uri = entryUri(`keys/${fingerprint}`, base).text;
+async function fetchKey(ctx: RunContext, device: Device, base: PlainUri, name: string): Promise<Uint8Array> {
+  const uri = entryUri(name, base).text;
   const answer = await device.http.get({ uri, limit: KEY_LIMIT, signal: ctx.signal });
   if (answer.kind === "body") return answer.bytes;
-  throw new ProvisionError("HTTP_NOT_FOUND", `MANIFEST adds key ${fingerprint}, and ${uri} is not there`);
+  throw new ProvisionError("HTTP_NOT_FOUND", `MANIFEST adds a key, and ${redactUri(uri)} is not there`);
 }
