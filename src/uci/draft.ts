@@ -95,12 +95,12 @@ export class Draft {
   }
 
   package(): UciPackage {
-    return { name: this.name, sections: Array.from(this.sections, (section) => section.section()) };
+    return { name: this.name, sections: this.sections.toArray().map((section) => section.section()) };
   }
 
   /** The package with the generated names as if they were given ones. */
   packageWithNames(): UciPackage {
-    return { name: this.name, sections: Array.from(this.sections, (section) => section.section(section.name)) };
+    return { name: this.name, sections: this.sections.toArray().map((section) => section.section(section.name)) };
   }
 
   /** Appends a section; without a name it gets a generated one and stays anonymous. */
@@ -128,7 +128,7 @@ export class Draft {
     this.byType ??= new Map();
     let sections = this.byType.get(type);
     if (sections === undefined) {
-      sections = Array.from(this.sections).filter((section) => type === undefined || section.type === type);
+      sections = this.sections.toArray().filter((section) => type === undefined || section.type === type);
       this.byType.set(type, sections);
     }
     return sections[index < 0 ? sections.length + index : index];

@@ -21,7 +21,8 @@ export function remember(
     const key = keys[i] ?? "";
     const before = pairs[i];
     if (before === undefined || !isRecognizable(before, section, key)) {
-      added.push({ key, ...section });
+      const { type, name, options } = section;
+      added.push({ key, type, name, options });
       if (before !== undefined) keyOfChangeling.set(before, key);
       return;
     }
@@ -45,10 +46,14 @@ function isRecognizable(before: UciSection, after: UciSection, key: string): boo
 
 function changesOf(before: UciSection, after: UciSection, key: string): ChangedSection | undefined {
   if (isSame(before, after)) return undefined;
-  const options = setOptions(before, after).concat(goneOptions(before, after));
+  const options: ChangedOption[] = [];
+  addSetOptions(before, after, options);
+  addGoneOptions(before, after, options);
   const order = optionOrder(before, after);
   const isRetyped = before.type !== after.type;
   if (options.length === 0 && order === undefined && !isRetyped) return undefined;
+  // Of many sections only options change, so that case costs nothing more.
+  if (order === undefined && !isRetyped) return { key, options };
   return {
     key,
     ...(isRetyped ? { type: { before: before.type, set: after.type } } : {}),
@@ -70,26 +75,22 @@ function isSame(before: UciSection, after: UciSection): boolean {
   );
 }
 
-function setOptions(before: UciSection, after: UciSection): ChangedOption[] {
-  const changed: ChangedOption[] = [];
+function addSetOptions(before: UciSection, after: UciSection, changed: ChangedOption[]): void {
   const was = lookup(before.options);
   for (const { name, value } of after.options) {
     const old = was(name);
     if (sameValue(old, value)) continue;
     changed.push(old === undefined ? { name, set: value } : { name, before: old, set: value });
   }
-  return changed;
 }
 
-function goneOptions(before: UciSection, after: UciSection): ChangedOption[] {
-  const gone: ChangedOption[] = [];
+function addGoneOptions(before: UciSection, after: UciSection, changed: ChangedOption[]): void {
   const is = lookup(after.options);
   before.options.forEach(({ name, value }, i) => {
     if (is(name) !== undefined) return;
     const previous = before.options[i - 1]?.name;
-    gone.push(previous === undefined ? { name, before: value } : { name, before: value, after: previous });
+    changed.push(previous === undefined ? { name, before: value } : { name, before: value, after: previous });
   });
-  return gone;
 }
 
 /** Below this many options a look through them is faster than a map, and makes less garbage. */

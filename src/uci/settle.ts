@@ -53,14 +53,15 @@ export function settle(
   if (protectedPaths.includes(name)) return untouched(present, current === undefined, record, layers);
 
   const { cells, edits } = undo(present, current === undefined ? undefined : record);
-  const ofCells = cells.flatMap((cell) => (cell.before === undefined ? [] : [{ cell, before: cell.before }]));
-  const baseline: UciPackage = { name, sections: ofCells.map(({ before }) => before) };
+  const own = cells.filter(({ before }) => before !== undefined);
+  const baseline: UciPackage = { name, sections: own.flatMap(({ before }) => before ?? []) };
   const layered = new Layered(baseline);
   const sectionOfCell = new Map<Cell, DraftSection>();
-  Array.from(layered.draft.sections).forEach((section, i) => {
-    const cell = ofCells[i]?.cell;
-    if (cell !== undefined) sectionOfCell.set(cell, section);
-  });
+  let section = layered.draft.sections.first;
+  for (const cell of own) {
+    if (section !== undefined) sectionOfCell.set(cell, section);
+    section = section?.following;
+  }
   const wasCreated = current === undefined || record?.created === true;
 
   for (const layer of layers) layered.put(layer);
@@ -69,8 +70,11 @@ export function settle(
 
   const desired = layered.draft.package();
   const isAbsent = wasCreated && desired.sections.length === 0 && layers.every(({ mode }) => mode !== "replace");
-  const cellOfSection = new Map(Array.from(sectionOfCell, ([cell, section]) => [section, cell]));
-  const pairs = Array.from(layered.draft.sections, (section) => cellOfSection.get(section)?.before);
+  const beforeOf = new Map<DraftSection, UciSection | undefined>();
+  sectionOfCell.forEach((section, { before }) => {
+    beforeOf.set(section, before);
+  });
+  const pairs = layered.draft.sections.toArray().map((section) => beforeOf.get(section));
   return {
     desired,
     isAbsent,
@@ -132,7 +136,7 @@ function originLookup(layered: Layered, desired: UciPackage): Settled["origin"] 
   let found: Map<UciSection | string, DraftSection> | undefined;
   const index = () => {
     const labels = sectionLabels(desired.sections);
-    const all = Array.from(layered.draft.sections).flatMap((own, i): [UciSection | string, DraftSection][] => {
+    const all = layered.draft.sections.toArray().flatMap((own, i): [UciSection | string, DraftSection][] => {
       const section = desired.sections[i];
       return section === undefined
         ? []
