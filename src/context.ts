@@ -30,12 +30,23 @@ export interface Board {
   stageEnds(stage: StageName, milliseconds: number, error?: ProvisionError): void;
 }
 
+/**
+ * Runs a program of the device that tells of events, a line each, in its own process group; at the deadline (milliseconds) or the signal the
+ * whole group is killed. Resolves when it has ended, however. Not finding it is COMMAND_FAILED.
+ */
+export type Follow = (
+  name: string,
+  args: readonly string[],
+  how: { readonly deadline: number; readonly signal: AbortSignal; readonly onLine: (line: string) => void },
+) => Promise<void>;
+
 /** The only door to the device. It holds no stage's result: those move forward as arguments. */
 export interface RunContext {
   readonly disk: Disk;
   /** A file below the root in pieces, for what never is to be in memory as a whole. */
   readonly stream: (path: string) => AsyncIterable<Uint8Array>;
   readonly commands: Commands;
+  readonly follow: Follow;
   readonly processes: Processes;
   readonly dns: Dns;
   readonly openHttp: (settings: Settings) => Http;

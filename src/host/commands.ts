@@ -1,26 +1,39 @@
 import { accessSync, constants, statSync } from "node:fs";
 import type { CommandResult, Commands } from "../api.ts";
+import type { Follow } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import { followLines } from "./follow.ts";
 
 /** As procd and hotplug set it (OpenWrt package/base-files/image-config.in); what the caller's environment says does not count. */
 const SEARCH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const ENVIRONMENT = { PATH: SEARCH.join(":"), HOME: "/root", LC_ALL: "C" } as const;
 const OUTPUT_LIMIT = 262_144;
 const PIPES_RUN_DRY = 300;
 
 /** The programs of the device whose root this is. Below any root but `/` there are none. */
 export function openCommands(root: string): Commands {
-  const find = (name: string): string | undefined =>
-    root === "/" && /^[A-Za-z0-9._-]+$/.test(name)
-      ? SEARCH.map((folder) => `${folder}/${name}`).find(isExecutable)
-      : undefined;
   return {
-    has: (name) => find(name) !== undefined,
+    has: (name) => find(root, name) !== undefined,
     async run(name, args, how) {
-      const program = find(name);
-      if (program === undefined) throw new ProvisionError("COMMAND_FAILED", `${name} is not on this device`);
-      return runToEnd(program, args, how);
+      return runToEnd(findOrFail(root, name), args, how);
     },
   };
+}
+
+/** The same programs, for those that stay and tell of events. */
+export function openFollow(root: string): Follow {
+  return async (name, args, how) => followLines(findOrFail(root, name), args, ENVIRONMENT, how);
+}
+
+function findOrFail(root: string, name: string): string {
+  const program = find(root, name);
+  if (program === undefined) throw new ProvisionError("COMMAND_FAILED", `${name} is not on this device`);
+  return program;
+}
+
+function find(root: string, name: string): string | undefined {
+  if (root !== "/" || !/^[A-Za-z0-9._-]+$/.test(name)) return undefined;
+  return SEARCH.map((folder) => `${folder}/${name}`).find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {
@@ -47,7 +60,7 @@ export function runToEnd(
     const child = spawn(program, args, {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
-      env: { PATH: SEARCH.join(":"), HOME: "/root", LC_ALL: "C", ...how.env },
+      env: { ...ENVIRONMENT, ...how.env },
     });
     let timedOut = false;
     const killGroup = () => {

@@ -7,7 +7,7 @@ import { RAM_FOLDER } from "../ram-folder.ts";
 import type { Settings } from "../settings.ts";
 import { readAddresses } from "./addresses.ts";
 import { clock } from "./clock.ts";
-import { openCommands } from "./commands.ts";
+import { openCommands, openFollow } from "./commands.ts";
 import { openDisk } from "./disk.ts";
 import { openDns } from "./dns.ts";
 import { readFacts } from "./facts.ts";
@@ -28,6 +28,7 @@ export function openHost(
     disk,
     stream: (path) => createReadStream(disk.hostPath(path), { signal: run.signal, highWaterMark: 65_536 }),
     commands: openCommands(resolve(root)),
+    follow: openFollow(resolve(root)),
     processes: openProcesses(),
     dns: openDns({ log: run.log }),
     openHttp: (settings) => {

@@ -1,35 +1,69 @@
 import type { RunContext } from "../context.ts";
+import { asProvisionError, ProvisionError } from "../errors.ts";
+import { makeFolder, RAM_FOLDER } from "../ram-folder.ts";
 import type { Settings } from "../settings.ts";
 
-const PAUSE = 1000;
+/** Milliseconds between two looks at files. */
+const LOOK = 1000;
+/** The same for what netifd tells by itself, in case that it did not. */
+const ASK_AGAIN = 5000;
+/** Exists once a run since boot has waited for the clock in vain: where nothing sets it, no later run has to wait. */
+const CLOCK_NEVER_CAME = `${RAM_FOLDER}/clock-never-came`;
 
-/** Why a device is not ready yet, in words for the log. */
-type Obstacle = string;
+interface Obstacle {
+  readonly kind: "overlay" | "interface" | "clock";
+  /** For the log. */
+  readonly why: string;
+}
 
 /**
- * Waits, bounded by `main.ready_seconds`, until the overlay is on flash, some interface is up and the clock is not before `floor`
- * (milliseconds since 1970). What is still missing then is told and the run goes on: an unreachable network or a wrong clock shows itself
- * with a better error where it matters. Only an overlay that would be lost is waited out for good (facts: first boot on JFFS2 runs in RAM).
+ * Waits, bounded by `main.ready_seconds`, until the overlay is on flash, some interface is up and the clock has been set and is not before
+ * `floor` (milliseconds since 1970). It only listens: no interface is ever brought up or down. An overlay that is still being made then is NOT_READY,
+ * since what is written now would be lost (first boot on JFFS2 runs in RAM). Anything else that is missing is told and the run goes on: an
+ * unreachable network or a wrong clock shows itself with a better error where it matters.
  */
 export async function waitUntilReady(ctx: RunContext, settings: Settings, floor: number): Promise<void> {
-  const end = ctx.clock.elapsed() + settings.main.ready_seconds * 1000;
-  for (let told = ""; ; ) {
-    const obstacle = overlayObstacle(ctx) ?? (await interfaceObstacle(ctx)) ?? clockObstacle(ctx, floor);
-    if (obstacle === undefined) return;
-    if (obstacle !== told) ctx.log("info", `waiting: ${obstacle}`);
-    told = obstacle;
-    if (ctx.clock.elapsed() >= end) {
-      ctx.log("warning", `going on although ${obstacle}`);
-      return;
-    }
-    await ctx.clock.sleep(PAUSE, ctx.signal);
+  const first = await lookForObstacle(ctx, floor);
+  if (first === undefined) return;
+  const wait = settings.main.ready_seconds * 1000;
+  const news = listenForInterfaces(ctx, wait);
+  try {
+    const left = await waitFor(ctx, floor, ctx.clock.elapsed() + wait, news);
+    if (left !== undefined) goOnWithout(ctx, left);
+  } finally {
+    news.stop();
   }
+}
+
+/** The obstacle that is still there at `end`. */
+async function waitFor(ctx: RunContext, floor: number, end: number, news: News): Promise<Obstacle | undefined> {
+  let isUp = false;
+  for (let told = ""; ; ) {
+    const obstacle = await lookForObstacle(ctx, floor, isUp);
+    const left = end - ctx.clock.elapsed();
+    if (obstacle === undefined || left <= 0) return obstacle;
+    if (obstacle.why !== told) ctx.log("info", `waiting: ${obstacle.why}`);
+    told = obstacle.why;
+    isUp ||= obstacle.kind === "clock";
+    await news.wait(Math.min(left, obstacle.kind === "interface" && news.isListening() ? ASK_AGAIN : LOOK));
+  }
+}
+
+function goOnWithout(ctx: RunContext, { kind, why }: Obstacle): void {
+  if (kind === "overlay") throw new ProvisionError("NOT_READY", why);
+  ctx.log("warning", `going on although ${why}`);
+  if (kind === "clock") noteThatClockNeverCame(ctx);
+}
+
+async function lookForObstacle(ctx: RunContext, floor: number, isUp = false): Promise<Obstacle | undefined> {
+  return overlayObstacle(ctx) ?? (isUp ? undefined : await interfaceObstacle(ctx)) ?? clockObstacle(ctx, floor);
 }
 
 /** `/overlay/.fs_state` is a link whose text is 2 once the overlay is there to stay (openwrt/fstools libfstools/overlay.c). */
 function overlayObstacle(ctx: RunContext): Obstacle | undefined {
   const state = ctx.disk.readLink("/overlay/.fs_state");
-  return state === undefined || state === "2" ? undefined : "the overlay is still being made";
+  if (state === undefined || state === "2") return undefined;
+  return { kind: "overlay", why: "the overlay is still being made" };
 }
 
 async function interfaceObstacle(ctx: RunContext): Promise<Obstacle | undefined> {
@@ -39,7 +73,7 @@ async function interfaceObstacle(ctx: RunContext): Promise<Obstacle | undefined>
     signal: ctx.signal,
   });
   if (asked.status !== 0) return undefined;
-  return hasUpInterface(asked.stdout) ? undefined : "no interface is up";
+  return hasUpInterface(asked.stdout) ? undefined : { kind: "interface", why: "no interface is up" };
 }
 
 function hasUpInterface(json: string): boolean {
@@ -58,6 +92,76 @@ function isUpAndNoLoopback(one: unknown): boolean {
 }
 
 function clockObstacle(ctx: RunContext, floor: number): Obstacle | undefined {
-  if (ctx.clock.now() >= floor) return ctx.isClockProven() ? undefined : "nothing has set the clock since boot";
-  return `the clock says ${new Date(ctx.clock.now()).toISOString()}, which cannot be`;
+  const isPossible = ctx.clock.now() >= floor;
+  if ((isPossible && ctx.isClockProven()) || ctx.disk.stat(CLOCK_NEVER_CAME)) return undefined;
+  if (isPossible) return { kind: "clock", why: "nothing has set the clock since boot" };
+  return { kind: "clock", why: `the clock says ${new Date(ctx.clock.now()).toISOString()}, which cannot be` };
+}
+
+function noteThatClockNeverCame(ctx: RunContext): void {
+  try {
+    makeFolder(ctx.disk, RAM_FOLDER, 0o755);
+    ctx.disk.writeNew(CLOCK_NEVER_CAME, new Uint8Array(), { mode: 0o644 });
+  } catch (thrown) {
+    ctx.log("debug", `the next run waits for the clock again: ${asProvisionError(thrown).message}`);
+  }
+}
+
+/** What ends a wait early. */
+interface News {
+  isListening(): boolean;
+  /** Until an interface has come up, or `ms` have passed. STOPPED if the run is to end. */
+  wait(ms: number): Promise<void>;
+  stop(): void;
+}
+
+/** netifd tells of interfaces as event `network.interface` (openwrt/netifd ubus.c); where ubus is not, or ends, looking now and then must do. */
+function listenForInterfaces(ctx: RunContext, deadline: number): News {
+  const end = new AbortController();
+  let waiting = new AbortController();
+  let isListening = ctx.commands.has("ubus");
+  let isNews = false;
+  const onLine = (line: string) => {
+    if (!isInterfaceUp(line)) return;
+    isNews = true;
+    waiting.abort();
+  };
+  if (isListening) {
+    const signal = AbortSignal.any([ctx.signal, end.signal]);
+    const listening = ctx.follow("ubus", ["-S", "listen", "network.interface"], { deadline, signal, onLine });
+    const over = () => {
+      isListening = false;
+      waiting.abort();
+    };
+    listening.then(over, over);
+  }
+  return {
+    isListening: () => isListening,
+    async wait(ms) {
+      if (!isNews) await sleepUnless(ctx, ms, waiting.signal);
+      isNews = false;
+      waiting = new AbortController();
+    },
+    stop: () => end.abort(),
+  };
+}
+
+async function sleepUnless(ctx: RunContext, ms: number, woken: AbortSignal): Promise<void> {
+  try {
+    await ctx.clock.sleep(ms, AbortSignal.any([ctx.signal, woken]));
+  } catch (thrown) {
+    if (ctx.signal.aborted || !woken.aborted) throw thrown;
+  }
+}
+
+/** `{ "network.interface": {"action":"ifup","interface":"wan"} }`; the loopback does not count. */
+function isInterfaceUp(line: string): boolean {
+  try {
+    const event: unknown = JSON.parse(line);
+    const what = typeof event === "object" && event !== null ? Object.values(event)[0] : undefined;
+    if (typeof what !== "object" || what === null) return false;
+    return "action" in what && what.action === "ifup" && !("interface" in what && what.interface === "loopback");
+  } catch {
+    return false;
+  }
 }

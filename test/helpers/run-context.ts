@@ -45,6 +45,7 @@ export function aRunContext(more: Partial<RunContext> = {}): RunContext {
       throw new Error("nothing is streamed in this test");
     },
     commands: NO_COMMANDS,
+    follow: async () => Promise.reject(new Error("no programs in this test")),
     processes: openProcesses(),
     dns: NOBODY,
     openHttp: () => NOTHING,
