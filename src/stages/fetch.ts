@@ -1,7 +1,7 @@
 import type { Module, Transport } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
-import { STATE } from "../state.ts";
+import { type FailedTree, STATE } from "../state.ts";
 import type { Manifest } from "../tree/manifest.ts";
 import type { KeyRollover } from "../tree/rollover.ts";
 import { parseUri, redactUri } from "../uri.ts";
@@ -14,7 +14,7 @@ import { proveTree, type TreeProof } from "./fetch/proof.ts";
 import { type Brought, fetchResources } from "./fetch/resources.ts";
 import { noteFullCheck } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
-import { MOST_ATTEMPTS } from "./most-attempts.ts";
+import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 
 /** A tree as far as it concerns this device: fetched, and proven to be its owner's. */
 export interface Download {
@@ -98,7 +98,11 @@ function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
 function refuseKnownFailure(device: Device, answer: FetchedManifest): void {
   const failed = device.state.failed;
   if (failed === undefined || answer.manifest?.sha256 !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
-  throw new ProvisionError("GENERATION_BAD", `this tree counts as bad until it changes: ${failed.reason}`);
+  throw new ProvisionError("GENERATION_BAD", `this tree counts as bad until it changes: ${toldFailure(failed)}`);
+}
+
+function toldFailure({ attempts, reason }: FailedTree): string {
+  return reason.startsWith(BY_HAND) ? reason : `taken back ${attempts} times, ${reason}`;
 }
 
 function count(brought: Brought): number {

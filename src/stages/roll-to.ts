@@ -7,7 +7,7 @@ import { confirmTransaction } from "../transaction/confirm.ts";
 import { listGenerations, undoTo } from "../transaction/generations.ts";
 import { prepare } from "../transaction/prepare.ts";
 import { keepBy } from "./keep.ts";
-import { MOST_ATTEMPTS } from "./most-attempts.ts";
+import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { readDeviceSettings } from "./preinit.ts";
 import { recoverDevice } from "./recover.ts";
 import { reload } from "./reload.ts";
@@ -75,6 +75,6 @@ function newest(ctx: RunContext): number {
 }
 
 function markBad(digest: string, number: number): { path: string; bytes: Uint8Array } {
-  const reason = `taken back by hand, to generation ${number}`;
+  const reason = `${BY_HAND}, to generation ${number}`;
   return { path: STATE.failed, bytes: printFailed({ digest, attempts: MOST_ATTEMPTS, reason }) };
 }

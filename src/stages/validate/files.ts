@@ -3,10 +3,11 @@ import type { Change, Finding } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { type FileAction, type FileRecord, type FileState, settleFiles } from "../../ownership.ts";
-import { whyForbidden } from "../../paths.ts";
+import { resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
 import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
+import { placeOfPath } from "../../transaction/steps.ts";
 
 /** A file that is to come back whole must fit into memory once. */
 const ORIGINAL_LIMIT = 33_554_432;
@@ -31,7 +32,7 @@ export function planFiles(
   const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
   const isProtected = (path: string) => protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
   const settlement = settleFiles(record, wanted, (path) => stateOf(ctx, path), isProtected);
-  const findings = [...forbidden(wanted), ...settlement.findings];
+  const findings = [...forbidden(ctx, wanted), ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {
     return { files: [], actions: [], record, drift: [], findings };
   }
@@ -48,10 +49,10 @@ export function planFiles(
   };
 }
 
-/** Whatever the module, some places are no tree's to write. */
-function forbidden(wanted: readonly Exclude<Change, { kind: "uci" }>[]): Finding[] {
+/** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
+function forbidden(ctx: RunContext, wanted: readonly Exclude<Change, { kind: "uci" }>[]): Finding[] {
   return wanted.flatMap((change): Finding[] => {
-    const reason = whyForbidden(change.path);
+    const reason = whyForbidden(change.path) ?? whyForbiddenBehindLinks(ctx, change);
     if (reason === undefined) return [];
     return [
       {
@@ -62,6 +63,18 @@ function forbidden(wanted: readonly Exclude<Change, { kind: "uci" }>[]): Finding
       },
     ];
   });
+}
+
+function whyForbiddenBehindLinks(ctx: RunContext, change: Exclude<Change, { kind: "uci" }>): string | undefined {
+  const landing = placeOfPath(ctx.disk, change.path);
+  const why = whyForbidden(landing);
+  if (why !== undefined) return `it is ${landing}: ${why}`;
+  if (change.kind !== "symlink") return undefined;
+  const { target } = change;
+  const named = target.startsWith("/") ? target : `${landing.slice(0, landing.lastIndexOf("/"))}/${target}`;
+  const leadsTo = resolveLinks(named, (path) => ctx.disk.readLink(path))?.path;
+  const whyNot = leadsTo === undefined ? undefined : whyNotLinkable(leadsTo);
+  return whyNot === undefined ? undefined : `it leads to ${leadsTo}: ${whyNot}`;
 }
 
 function stateOf(ctx: RunContext, path: string): FileState {
