@@ -1,3 +1,5 @@
+import { OrderTree } from "./order-tree.ts";
+
 /** Something with a name that stands in a `Chain`. */
 export interface Linked<T> {
   name: string;
@@ -10,13 +12,15 @@ const MANY = 12;
 
 /**
  * An ordered list in which finding by name, inserting, removing, renaming and moving cost the same however long it is.
- * Names may repeat (`uci rename` allows it); then the first one in order is found.
+ * Names may repeat (`uci rename` allows it); then the first one in order is found. Positions are known from when they
+ * are first asked for; these, and names that repeat, cost logarithmic time.
  */
 export class Chain<T extends Linked<T>> {
   first: T | undefined;
   last: T | undefined;
   size = 0;
-  private index: Map<string, T | Set<T>> | undefined;
+  private index: Map<string, T | OrderTree<T>> | undefined;
+  private order: OrderTree<T> | undefined;
 
   *[Symbol.iterator](): Generator<T, void, undefined> {
     for (let node = this.first; node !== undefined; node = node.following) yield node;
@@ -31,12 +35,12 @@ export class Chain<T extends Linked<T>> {
 
   find(name: string): T | undefined {
     if (this.index === undefined) {
-      if (this.size < MANY) return this.firstOf((node) => node.name === name);
+      if (this.size < MANY) return this.firstNamed(name);
       this.index = new Map();
       for (const node of this) this.addToIndex(node);
     }
     const found = this.index.get(name);
-    return found instanceof Set ? this.firstOf((node) => found.has(node)) : found;
+    return found instanceof OrderTree ? found.at(0) : found;
   }
 
   append(node: T): void {
@@ -61,11 +65,14 @@ export class Chain<T extends Linked<T>> {
   move(node: T, before: T | undefined): void {
     this.unlink(node);
     this.link(node, before);
+    const sharing = this.index?.get(node.name);
+    if (sharing instanceof OrderTree) this.resort(node, sharing);
   }
 
   /** Puts all nodes in another order: the same ones, each once. */
   arrange(nodes: readonly T[]): void {
     this.first = this.last = undefined;
+    this.index = this.order = undefined;
     for (const node of nodes) this.link(node, this.last);
   }
 
@@ -75,8 +82,29 @@ export class Chain<T extends Linked<T>> {
     this.addToIndex(node);
   }
 
-  private firstOf(isIt: (node: T) => boolean): T | undefined {
-    for (let node = this.first; node !== undefined; node = node.following) if (isIt(node)) return node;
+  /** The node at a position, from 0. */
+  at(position: number): T | undefined {
+    return this.positions().at(position);
+  }
+
+  positionOf(node: T): number {
+    return this.positions().positionOf(node);
+  }
+
+  /** Puts `node` into a choice of this chain's nodes, to where it belongs by the chain's order; moves it if it is there. */
+  resort(node: T, choice: OrderTree<T>): void {
+    const position = this.positionOf(node);
+    choice.remove(node);
+    choice.insertSorted(node, (other) => this.positionOf(other) < position);
+  }
+
+  private positions(): OrderTree<T> {
+    this.order ??= new OrderTree(this.toArray());
+    return this.order;
+  }
+
+  private firstNamed(name: string): T | undefined {
+    for (let node = this.first; node !== undefined; node = node.following) if (node.name === name) return node;
     return undefined;
   }
 
@@ -88,6 +116,8 @@ export class Chain<T extends Linked<T>> {
     else before.following = node;
     if (after === undefined) this.last = node;
     else after.previous = node;
+    if (before === undefined) this.order?.insert(node, 0);
+    else this.order?.insert(node, this.order.positionOf(before) + 1);
   }
 
   private unlink(node: T): void {
@@ -96,20 +126,25 @@ export class Chain<T extends Linked<T>> {
     else previous.following = following;
     if (following === undefined) this.last = previous;
     else following.previous = previous;
+    this.order?.remove(node);
   }
 
   private addToIndex(node: T): void {
     const there = this.index?.get(node.name);
-    if (there instanceof Set) there.add(node);
-    else this.index?.set(node.name, there === undefined ? node : new Set([there, node]));
+    if (there instanceof OrderTree) {
+      this.resort(node, there);
+    } else if (there === undefined) {
+      this.index?.set(node.name, node);
+    } else {
+      const sharing = new OrderTree([there]);
+      this.resort(node, sharing);
+      this.index?.set(node.name, sharing);
+    }
   }
 
   private removeFromIndex(node: T): void {
     const there = this.index?.get(node.name);
-    if (there === node) this.index?.delete(node.name);
-    if (!(there instanceof Set)) return;
-    there.delete(node);
-    const [only] = there;
-    if (there.size === 1 && only !== undefined) this.index?.set(node.name, only);
+    if (there instanceof OrderTree) there.remove(node);
+    if (there === node || (there instanceof OrderTree && there.size === 0)) this.index?.delete(node.name);
   }
 }

@@ -1,6 +1,7 @@
 import { Chain, type Linked } from "./chain.ts";
 import { sameValue, type UciOption, type UciPackage, type UciSection } from "./model.ts";
 import { generatedName } from "./names.ts";
+import { OrderTree } from "./order-tree.ts";
 
 /** Up to this many options, a section's and a layer's together, are matched without unfolding the section. */
 const MANY = 24;
@@ -87,7 +88,8 @@ export class Draft {
   readonly sections = new Chain<DraftSection>();
   /** Sections ever made: the next generated name counts on from here. */
   private made = 0;
-  private byType: Map<string | undefined, DraftSection[]> | undefined;
+  /** In order; made for a type when it is first asked for. */
+  private readonly byType = new Map<string, OrderTree<DraftSection>>();
 
   constructor(from: UciPackage) {
     this.name = from.name;
@@ -113,8 +115,8 @@ export class Draft {
     this.made++;
     const section = new DraftSection(from.name ?? generatedName(this.made, from.type), from);
     this.sections.append(section);
-    this.byType?.get(from.type)?.push(section);
-    this.byType?.get(undefined)?.push(section);
+    const ofType = this.byType.get(from.type);
+    ofType?.insert(section, ofType.size);
     return section;
   }
 
@@ -125,13 +127,8 @@ export class Draft {
 
   /** The `index`-th section of a type, or of all; a negative index counts from the end. */
   sectionAt(type: string | undefined, index: number): DraftSection | undefined {
-    this.byType ??= new Map();
-    let sections = this.byType.get(type);
-    if (sections === undefined) {
-      sections = this.sections.toArray().filter((section) => type === undefined || section.type === type);
-      this.byType.set(type, sections);
-    }
-    return sections[index < 0 ? sections.length + index : index];
+    const sections = type === undefined ? this.sections : this.ofType(type);
+    return sections.at(index < 0 ? sections.size + index : index);
   }
 
   has(section: DraftSection): boolean {
@@ -140,14 +137,15 @@ export class Draft {
 
   removeSection(section: DraftSection): void {
     this.sections.remove(section);
-    this.forgetPosition(section);
+    this.byType.get(section.type)?.remove(section);
   }
 
   /** Changes the type; as a side effect libuci makes a name of a generated one if the new type differs in length. */
   retypeSection(section: DraftSection, type: string): void {
     if (section.type.length !== type.length) section.isAnonymous = false;
+    this.byType.get(section.type)?.remove(section);
     section.type = type;
-    this.byType = undefined;
+    this.restore(section);
   }
 
   renameSection(section: DraftSection, name: string): void {
@@ -162,12 +160,12 @@ export class Draft {
 
   moveSection(section: DraftSection, position: number): void {
     this.sections.move(section, this.neighbourFor(section, position));
-    this.byType = undefined;
+    this.restore(section);
   }
 
   arrangeSections(sections: readonly DraftSection[]): void {
     this.sections.arrange(sections);
-    this.byType = undefined;
+    this.byType.clear();
   }
 
   setOption(section: DraftSection, name: string, value: string | string[]): void {
@@ -178,24 +176,22 @@ export class Draft {
 
   /** Behind which section the one that comes to `position` will stand. */
   private neighbourFor(section: DraftSection, position: number): DraftSection | undefined {
-    let target: DraftSection | undefined;
-    let left = position;
-    for (let node = this.sections.first; node !== undefined && left > 0; node = node.following) {
-      if (node === section) continue;
-      target = node;
-      left--;
-    }
-    return target;
+    const before = Math.min(position, this.sections.size - 1) - 1;
+    if (before < 0) return undefined;
+    return this.sections.at(before < this.sections.positionOf(section) ? before : before + 1);
   }
 
-  /** Deleting from either end, as scripts do with `@type[0]` and `@type[-1]`, keeps the index of positions. */
-  private forgetPosition(section: DraftSection): void {
-    for (const key of [section.type, undefined]) {
-      const sections = this.byType?.get(key);
-      if (sections === undefined) continue;
-      if (sections.at(-1) === section) sections.pop();
-      else if (sections[0] === section) sections.shift();
-      else this.byType?.delete(key);
-    }
+  private ofType(type: string): OrderTree<DraftSection> {
+    const known = this.byType.get(type);
+    if (known !== undefined) return known;
+    const made = new OrderTree(this.sections.toArray().filter((section) => section.type === type));
+    this.byType.set(type, made);
+    return made;
+  }
+
+  /** Puts the section where it belongs among those of its type. */
+  private restore(section: DraftSection): void {
+    const ofType = this.byType.get(section.type);
+    if (ofType !== undefined) this.sections.resort(section, ofType);
   }
 }
