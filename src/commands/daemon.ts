@@ -46,7 +46,9 @@ async function oneRun(invocation: Invocation): Promise<End> {
       return { kind: "busy" };
     }
     report(invocation, error);
-    return error.mayRetry ? { kind: "try-later", retryAfter: error.retryAfter } : { kind: "settled" };
+    return error.mayRetry
+      ? { kind: "try-later", retryAfter: error.retryAfter }
+      : { kind: "settled", networkMayHelp: error.code === "NO_URI" };
   }
 }
 

@@ -34,8 +34,8 @@ export type Event =
 
 /** How a run ended, as far as the next one depends on it. */
 export type End =
-  /** Well, or by a failure that only a change elsewhere can mend. */
-  | { readonly kind: "settled" }
+  /** Well, or by a failure that only a change elsewhere can mend; `networkMayHelp`: another interface could be that change. */
+  | { readonly kind: "settled"; readonly networkMayHelp?: boolean }
   /** Seconds, if the server said so. */
   | { readonly kind: "try-later"; readonly retryAfter?: number | undefined }
   /** Another process is at it. */
@@ -51,6 +51,8 @@ export interface Agenda {
   readonly isInCrowd: boolean;
   /** Failures that may pass, one after another. */
   readonly failures: number;
+  /** Nobody knew where the tree is: who comes with another interface may. */
+  readonly networkMayHelp: boolean;
   /** Retry-After: nothing but a person's wish comes before. */
   readonly notBefore: number;
   readonly begun: number;
@@ -76,6 +78,7 @@ export function emptyAgenda(now: Moment): Agenda {
     news: "none",
     isInCrowd: false,
     failures: 0,
+    networkMayHelp: false,
     notBefore: 0,
     begun: Number.NEGATIVE_INFINITY,
     looked: now,
@@ -136,7 +139,7 @@ function asked(agenda: Agenda, now: Moment): Agenda {
 
 function mended(agenda: Agenda, now: Moment, within: number, pace: Pace): Agenda {
   if (agenda.isRunning) return agenda.news === "none" ? { ...agenda, news: "mended" } : agenda;
-  return agenda.failures > 0 ? sooner(agenda, now, within, pace) : agenda;
+  return agenda.failures > 0 || agenda.networkMayHelp ? sooner(agenda, now, within, pace) : agenda;
 }
 
 function sooner(agenda: Agenda, now: Moment, within: number, pace: Pace): Agenda {
@@ -145,7 +148,8 @@ function sooner(agenda: Agenda, now: Moment, within: number, pace: Pace): Agenda
 }
 
 function ended(agenda: Agenda, end: End, now: Moment, pace: Pace): Agenda {
-  if (end.kind === "settled") return { ...agenda, failures: 0, notBefore: 0 };
+  if (end.kind === "settled")
+    return { ...agenda, failures: 0, networkMayHelp: end.networkMayHelp ?? false, notBefore: 0 };
   if (end.kind === "busy") return { ...agenda, due: now.elapsed + BUSY_PAUSE * (0.5 + pace.random() / 2) };
   const failures = agenda.failures + 1;
   const bound = Math.min(pace.mostBackOff, pace.leastBackOff * 2 ** Math.min(failures - 1, MOST_DOUBLINGS));

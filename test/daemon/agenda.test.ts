@@ -323,6 +323,20 @@ describe("a failure that may pass", () => {
   });
 });
 
+test("a device that nobody told where its tree is asks again when an interface comes up, once", () => {
+  const life = aLife(aPace("0 4 * * *"), NOON);
+  life.hear({ kind: "begun" });
+  life.hear({ kind: "ended", end: { kind: "settled", networkMayHelp: true } });
+  life.pass(HOUR);
+  expect(life.runs).toEqual([]);
+  life.hear({ kind: "mended", isCrowd: false });
+  life.pass(MINUTE);
+  expect(life.runs).toEqual([HOUR]);
+  life.hear({ kind: "mended", isCrowd: false });
+  life.pass(MINUTE);
+  expect(life.runs).toHaveLength(1);
+});
+
 test("any other failure waits for the schedule", () => {
   const life = aLife(aPace("*/30 * * * *"), NOON + MINUTE);
   life.hear({ kind: "begun" });

@@ -132,6 +132,23 @@ test("somebody else's run is no failure: it waits, and nothing of it is in the s
   });
 });
 
+test("an interface that comes up is a reason to ask again who knows the tree, and none once all is well", async () => {
+  await withDaemon(async (scene, start) => {
+    scene.settings({ schedule: { cron: "@yearly" } });
+    scene.txt("v=spf1 -all");
+    const daemon = start();
+    await daemon.until(1);
+    expect(daemon.runs()[0]).toMatchObject({ exit: "no-uri" });
+    scene.goTo(scene.web.uri);
+    daemon.child.kill("SIGUSR2");
+    await daemon.until(2);
+    expect(daemon.runs()[1]).toMatchObject({ exit: "provisioned", result: "changed" });
+    daemon.child.kill("SIGUSR2");
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    expect(daemon.runs()).toHaveLength(2);
+  });
+});
+
 test("a bad schedule is told, and the daemon starts all the same", async () => {
   await withDaemon(async (scene, start) => {
     scene.settings({ schedule: { cron: "61 * * * *" } });
