@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { createTask, validateDetailed } from "node-cron";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { readSchedule } from "../../src/daemon/calendar.ts";
 
 const at = (iso: string) => Date.parse(`${iso}Z`) / 60_000;
@@ -64,6 +64,15 @@ test.each([
   ["0 0 13 * 5", "2026-11-20T00:00", false],
 ])("%s at %s: %s", (text, moment, expected) => {
   expect(readSchedule(text).matches(at(moment))).toBe(expected);
+});
+
+test("nothing of it needs Intl", () => {
+  vi.stubGlobal("Intl", undefined);
+  try {
+    expect(readSchedule("0 4 * * mon").matches(at("2026-11-23T04:00"))).toBe(true);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 describe("what is no schedule is refused, and names the option", () => {

@@ -17,8 +17,8 @@ interface Resident {
   end(signal: NodeJS.Signals): Promise<{ status: number | null; took: number }>;
 }
 
-const begin = (scene: Scene): Resident => {
-  const child = spawn(process.execPath, [program(), "daemon", "--json", "--root", scene.root], {
+const begin = (scene: Scene, before: readonly string[] = []): Resident => {
+  const child = spawn(process.execPath, [...before, program(), "daemon", "--json", "--root", scene.root], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env["PATH"] },
   });
@@ -49,11 +49,13 @@ const begin = (scene: Scene): Resident => {
   };
 };
 
-async function withDaemon(act: (scene: Scene, start: () => Resident) => Promise<void>): Promise<void> {
+async function withDaemon(
+  act: (scene: Scene, start: (before?: readonly string[]) => Resident) => Promise<void>,
+): Promise<void> {
   await withScene(async (scene) => {
     const started: Resident[] = [];
-    const start = () => {
-      const daemon = begin(scene);
+    const start = (before: readonly string[] = []) => {
+      const daemon = begin(scene, before);
       started.push(daemon);
       return daemon;
     };
@@ -146,6 +148,20 @@ test("an interface that comes up is a reason to ask again who knows the tree, an
     daemon.child.kill("SIGUSR2");
     await new Promise((resolve) => setTimeout(resolve, 6000));
     expect(daemon.runs()).toHaveLength(2);
+  });
+});
+
+test("a Node without Intl does as well", async () => {
+  await withDaemon(async (scene, start) => {
+    scene.edit(
+      "/etc/config/system",
+      "config system\n\toption zonename 'Europe/Berlin'\n\toption timezone 'CET-1CEST'\n",
+    );
+    scene.edit("/no-intl.cjs", "delete globalThis.Intl;\n");
+    const daemon = start(["--require", join(scene.root, "no-intl.cjs")]);
+    await daemon.until(1);
+    expect(daemon.runs()[0]).toMatchObject({ exit: "provisioned", result: "changed" });
+    expect((await daemon.end("SIGTERM")).status).toBe(0);
   });
 });
 
