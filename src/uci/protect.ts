@@ -74,7 +74,10 @@ class Protection {
 
   private holdSection(cell: Cell, present: UciSection): boolean {
     const section = this.sectionFor(cell, present);
-    if (section === undefined) return this.bringBack(cell, present);
+    if (section === undefined) {
+      this.bringBack(cell, present, present.options);
+      return true;
+    }
     const isSame =
       section.type === present.type &&
       section.options.size === present.options.length &&
@@ -88,15 +91,15 @@ class Protection {
   }
 
   private holdOption(cell: Cell, present: UciSection, name: string): boolean {
-    const section = this.sectionFor(cell, present);
     const value = present.options.find((option) => option.name === name)?.value;
-    const now = section?.options.find(name);
-    if (section === undefined || sameValue(now?.value, value)) return false;
-    if (value === undefined) {
-      if (now !== undefined) section.options.remove(now);
-    } else {
-      this.layered.draft.setOption(section, name, own(value));
-    }
+    const found = this.sectionFor(cell, present);
+    if (found === undefined && value === undefined) return false;
+    const section = found ?? this.bringBack(cell, present, []);
+    // More than one: a batch has renamed another option to this name.
+    const same = [...section.options].filter((option) => option.name === name);
+    if (same.length < 2 && sameValue(same[0]?.value, value)) return false;
+    if (same.length > 1 || value === undefined) for (const option of same) section.options.remove(option);
+    if (value !== undefined) this.layered.draft.setOption(section, name, own(value));
     this.layered.disown(section, name);
     return true;
   }
@@ -104,7 +107,7 @@ class Protection {
   /** Where the section is in the draft; one that is uciprov's own was made anew there, under its name. */
   private sectionFor(cell: Cell, present: UciSection): DraftSection | undefined {
     const section = this.sectionOfCell.get(cell) ?? this.namesake(present);
-    const isThere = section !== undefined && this.layered.draft.has(section);
+    const isThere = section !== undefined && this.layered.draft.has(section) && hasNameOf(section, present);
     const own = isThere ? section : this.namesake(present);
     if (own !== undefined) this.held.add(own);
     return own;
@@ -128,20 +131,25 @@ class Protection {
     );
   }
 
-  private bringBack(cell: Cell, present: UciSection): boolean {
+  /** The section that the layers took away or gave another name, with these of its options, where it stood. */
+  private bringBack(cell: Cell, present: UciSection, options: UciSection["options"]): DraftSection {
     const section = this.layered.draft.addSection(present.type, present.name);
-    for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
+    for (const { name, value } of options) this.layered.draft.setOption(section, name, own(value));
     this.sectionOfCell.set(cell, section);
     this.held.add(section);
     const before = this.cells.slice(0, this.cells.indexOf(cell)).findLast((other) => this.isInDraft(other));
     this.layered.draft.sections.move(section, before === undefined ? undefined : this.sectionOfCell.get(before));
-    return true;
+    return section;
   }
 
   private isInDraft(cell: Cell): boolean {
     const section = this.sectionOfCell.get(cell);
     return section !== undefined && this.layered.draft.has(section);
   }
+}
+
+function hasNameOf(section: DraftSection, present: UciSection): boolean {
+  return present.name === undefined || (!section.isAnonymous && section.name === present.name);
 }
 
 /** Whether a section of the draft is of the protected kind: by name, or all anonymous ones of a type. */

@@ -1,0 +1,76 @@
+/** What no change may touch, whatever module asks for it: also one that root itself put on the device. */
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Change, file, remove, symlink } from "../../src/api.ts";
+import { ProvisionError } from "../../src/errors.ts";
+import { openDisk } from "../../src/host/disk.ts";
+import { planFiles } from "../../src/stages/validate/files.ts";
+import { aDevice, aRunContext } from "../helpers/run-context.ts";
+
+const origin = { module: "evil" };
+
+/** Codes of the findings, or of the error, that the plan ends with. */
+function codesOf(...changes: readonly Exclude<Change, { kind: "uci" }>[]): readonly string[] {
+  const root = mkdtempSync(join(tmpdir(), "uciprov-forbidden-"));
+  mkdirSync(join(root, "etc/uciprov/keys"), { recursive: true });
+  mkdirSync(join(root, "lib/uciprov/tx"), { recursive: true });
+  mkdirSync(join(root, "etc/config"));
+  writeFileSync(join(root, "etc/config/uciprov"), "\n");
+  symlinkSync("uciprov", join(root, "etc/alias"));
+  symlinkSync("/", join(root, "etc/all"));
+  const ctx = aRunContext({ disk: openDisk(root) });
+  try {
+    const planned = planFiles(ctx, aDevice(), changes);
+    expect(planned.findings.length === 0 || planned.actions.length === 0).toBe(true);
+    return planned.findings.map(({ code }) => code);
+  } catch (thrown) {
+    return [thrown instanceof ProvisionError ? thrown.code : String(thrown)];
+  }
+}
+
+describe.each([
+  "/etc/uciprov/keys/0123456789abcdef",
+  "/etc/uciprov/state/owner.json",
+  "/etc/uciprov/modules.d/50-evil.sh",
+  "/etc/config/uciprov",
+  "/lib/uciprov/recover.sh",
+  "/lib/uciprov/tx/journal",
+  "/etc/rc.d/S05uciprov-recover",
+  "/usr/lib/uciprov/uciprov.cjs",
+])("%s", (path) => {
+  test.each([
+    ["by its name", path],
+    ["through the device's own link to the root", `/etc/all${path}`],
+    ["through two of them", `/etc/all/etc/all${path}`],
+  ])("is refused %s: written, linked, removed", (_, named) => {
+    expect(codesOf(file(named, "evil", { origin }))).toEqual(["PATH_FORBIDDEN"]);
+    expect(codesOf(file(named, "evil", { origin, shared: true }))).toEqual(["PATH_FORBIDDEN"]);
+    expect(codesOf(symlink(named, "/etc/banner", origin))).toEqual(["PATH_FORBIDDEN"]);
+    expect(codesOf(remove(named, origin))).toEqual(["PATH_FORBIDDEN"]);
+  });
+
+  test.each([path.replace("/", "//"), path.replace("/", "/./"), path.replace("/", "/etc/../")])(
+    "is refused as %s, too",
+    (odd) => expect(["PATH_FORBIDDEN", "ARCHIVE_UNSAFE"]).toContain(codesOf(file(odd, "evil", { origin }))[0]),
+  );
+
+  test("is no link's target", () => {
+    expect(codesOf(symlink("/etc/way", path, origin))).toEqual(["PATH_FORBIDDEN"]);
+    expect(codesOf(symlink("/etc/way", `..${path}`, origin))).toEqual(["PATH_FORBIDDEN"]);
+    expect(codesOf(symlink("/etc/way", `all${path}`, origin))).toEqual(["PATH_FORBIDDEN"]);
+  });
+});
+
+test("a link of another name to uciprov's folder is no way in, and none is made", () => {
+  expect(codesOf(file("/etc/alias/keys/0123456789abcdef", "evil", { origin }))).toEqual(["PATH_FORBIDDEN"]);
+  expect(codesOf(remove("/etc/alias/keys/0123456789abcdef", origin))).toEqual(["PATH_FORBIDDEN"]);
+  expect(codesOf(symlink("/etc/way", "alias", origin))).toEqual(["PATH_FORBIDDEN"]);
+});
+
+test("what is nobody's to forbid is planned", () => {
+  expect(codesOf(file("/etc/banner", "hello", { origin }))).toEqual([]);
+  expect(codesOf(file("/etc/all/etc/banner", "hello", { origin }))).toEqual([]);
+  expect(codesOf(symlink("/etc/way", "/tmp/resolv.conf", origin))).toEqual([]);
+});
