@@ -10,8 +10,10 @@ interface OptionInProgress {
 interface SectionInProgress {
   type: string;
   name: string | undefined;
-  readonly options: OptionInProgress[];
+  options: OptionInProgress[];
 }
+
+const NONE: OptionInProgress[] = [];
 
 /** From this many options on a section is searched through a map; below, looking through them is faster. */
 const MANY = 12;
@@ -22,8 +24,15 @@ export class PackageBuilder implements StatementTaker {
   private name: string | undefined;
   private sections: SectionInProgress[] = [];
   private named = new Map<string, SectionInProgress>();
-  private options: OptionInProgress[] = [];
+  /** Where options of a new section are collected, to be copied at its end: an array that grows would keep room for 17. */
+  private readonly collected: OptionInProgress[] = [];
+  private current: SectionInProgress | undefined;
+  /** The options of the current section are the first `count` of these. */
+  private options: OptionInProgress[] = this.collected;
+  private count = 0;
   private optionsByName: Map<string, OptionInProgress> | undefined;
+  /** Of sections with many options that were gone on with, so that doing so again and again stays cheap. */
+  private readonly indexes = new Map<SectionInProgress, Map<string, OptionInProgress>>();
 
   /** With a name, sections may come before the first `package` line and belong to a package of that name. */
   constructor(name: string | undefined) {
@@ -54,13 +63,14 @@ export class PackageBuilder implements StatementTaker {
       if (known.type.length !== type.length) known.name = name;
       known.type = type;
     }
-    const section = known ?? { type, name, options: [] };
+    this.finishSection();
     if (known === undefined) {
-      this.sections.push(section);
-      if (name !== undefined) this.named.set(name, section);
+      this.current = { type, name, options: NONE };
+      this.sections.push(this.current);
+      if (name !== undefined) this.named.set(name, this.current);
+    } else {
+      this.goOnWith(known);
     }
-    this.options = section.options;
-    this.optionsByName = undefined;
     return true;
   }
 
@@ -79,7 +89,26 @@ export class PackageBuilder implements StatementTaker {
     else known.value.push(item);
   }
 
+  private goOnWith(section: SectionInProgress): void {
+    if (section.options === NONE) section.options = [];
+    this.options = section.options;
+    this.count = section.options.length;
+    if (this.count < MANY) return;
+    const index = this.indexes.get(section) ?? byName(section.options);
+    this.indexes.set(section, index);
+    this.optionsByName = index;
+  }
+
+  private finishSection(): void {
+    if (this.current !== undefined && this.count > 0) this.current.options = this.collected.slice(0, this.count);
+    this.current = undefined;
+    this.options = this.collected;
+    this.count = 0;
+    this.optionsByName = undefined;
+  }
+
   private finishPackage(): void {
+    this.finishSection();
     if (this.name === undefined) return;
     this.done.set(this.name, { name: this.name, sections: this.sections });
   }
@@ -93,18 +122,22 @@ export class PackageBuilder implements StatementTaker {
   }
 
   private find(name: string): OptionInProgress | undefined {
-    const { options } = this;
-    if (options.length < MANY) {
-      for (const option of options) if (option.name === name) return option;
+    const { options, count } = this;
+    if (count < MANY) {
+      for (let i = 0; i < count; i++) if (options[i]?.name === name) return options[i];
       return undefined;
     }
-    this.optionsByName ??= new Map(options.map((option) => [option.name, option]));
+    this.optionsByName ??= byName(options.slice(0, count));
     return this.optionsByName.get(name);
   }
 
   private add(name: string, value: string | string[]): void {
     const option = { name, value };
-    this.options.push(option);
+    this.options[this.count++] = option;
     this.optionsByName?.set(name, option);
   }
+}
+
+function byName(options: readonly OptionInProgress[]): Map<string, OptionInProgress> {
+  return new Map(options.map((option) => [option.name, option]));
 }

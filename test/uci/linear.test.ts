@@ -18,6 +18,8 @@ const JOBS: Readonly<Record<string, (count: number) => unknown>> = {
   "reading and printing named sections": (n) => printConfig(read(named(n))),
   "reading and printing anonymous sections": (n) => printConfig(read(anonymous(n))),
   "reading a section of many options": (n) => read(`config a 'b'\n${lines(n, (i) => `\toption o${i} '${i}'`)}`),
+  "reading a section that is gone on with again and again": (n) =>
+    read(lines(n, (i) => `config a 'b'\n\toption o${i} '${i}'\nconfig c '${i}'`)),
   "reading a long list": (n) => read(`config a 'b'\n${lines(n, (i) => `\tlist l '${i}'`)}`),
   "merging over the same names": (n) => settled(named(n), "merge", named(n, "new")),
   "merging new names": (n) => settled(named(n), "merge", named(n, "new", "other")),
