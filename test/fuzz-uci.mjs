@@ -55,7 +55,9 @@ function run(i) {
       fail(name, i, seedOfThis, input, thrown);
     shape = `${thrown.status ?? thrown.code}: ${String(thrown.message).replace(/"[^"]*"|\d+/g, "")}`;
   }
-  const took = performance.now() - from;
+  let took = performance.now() - from;
+  // A busy machine may stop us for a while: what takes long takes long again.
+  if (took > HANG) took = timeAgain(name, input);
   slowest = Math.max(slowest, took);
   counts[name]++;
   if (took > HANG) fail(name, i, seedOfThis, input, new Error(`took ${took} ms`));
@@ -63,6 +65,16 @@ function run(i) {
   if (shapes.has(key)) return;
   shapes.add(key);
   if (corpus.length < MAX_CORPUS) corpus.push(input);
+}
+
+function timeAgain(name, input) {
+  const from = performance.now();
+  try {
+    TARGETS[name](input);
+  } catch {
+    // the first time has told what it was
+  }
+  return performance.now() - from;
 }
 
 function parse(input) {

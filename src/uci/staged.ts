@@ -63,7 +63,7 @@ export function* readStaged(text: string): Generator<StagedLine | undefined, voi
 
 function stagedLine(reader: LineReader): StagedLine | undefined {
   const word = reader.word();
-  if (reader.current() !== 0) return undefined;
+  if (word === "" || reader.current() !== 0) return undefined;
   const kind = KIND_OF_MARK.get(word.charAt(0)) ?? "set";
   const address = parseAddress(kind === "set" ? word : word.slice(1));
   const { section, option, value } = address;
