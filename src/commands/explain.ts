@@ -1,6 +1,6 @@
 import type { Evidence } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
-import { ProvisionError } from "../errors.ts";
+import { asProvisionError, ProvisionError } from "../errors.ts";
 import { expandUri } from "../macros.ts";
 import { errorFacts, type Paint } from "../messages.ts";
 import { plugins } from "../registry.ts";
@@ -8,7 +8,7 @@ import type { Answer } from "../stages/geturi.ts";
 import { askAll, withTaught } from "../stages/geturi.ts";
 import { preinit } from "../stages/preinit.ts";
 import { judge } from "../trust.ts";
-import { redactUri } from "../uri.ts";
+import { type PlainUri, parseUri, redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
@@ -77,14 +77,17 @@ function openDevice(invocation: Invocation): { ctx: RunContext; device: Device }
   return { ctx, device: preinit(ctx) };
 }
 
-/** What a tree from there has to prove, by the same table that judges it: asked with the best TLS and no signature. */
-function trustOf(device: Device, { resolver }: Answer, { uri, evidence }: Evidence): string {
+/** What a tree from there has to prove, by the same table that judges it: asked with the best transport that its URI allows, and no signature. */
+function trustOf(device: Device, { resolver }: Answer, evidence: Evidence): string {
   const { settings, state } = device;
-  const host = /^https:\/\/([^/:?#]+)/i.exec(uri.text)?.[1] ?? "";
+  const base = baseOf(device, resolver, evidence);
+  if (base instanceof ProvisionError) return `not usable: ${base.message}`;
+  const { scheme, host, port, isTainted } = base;
+  const proof = scheme === "https" ? ({ kind: "ca", fingerprint: "" } as const) : ({ kind: "none" } as const);
   const verdict = judge({
-    source: { resolver, evidence, isBaseTainted: evidence === "none" },
-    transport: { scheme: "https", host, port: 443, proof: { kind: "ca", fingerprint: "" } },
-    isHostAllowed: settings.main.allowed_host.some((allowed) => allowed.toLowerCase() === host.toLowerCase()),
+    source: { resolver, evidence: evidence.evidence, isBaseTainted: isTainted },
+    transport: { scheme, host, port, proof },
+    isHostAllowed: settings.main.allowed_host.some((allowed) => allowed.toLowerCase() === host),
     signatures: undefined,
     latch: state.latch,
     policy: settings.main.trust,
@@ -96,6 +99,20 @@ function trustOf(device: Device, { resolver }: Answer, { uri, evidence }: Eviden
   if (state.latch?.kind === "keys")
     return `must be signed by the device's owner (${state.latch.fingerprints.join(", ")})`;
   return "must be signed by a key of the device";
+}
+
+/** The URI as a run would expand it, or why it cannot. */
+function baseOf(
+  device: Device,
+  resolver: string,
+  evidence: Evidence,
+): (PlainUri & { isTainted: boolean }) | ProvisionError {
+  try {
+    const { text, isTainted } = expandUri(evidence.uri, withTaught(device.macros, resolver, evidence));
+    return { ...parseUri(text, `the URI of ${resolver}`), isTainted };
+  } catch (thrown) {
+    return asProvisionError(thrown);
+  }
 }
 
 function why(answer: Answer, chosen: Answer | undefined): string {
