@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "tar";
@@ -36,6 +36,8 @@ export async function makeDemoBed(fixtures: string): Promise<DemoBed> {
   const folder = mkdtempSync(join(tmpdir(), "uciprov-demo-"));
   const [root, tree] = [join(folder, "root"), join(folder, "tree")];
   cpSync(join(fixtures, "devices/factory"), root, { recursive: true, verbatimSymlinks: true });
+  // Git keeps no modes but the executable bit; dropbear would not read a file that others can.
+  chmodSync(join(root, "etc/dropbear/authorized_keys"), 0o600);
   const source = join(fixtures, "trees", TREE_NAME);
   cpSync(join(source, "files"), tree, { recursive: true });
   await packOverlay(join(source, "overlay"), join(tree, "overlay.tar.gz"));
