@@ -5,6 +5,8 @@ import { reporting } from "./vitest.reporting.ts";
 export default defineConfig({
   test: {
     ...reporting(),
+    // Signals, deadlines and peers of real processes: a machine that stalls for a moment may be late once. Twice is a fault.
+    retry: process.env["CI"] === "true" ? 1 : 0,
     include: ["test/real/**/*.test.ts"],
     testTimeout: 180_000,
     hookTimeout: 120_000,
