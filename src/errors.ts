@@ -105,6 +105,10 @@ export const ERRORS = {
     remedy: "Pack relative names, plain files, folders and harmless links only.",
   },
   TOO_LARGE: { exit: "invalid-content", remedy: "Publish less, or raise the limit in /etc/config/uciprov." },
+  IMAGE_INVALID: {
+    exit: "invalid-content",
+    remedy: "Publish the sysupgrade image made for this board and target, and name it by an `# image` line.",
+  },
   PATH_FORBIDDEN: { exit: "invalid-content", remedy: "A tree may not write there; take the path out of it." },
   PLAN_INVALID: { exit: "invalid-content", remedy: "Mend what is listed; `uciprov plan` shows it again." },
   TREE_UNSETTLED: { exit: "invalid-content", remedy: "Let the tree not change the macro that its own URIs use." },
