@@ -98,6 +98,10 @@ export const ERRORS = {
     exit: "invalid-content",
     remedy: "Make it with `uciprov tree sign`, or as `sha256sum` prints it.",
   },
+  INVENTORY_INVALID: {
+    exit: "invalid-content",
+    remedy: "Correct the lines; CSV needs a header line, JSON is an array of flat objects.",
+  },
   KEYS_INVALID: { exit: "invalid-content", remedy: "Write one OpenSSH public key a line." },
   ARCHIVE_INVALID: { exit: "invalid-content", remedy: "Pack it again with tar and gzip." },
   ARCHIVE_UNSAFE: {
