@@ -21,6 +21,7 @@ const OPTIONS = {
   name: { type: "string" },
   serial: { type: "string" },
   expires: { type: "string" },
+  rollout: { type: "string" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -124,7 +125,13 @@ function readArguments(argv: readonly string[]): Arguments {
       isTransaction: values.transaction ?? false,
       showsSecrets: values["show-secrets"] ?? false,
     },
-    options: { key: values.key ?? [], name: values.name, serial: values.serial, expires: values.expires },
+    options: {
+      key: values.key ?? [],
+      name: values.name,
+      serial: values.serial,
+      expires: values.expires,
+      rollout: values.rollout,
+    },
   };
 }
 

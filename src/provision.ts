@@ -18,8 +18,8 @@ import { stepper } from "./step.ts";
 /** What a run came to. Failures are thrown; this is every other end. */
 export interface Outcome {
   readonly exit: Extract<ExitName, "provisioned">;
-  /** `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
-  readonly result: "changed" | "unchanged" | "recorded" | "planned" | "off";
+  /** `waiting`: the tree is new, and other devices take it first; `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
+  readonly result: "changed" | "unchanged" | "recorded" | "waiting" | "planned" | "off";
   readonly told: string;
   readonly plan?: Plan;
   readonly generation?: number;
@@ -80,8 +80,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       },
       retrying(ctx, known),
     );
-    if (found.kind === "unchanged") release(ctx, found.source);
-    if (found.kind === "unchanged") return { outcome: ended("unchanged", found.told) };
+    if (found.kind !== "tree") release(ctx, found.source);
+    if (found.kind !== "tree") return { outcome: ended(found.kind, found.told) };
 
     const { carryOut, planChanges, rememberConfirmed } = await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));

@@ -26,6 +26,13 @@ const number = (initial: number, least: number, most: number, meaning: string): 
   most,
   meaning,
 });
+const maybe = (least: number, most: number, meaning: string): OptionOf<number | undefined> => ({
+  type: "number",
+  initial: undefined,
+  least,
+  most,
+  meaning,
+});
 const choice = <const C extends string>(
   choices: readonly C[],
   initial: NoInfer<C>,
@@ -66,6 +73,11 @@ export const OPTIONS = {
       "Longest first pause between such tries; it doubles, and is drawn at random below that.",
     ),
     ready_seconds: number(120, 0, 3600, "How long a run waits for the network, the overlay and a plausible clock."),
+    rollout: maybe(
+      0,
+      720,
+      "Hours over which this device may wait for its turn to take a new serial; as the tree says if none, and 0 never waits.",
+    ),
     reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
   },
   confirm: {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { SecretKey } from "../tree/keys.ts";
 import type { ManifestContent, ManifestEntry } from "../tree/manifest.ts";
 import { printManifest } from "../tree/manifest-print.ts";
+import type { Rollout } from "../tree/rollout.ts";
 import { sign } from "../tree/signature.ts";
 
 /** What a manifest says besides the files. */
@@ -13,6 +14,7 @@ export interface TreeLabel {
   /** Milliseconds since 1970, whole seconds. */
   readonly date?: number;
   readonly expires?: number;
+  readonly rollout?: Rollout;
 }
 
 const OURS = /^MANIFEST(?:\.sig(?:\.[0-9a-f]{16})?)?$/;
@@ -42,6 +44,7 @@ function manifestOf(folder: string, label: TreeLabel): ManifestContent {
     date: label.date,
     expires: label.expires,
     successor: undefined,
+    rollout: label.rollout,
     entries,
     images: [],
     keys: [],

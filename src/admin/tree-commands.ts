@@ -4,6 +4,7 @@ import type { Command, Invocation } from "../commands/command.ts";
 import { ProvisionError } from "../errors.ts";
 import { generateKeyPair, parseSecretKey, printPublicKey, printSecretKey, type SecretKey } from "../tree/keys.ts";
 import { parseManifest } from "../tree/manifest.ts";
+import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
 import { signTree } from "./sign-tree.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
@@ -30,7 +31,7 @@ export const tree: Command = async (invocation) => {
   if (act !== "sign" || folder === undefined || invocation.options.key.length === 0) {
     throw new ProvisionError(
       "USAGE",
-      "tree sign DIR --key FILE [--key FILE…] [--name NAME] [--serial N] [--expires DATE]",
+      "tree sign DIR --key FILE [--key FILE…] [--name NAME] [--serial N] [--expires DATE] [--rollout HOURS|hold]",
     );
   }
   if (!existsSync(folder) || !statSync(folder).isDirectory())
@@ -41,7 +42,12 @@ export const tree: Command = async (invocation) => {
   const name = invocation.options.name ?? before?.tree ?? "tree";
   const expires = expiryOf(invocation);
   const date = Math.floor(Number(process.env["SOURCE_DATE_EPOCH"] ?? Date.now() / 1000)) * 1000;
-  const bytes = signTree(folder, { tree: name, serial, date, ...(expires === undefined ? {} : { expires }) }, secrets);
+  const rollout = rolloutOf(invocation);
+  const label = {
+    ...(expires === undefined ? {} : { expires }),
+    ...(rollout === undefined ? {} : { rollout }),
+  };
+  const bytes = signTree(folder, { tree: name, serial, date, ...label }, secrets);
   const { entries } = parseManifest(bytes, { file: "MANIFEST" });
   const told = {
     exit: "provisioned",
@@ -82,6 +88,13 @@ function serialOf({ options }: Invocation, before: number | undefined): number {
     throw new ProvisionError("USAGE", `serial ${serial} is not above ${before}: devices would refuse it`);
   }
   return serial;
+}
+
+function rolloutOf({ options }: Invocation): Rollout | undefined {
+  const given = options.rollout;
+  if (given === undefined || given === "hold") return given;
+  if (/^\d{1,3}$/.test(given) && Number(given) <= LONGEST_ROLLOUT) return Number(given);
+  throw new ProvisionError("USAGE", `${given} is neither hours from 0 to ${LONGEST_ROLLOUT} nor hold`);
 }
 
 function expiryOf({ options }: Invocation): number | undefined {

@@ -93,7 +93,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "tree",
     form: "tree sign DIR --key FILE",
-    meaning: "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires)",
+    meaning: "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
 ];

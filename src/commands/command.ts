@@ -33,6 +33,7 @@ export interface Options {
   readonly name: string | undefined;
   readonly serial: string | undefined;
   readonly expires: string | undefined;
+  readonly rollout: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

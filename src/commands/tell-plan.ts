@@ -11,6 +11,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
     `${paint.strong("tree")} ${redactUri(download.source.base.text)}${serial}`,
     `${paint.strong("named by")} ${download.source.resolver}; ${paint.strong("accepted")} by ${download.proof.by} (${download.proof.reason})${signers(plan)}`,
   ];
+  if (download.wait !== undefined) lines.push(`${paint.strong("not yet")} ${paint.warn(download.wait)}`);
   const diffPaint = { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
   for (const one of plan.packages) {
     lines.push("", `${paint.strong(`/etc/config/${one.name}`)}`);
@@ -77,6 +78,7 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
       acceptedBy: download.proof.by,
       reason: download.proof.reason,
       signers: download.proof.signers,
+      ...(download.wait === undefined ? {} : { wait: download.wait }),
     },
     packages: plan.packages.map((one) => ({
       name: one.name,

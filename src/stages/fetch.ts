@@ -12,6 +12,7 @@ import { type Keys, readKeys } from "./fetch/keys.ts";
 import { type FetchedManifest, fetchManifest } from "./fetch/manifest.ts";
 import { proveTree, type TreeProof } from "./fetch/proof.ts";
 import { type Brought, fetchResources } from "./fetch/resources.ts";
+import { whyWait } from "./fetch/turn.ts";
 import { noteFullCheck } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
@@ -32,11 +33,20 @@ export interface Download {
   readonly digest: string;
   readonly etag: string | undefined;
   readonly modified: string | undefined;
+  /** Why a run that is not forced would leave it for later. */
+  readonly wait?: string;
 }
 
 /** The server says that the confirmed tree is still the one. */
 export interface Unchanged {
   readonly kind: "unchanged";
+  readonly source: Source;
+  readonly told: string;
+}
+
+/** The tree is new, and good, and not for this device yet. */
+export interface Waiting {
+  readonly kind: "waiting";
   readonly source: Source;
   readonly told: string;
 }
@@ -50,7 +60,7 @@ export async function fetchTree(
   device: Device,
   source: Source,
   modules: readonly Module[],
-): Promise<Download | Unchanged> {
+): Promise<Download | Unchanged | Waiting> {
   const base = parseUri(source.base.text, "the provisioning URI");
   const confirmed = device.state.confirmed;
   const keys = readKeys(ctx);
@@ -63,8 +73,10 @@ export async function fetchTree(
 
   const proof = proveTree(ctx, device, source, keys, answer);
   refuseKnownFailure(device, answer);
-  const brought = await fetchResources(ctx, device, { base, source, modules, macros, keys, proof, answer });
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
+  const wait = whyWait(ctx, device, answer.manifest, keyChange);
+  if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, told: wait };
+  const brought = await fetchResources(ctx, device, { base, source, modules, macros, keys, proof, answer });
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
   noteFullCheck(ctx, { beacon: source.beacon, digest });
   ctx.log("info", `tree ${redactUri(base.text)}: ${proof.reason}, ${count(brought)} files`);
@@ -80,6 +92,7 @@ export async function fetchTree(
     digest,
     etag: answer.etag,
     modified: answer.modified,
+    ...(wait === undefined ? {} : { wait }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The comment lines of a manifest that mean something, each with its one form. */
+import { LONGEST_ROLLOUT, type Rollout } from "./rollout.ts";
 
 /** `# image PATH target=… revision=…`: which release the firmware at PATH is. */
 export interface ManifestImage {
@@ -21,6 +22,7 @@ export interface ManifestDraft {
   date?: number;
   expires?: number;
   successor?: string;
+  rollout?: Rollout;
   readonly digests: Map<string, string>;
   /** With the line that says so, since the file it names comes later. */
   readonly sizes: Map<string, { readonly size: number; readonly line: number }>;
@@ -95,6 +97,15 @@ export const HEADERS: Readonly<Record<string, Header>> = {
       if (draft.successor !== undefined) return TWICE;
       draft.successor = name;
       return undefined;
+    },
+  },
+  rollout: {
+    form: `# rollout HOURS (0 to ${LONGEST_ROLLOUT}) or # rollout hold`,
+    shape: /^# rollout (hold|0|[1-9][0-9]{0,2})$/,
+    take([value], draft) {
+      if (draft.rollout !== undefined) return TWICE;
+      draft.rollout = value === "hold" ? "hold" : Number(value);
+      return value === "hold" || Number(value) <= LONGEST_ROLLOUT ? undefined : `more than ${LONGEST_ROLLOUT} hours`;
     },
   },
   size: {

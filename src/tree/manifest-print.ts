@@ -33,6 +33,7 @@ function headerLines(content: ManifestContent): string[] {
   if (content.date !== undefined) lines.push(`# date ${printInstant(content.date)}`);
   if (content.expires !== undefined) lines.push(`# expires ${printInstant(content.expires)}`);
   if (content.successor !== undefined) lines.push(`# successor ${content.successor}`);
+  if (content.rollout !== undefined) lines.push(`# rollout ${content.rollout}`);
   for (const { path, target, revision } of content.images.toSorted((a, b) => byBytes(a.path, b.path))) {
     lines.push(`# image ${path} target=${target} revision=${revision}`);
   }

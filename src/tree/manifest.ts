@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { type Finding, ProvisionError } from "../errors.ts";
 import { HEADERS, type ManifestDraft, type ManifestImage, type ManifestKey } from "./manifest-headers.ts";
+import type { Rollout } from "./rollout.ts";
 
 export type { ManifestImage, ManifestKey } from "./manifest-headers.ts";
 
@@ -25,6 +26,8 @@ export interface ManifestContent {
   readonly expires: number | undefined;
   /** The tree that takes over from this one. */
   readonly successor: string | undefined;
+  /** Hours over which devices take it, one after the other, or `hold`; rollout.ts says whose turn it is. */
+  readonly rollout?: Rollout | undefined;
   readonly entries: ReadonlyMap<string, ManifestEntry>;
   readonly images: readonly ManifestImage[];
   readonly keys: readonly ManifestKey[];
@@ -149,6 +152,7 @@ function finish(draft: ManifestDraft, sha256: string): Manifest {
     date: draft.date,
     expires: draft.expires,
     successor: draft.successor,
+    rollout: draft.rollout,
     entries,
     images: draft.images.map(({ path, target, revision }) => ({ path, target, revision })),
     keys: draft.keys.map(({ act, fingerprint }) => ({ act, fingerprint })),
