@@ -8,7 +8,7 @@ import type { MacroTable, Template } from "./macros.ts";
 import type { Settings } from "./settings.ts";
 import type { UciPackage } from "./uci/model.ts";
 
-export { type Change, type FileContent, file, type Origin, remove, symlink, uci } from "./changes.ts";
+export { type Change, type FileContent, file, type Origin, remove, service, symlink, uci } from "./changes.ts";
 export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
@@ -107,7 +107,7 @@ export interface CommandResult {
 
 /** The device's programs. Below a scratch root there are none: nothing outside the root is ever run. */
 export interface Commands {
-  /** Whether the program is on the device's PATH. */
+  /** Whether the program is on the device's PATH; `/etc/init.d/NAME` is one by its path. */
   has(name: string): boolean;
   /**
    * Runs a program in its own process group with a clean environment and no input but `stdin`; at the deadline or the signal the
@@ -122,6 +122,8 @@ export interface Commands {
       stdin?: string;
       env?: Readonly<Record<string, string>>;
       limit?: number;
+      /** What it leaves running at its regular end is meant to stay: an init script may start a daemon itself. */
+      leavesChildren?: boolean;
     },
   ): Promise<CommandResult>;
 }

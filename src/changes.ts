@@ -40,6 +40,9 @@ export interface FileChange {
   readonly sha256: string;
   /** 0o777 at most. */
   readonly mode: number;
+  /** Owner and group by name, as the device's own /etc/passwd and /etc/group know them; not given: as the replaced file has it, else root's. */
+  readonly user?: string;
+  readonly group?: string;
   /**
    * The module keeps other people's lines in this file itself (authorized_keys): it is not in the ownership record,
    * and not put back when the tree falls silent.
@@ -62,11 +65,36 @@ export interface RemoveChange {
   readonly origin: Origin;
 }
 
-export type Change = UciChange | FileChange | SymlinkChange | RemoveChange;
+/**
+ * What becomes of one service, that is of its init script /etc/init.d/NAME. Several modules may speak of one service; of `reload` and
+ * `restart` the stronger is done, once. uciprov's own is never acted on.
+ */
+export interface ServiceChange {
+  readonly kind: "service";
+  readonly name: string;
+  /** Whether it starts at boot: the links in /etc/rc.d that `/etc/init.d/NAME enable` and `disable` make and remove. */
+  readonly boot?: "enabled" | "disabled";
+  /**
+   * Whether it runs from now on: acted on when a tree first says so, not at every run; what somebody stops afterwards stays stopped. When the tree
+   * falls silent it is again as it was.
+   */
+  readonly run?: "started" | "stopped";
+  /** What it is asked to do once one of these paths (a file, a folder with `/` at its end, `/etc/config/NAME`) has changed in this plan. */
+  readonly onChange?: { readonly paths: readonly string[]; readonly act: "reload" | "restart" };
+  readonly origin: Origin;
+}
+
+/** A change of one path. */
+export type PathChange = FileChange | SymlinkChange | RemoveChange;
+
+export type Change = UciChange | PathChange | ServiceChange;
 
 interface FileOptions {
   /** Permission bits; 0o644 if not given. */
   readonly mode?: number;
+  /** Owner and group by name. */
+  readonly user?: string;
+  readonly group?: string;
   readonly shared?: boolean;
   readonly origin: Origin;
 }
@@ -81,6 +109,8 @@ export function file(path: string, content: string | Uint8Array, options: FileOp
     size: bytes.length,
     sha256: sha256(bytes),
     mode: options.mode ?? 0o644,
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.group === undefined ? {} : { group: options.group }),
     shared: options.shared ?? false,
     origin: options.origin,
   };
@@ -92,6 +122,15 @@ export function symlink(path: string, target: string, origin: Origin): SymlinkCh
 
 export function remove(path: string, origin: Origin): RemoveChange {
   return { kind: "remove", path, origin };
+}
+
+/** What shall become of a service. */
+export function service(
+  name: string,
+  what: Pick<ServiceChange, "boot" | "run" | "onChange">,
+  origin: Origin,
+): ServiceChange {
+  return { kind: "service", name, ...what, origin };
 }
 
 /** A layer of UCI for one package; the core merges it onto what the device has without uciprov. */

@@ -122,6 +122,11 @@ export const ERRORS = {
   REDIRECT_LOOP: { exit: "invalid-content", remedy: "Correct the web server's redirections." },
 
   APPLY_FAILED: { exit: "rolled-back", remedy: "The old configuration is back; the cause says what was in the way." },
+  SERVICE_FAILED: {
+    exit: "rolled-back",
+    remedy:
+      "The old configuration is back; run `/etc/init.d/NAME restart` with the new one by hand and look at `logread`.",
+  },
   NOT_CONFIRMED: {
     exit: "rolled-back",
     remedy: "The new configuration cut the device off and was taken back; look at network and firewall in the tree.",

@@ -9,7 +9,7 @@ export type FileState =
       readonly sha256: string;
       readonly mode: number;
       readonly size: number;
-      /** Only of what was there before us, so that it comes back as it was. */
+      /** Of what was there before us, so that it comes back as it was; of what we set, if its change named them. */
       readonly uid?: number;
       readonly gid?: number;
     }

@@ -8,7 +8,8 @@ import type { FileRecord, FileState, OwnedPath } from "./ownership-record.ts";
 
 export { type FileRecord, type FileState, parseFileRecord } from "./ownership-record.ts";
 
-export type WantedFile = FileChange | SymlinkChange | RemoveChange;
+/** A change of one path; a file's owner and group are numbers by now, if the change names them. */
+export type WantedFile = (FileChange & { readonly uid?: number; readonly gid?: number }) | SymlinkChange | RemoveChange;
 
 export type FileAction =
   /** Makes a change of a module true. */
@@ -116,8 +117,17 @@ function set(change: WantedFile, owned: OwnedPath | undefined, now: FileState, f
 /** What a change makes of its path. */
 function stateOf(change: WantedFile): FileState {
   switch (change.kind) {
-    case "file":
-      return { kind: "file", sha256: change.sha256, mode: change.mode, size: change.size };
+    case "file": {
+      const { sha256, mode, size, uid, gid } = change;
+      return {
+        kind: "file",
+        sha256,
+        mode,
+        size,
+        ...(uid === undefined ? {} : { uid }),
+        ...(gid === undefined ? {} : { gid }),
+      };
+    }
     case "symlink":
       return { kind: "symlink", target: change.target };
     case "remove":
@@ -125,9 +135,13 @@ function stateOf(change: WantedFile): FileState {
   }
 }
 
-/** Owners are not compared: uciprov does not set them. */
+/** Owners are compared where both sides know one: a change that names none leaves them as they are. */
 function isSame(a: FileState, b: FileState): boolean {
-  if (a.kind === "file" && b.kind === "file") return a.sha256 === b.sha256 && a.mode === b.mode;
+  if (a.kind === "file" && b.kind === "file") {
+    const isOwner = (one: number | undefined, other: number | undefined) =>
+      one === undefined || other === undefined || one === other;
+    return a.sha256 === b.sha256 && a.mode === b.mode && isOwner(a.uid, b.uid) && isOwner(a.gid, b.gid);
+  }
   if (a.kind === "symlink" && b.kind === "symlink") return a.target === b.target;
   return a.kind === b.kind && a.kind !== "other";
 }

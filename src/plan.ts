@@ -1,5 +1,6 @@
 /** All that one run would change, complete before anything is: what `plan` shows is what `run` does. */
 import type { Finding, Origin } from "./api.ts";
+import type { ServicePlan } from "./services.ts";
 import type { Download } from "./stages/fetch.ts";
 import type { Action } from "./transaction/order.ts";
 import type { UciDiff } from "./uci/diff.ts";
@@ -18,6 +19,8 @@ export interface FilePlan {
   readonly act: "new" | "changed" | "removed" | "restored" | "linked";
   readonly origin: Origin;
   readonly mode?: number;
+  /** `user:group`, as far as the change names them. */
+  readonly owner?: string;
   readonly size?: number;
   /** The lines before and after, where both are short texts. */
   readonly text?: { readonly before: string; readonly after: string };
@@ -34,6 +37,8 @@ export interface Plan {
   readonly download: Download;
   readonly packages: readonly PackagePlan[];
   readonly files: readonly FilePlan[];
+  /** What is done to services once the files are in place. */
+  readonly services: readonly ServicePlan[];
   readonly drift: readonly DriftPlan[];
   readonly findings: readonly Finding[];
   /** What the transaction does, core state included; empty: the device is what the tree says. */

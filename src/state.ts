@@ -5,6 +5,7 @@
 import type { Files } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
+import { parseServiceRecord, type ServiceRecord } from "./services.ts";
 import type { TreeRecord, TreeRecords } from "./tree/freshness.ts";
 import { type Latch, parseLatch } from "./trust/latch.ts";
 import { type PackageRecord, parsePackageRecord } from "./uci/record.ts";
@@ -45,6 +46,7 @@ export interface Confirmed {
 export interface Owned {
   readonly uci: Readonly<Record<string, PackageRecord>>;
   readonly files: FileRecord | undefined;
+  readonly services?: ServiceRecord;
 }
 
 /** A tree that was tried and taken back: not tried for ever. */
@@ -78,7 +80,13 @@ export function readState(files: Files): State {
 }
 
 export function printOwned(owned: Owned): Uint8Array {
-  return asJson({ version: 1, uci: owned.uci, files: owned.files ?? null });
+  const hasServices = Object.keys(owned.services ?? {}).length > 0;
+  return asJson({
+    version: 1,
+    uci: owned.uci,
+    files: owned.files ?? null,
+    ...(hasServices ? { services: owned.services } : {}),
+  });
 }
 
 export function printConfirmed(confirmed: Confirmed): Uint8Array {
@@ -134,6 +142,7 @@ function parseOwned(value: unknown): Owned {
   return {
     uci: Object.fromEntries(packages),
     files: from["files"] === null ? undefined : parseFileRecord(from["files"]),
+    ...(from["services"] === undefined ? {} : { services: parseServiceRecord(from["services"]) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Paint, tellFinding } from "../messages.ts";
 import type { FilePlan, Plan } from "../plan.ts";
+import type { ServicePlan } from "../services.ts";
 import { isSecretOption, printDiff } from "../uci/diff.ts";
 import { redactUri } from "../uri.ts";
 
@@ -19,6 +20,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
     for (const origin of new Set(Object.values(one.origins))) lines.push(`  ${paint.quiet(`from ${origin}`)}`);
   }
   for (const one of plan.files) lines.push("", tellFile(one, paint));
+  for (const one of plan.services) lines.push("", tellService(one, paint));
   for (const one of plan.drift) {
     lines.push(
       "",
@@ -34,10 +36,17 @@ function signers({ download }: Plan): string {
   return download.proof.signers.length > 0 ? `, key ${download.proof.signers.join(", ")}` : "";
 }
 
-function tellFile({ path, act, origin, mode, size, text }: FilePlan, paint: Paint): string {
+function tellService({ name, act, because, byProcd, origin }: ServicePlan, paint: Paint): string {
+  const by = byProcd === undefined ? "" : ` (procd does it when ${byProcd} changes)`;
+  const from = origin === undefined ? [] : [`  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`];
+  return [`${paint.strong(`service ${name}`)}: ${act}, because ${because}${by}`, ...from].join("\n");
+}
+
+function tellFile({ path, act, origin, mode, owner, size, text }: FilePlan, paint: Paint): string {
   const about = [
     act,
     mode === undefined ? undefined : mode.toString(8).padStart(4, "0"),
+    owner,
     size === undefined ? undefined : `${size} bytes`,
   ].filter((part) => part !== undefined);
   const head = `${paint.strong(path)} ${about.join(", ")}`;
@@ -86,6 +95,7 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
       origins: one.origins,
     })),
     files: plan.files.map(({ text: _, ...file }) => file),
+    services: plan.services,
     drift: plan.drift,
     findings: plan.findings,
     changes: plan.actions.length,

@@ -7,6 +7,8 @@ import { followLines } from "./follow.ts";
 /** As procd and hotplug set it (OpenWrt package/base-files/image-config.in); what the caller's environment says does not count. */
 const SEARCH = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const ENVIRONMENT = { PATH: SEARCH.join(":"), HOME: "/root", LC_ALL: "C" } as const;
+/** The only programs that are named by their path. */
+const INIT_SCRIPT = /^\/etc\/init\.d\/[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
 const OUTPUT_LIMIT = 262_144;
 const PIPES_RUN_DRY = 300;
 
@@ -32,7 +34,9 @@ function findOrFail(root: string, name: string): string {
 }
 
 function find(root: string, name: string): string | undefined {
-  if (root !== "/" || !/^[A-Za-z0-9._-]+$/.test(name)) return undefined;
+  if (root !== "/") return undefined;
+  if (INIT_SCRIPT.test(name)) return isExecutable(name) ? name : undefined;
+  if (!/^[A-Za-z0-9._-]+$/.test(name)) return undefined;
   return SEARCH.map((folder) => `${folder}/${name}`).find(isExecutable);
 }
 
@@ -47,7 +51,7 @@ function isExecutable(path: string): boolean {
 
 /**
  * Runs a program to its end, in its own process group, which is killed as a whole at the deadline, at the signal and after the
- * program has ended: what it left running is not ours to keep. `LD_PRELOAD` and all else of procd's environment stay out.
+ * program has ended: what it left running is not ours to keep, unless the caller says so. `LD_PRELOAD` and all else of procd's environment stay out.
  */
 export function runToEnd(
   program: string,
@@ -80,7 +84,7 @@ export function runToEnd(
     const settle = () => {
       clearTimeout(timer);
       how.signal.removeEventListener("abort", killGroup);
-      killGroup();
+      if (how.leavesChildren !== true || timedOut) killGroup();
     };
     child.on("error", (cause) => {
       settle();

@@ -44,6 +44,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     actions: plan.actions,
     onConfirm: promotions(ctx, device, plan),
     packages: plan.packages.map((one) => one.name),
+    services: undoActs(plan),
     tree: treeName(plan),
     windowSeconds,
     firmware: device.facts.revision,
@@ -51,6 +52,11 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     attempt: failed + 1,
     at: now,
   };
+}
+
+/** As the journal lists them: whoever takes the trial back, Node or the shell, then asks services to go on with the old files. */
+function undoActs({ services }: Plan): readonly string[] {
+  return services.filter(({ byProcd }) => byProcd === undefined).map(({ name, undo }) => `${name}:${undo}`);
 }
 
 export function treeName({ download }: Plan): TransactionOrder["tree"] {

@@ -1,12 +1,15 @@
 import type { Device, RunContext } from "../context.ts";
 import type { Plan } from "../plan.ts";
 import { reload } from "./reload.ts";
+import { actOnServices } from "./service-acts.ts";
 
-/** Makes the new configuration the running one, for the packages that changed and no others; whether anything was asked to reload. */
+/**
+ * Makes the new configuration the running one, for the packages and services that changed and no others; whether anything was asked to reload.
+ * SERVICE_FAILED: a service does not run with it.
+ */
 export async function activate(ctx: RunContext, device: Device, plan: Plan): Promise<boolean> {
-  return reload(
-    ctx,
-    device.settings,
-    plan.packages.map((one) => one.name),
-  );
+  const names = plan.packages.map((one) => one.name);
+  const wasReloaded = await reload(ctx, device.settings, names);
+  const wasActedOn = await actOnServices(ctx, device.settings, plan.services);
+  return wasReloaded || wasActedOn;
 }

@@ -7,6 +7,7 @@ import { noteFailure } from "./failed-tree.ts";
 import { keepBy } from "./keep.ts";
 import { readDeviceSettings } from "./preinit.ts";
 import { reload } from "./reload.ts";
+import { undoServices } from "./service-acts.ts";
 
 /**
  * Brings an open transaction to its end. Normally `recover.sh` did so at boot; what only Node does is made up for here: the attempt is counted, a
@@ -20,6 +21,7 @@ export async function recoverTransaction(ctx: RunContext): Promise<void> {
     noteFailure(ctx, readState(ctx.disk), recovered.tree, recovered.reason);
     forget(ctx);
     await reload(ctx, settings, recovered.packages);
+    await undoServices(ctx, settings, recovered.services);
   }
   if (recovered.kind === "discarded") ctx.log("warning", `an unfinished transaction was dropped: ${recovered.reason}`);
   if (recovered.kind === "finished-confirm") ctx.log("info", `generation ${recovered.generation} is confirmed`);

@@ -7,6 +7,7 @@ import { forget, rollBack } from "../transaction/roll-back.ts";
 import { noteFailure } from "./failed-tree.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import { reload } from "./reload.ts";
+import { undoServices } from "./service-acts.ts";
 
 const DEADLINE = 120_000;
 
@@ -23,6 +24,7 @@ export async function takeBackTrial(
 ): Promise<ProvisionError> {
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
   try {
+    const wasOnTrial = readJournal(ctx.disk)?.state === "trial";
     const hadLanded = hasLanded(readJournal(ctx.disk)?.state) || failure.exit === "rolled-back";
     const back = await rollBack(calm, `${failure.code}: ${failure.message}`.slice(0, 500));
     restoreDeltas(calm);
@@ -35,6 +37,8 @@ export async function takeBackTrial(
         device.settings,
         plan.packages.map((one) => one.name),
       );
+      // Before the trial no service was touched.
+      if (wasOnTrial) await undoServices(calm, device.settings, back.services);
     }
   } catch (thrown) {
     ctx.log(

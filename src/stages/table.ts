@@ -74,7 +74,7 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: "postapply",
-    work: "reloads the services whose configuration changed, and no other",
+    work: "reloads the services whose configuration changed, and no other; starts, stops and restarts what the plan names",
     hooks: "after",
     onFailure: "roll-back",
     deadline: 300,

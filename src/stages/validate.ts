@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Change, Finding, Module, PlanContext, Resource } from "../api.ts";
+import type { Finding, Module, PlanContext, Resource } from "../api.ts";
+import type { PathChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -10,6 +11,7 @@ import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { keyActions } from "./validate/keys.ts";
 import { packagePlanner } from "./validate/packages.ts";
+import { planServices } from "./validate/services.ts";
 import { settling } from "./validate/settling.ts";
 
 /**
@@ -24,18 +26,24 @@ export async function planChanges(
 ): Promise<Plan> {
   const findings: Finding[] = [];
   const packages = packagePlanner(ctx, device);
-  const fileChanges: Exclude<Change, { kind: "uci" }>[] = [];
+  const pathChanges: PathChange[] = [];
+  const serviceChanges: ServiceChange[] = [];
   for (const module of modules) {
     const context = planContext(ctx, device, download, module, packages.planned, findings);
     for (const change of (await module.plan?.(context)) ?? []) {
       if (change.kind === "uci") packages.add(change);
-      else fileChanges.push(change);
+      else if (change.kind === "service") serviceChanges.push(change);
+      else pathChanges.push(change);
     }
   }
   const uci = packages.settle();
-  const files = planFiles(ctx, device, fileChanges);
-  findings.push(...uci.findings, ...files.findings, ...ownSettings(packages.planned));
+  const services = await planServices(ctx, device, serviceChanges, pathChanges);
+  const files = planFiles(ctx, device, [...pathChanges, ...services.links]);
+  findings.push(...uci.findings, ...services.findings, ...files.findings, ...ownSettings(packages.planned));
   refuseFaulty(findings);
+  const { acts, record } = await services.settle(
+    new Set([...files.files.map(({ path }) => path), ...uci.packages.map(({ name }) => `/etc/config/${name}`)]),
+  );
   for (const { path, isKept } of [...uci.drift, ...files.drift]) {
     ctx.log("warning", `${path} was changed on the device: ${isKept ? "it stays so" : "the tree has its way"}`);
   }
@@ -43,11 +51,13 @@ export async function planChanges(
   const actions = withOwnership(ctx, device, [...uci.actions, ...files.actions, ...keys], {
     uci: uci.records,
     files: files.record,
+    services: record,
   });
   return {
     download,
     packages: uci.packages,
     files: files.files,
+    services: acts,
     drift: [...uci.drift, ...files.drift],
     findings,
     actions,

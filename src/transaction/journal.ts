@@ -31,6 +31,8 @@ export interface Journal {
   readonly generation: number;
   readonly at: number;
   readonly packages: readonly string[];
+  /** `NAME:ACT`: what is done to services once the old files are back on a device that runs. */
+  readonly services: readonly string[];
   readonly tree: TreeName;
 }
 
@@ -62,6 +64,7 @@ export function printJournal(journal: Journal): string {
     generation: String(journal.generation),
     at: String(journal.at),
     packages: journal.packages.join(" "),
+    services: journal.services.join(" "),
     "tree-uri": oneLine(tree.uri),
     "tree-name": oneLine(tree.name ?? ""),
     "tree-sha256": tree.sha256 ?? "",
@@ -98,6 +101,7 @@ export function parseJournal(text: string): Journal {
     generation: number(fields, "generation"),
     at: number(fields, "at"),
     packages: packages === "" ? [] : packages.split(" "),
+    services: (fields.get("services") ?? "").split(" ").filter((one) => one !== ""),
     tree: parseTree(fields),
   };
 }

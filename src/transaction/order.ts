@@ -42,6 +42,8 @@ export interface TransactionOrder {
   readonly onConfirm: readonly Promotion[];
   /** UCI packages it touches. */
   readonly packages: readonly string[];
+  /** `NAME:ACT`: what is done to services once it has been taken back on a device that runs. */
+  readonly services?: readonly string[];
   readonly tree: TreeName;
   readonly windowSeconds: number;
   /** DISTRIB_REVISION of the firmware that runs. */

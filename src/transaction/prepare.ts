@@ -87,6 +87,7 @@ function journalOf({ disk, processes }: TransactionHost, order: TransactionOrder
     generation: nextGeneration(disk),
     at: order.at,
     packages: order.packages,
+    services: order.services ?? [],
     tree: order.tree,
   };
   refuseUnprintable(journal);
@@ -94,9 +95,10 @@ function journalOf({ disk, processes }: TransactionHost, order: TransactionOrder
 }
 
 /** What we could not read back must not become a journal. */
-function refuseUnprintable({ id, attempt, window, at, packages }: Journal): void {
+function refuseUnprintable({ id, attempt, window, at, packages, services }: Journal): void {
   const isWhole = [attempt, window, at].every((value) => Number.isSafeInteger(value) && value >= 0 && value < 1e15);
   const isNamed = packages.every((name) => /^[A-Za-z0-9_-]{1,64}$/.test(name)) && packages.join(" ").length <= 4096;
-  if (isWhole && isNamed && /^[a-z0-9-]{1,64}$/.test(id)) return;
+  const isActed = services.every((one) => /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}:[a-z]{1,16}$/.test(one));
+  if (isWhole && isNamed && isActed && services.join(" ").length <= 6144 && /^[a-z0-9-]{1,64}$/.test(id)) return;
   throw new ProvisionError("INTERNAL", `the order ${JSON.stringify(id)} can't be written into a journal`);
 }

@@ -18,6 +18,8 @@ export interface RolledBack {
   readonly reason: string;
   readonly attempt: number;
   readonly packages: readonly string[];
+  /** `NAME:ACT`, what services are asked to do now. */
+  readonly services: readonly string[];
 }
 
 /**
@@ -65,8 +67,8 @@ export function takeBack(host: TransactionHost, journal: Journal, reason: string
     writeJournal(disk, { ...open, state: "rolled-back" });
   }
   removeTree(disk, TX.work);
-  const { id, tree, attempt, packages } = open;
-  return { kind: "rolled-back", id, tree, reason: open.reason, attempt, packages };
+  const { id, tree, attempt, packages, services } = open;
+  return { kind: "rolled-back", id, tree, reason: open.reason, attempt, packages, services };
 }
 
 /** For the record only: recovery knows what to do from `applying` and `trial` as well, so a full disk is no obstacle. */

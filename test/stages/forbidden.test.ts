@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Change, file, remove, symlink } from "../../src/api.ts";
+import { file, remove, symlink } from "../../src/api.ts";
+import type { PathChange } from "../../src/changes.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { planFiles } from "../../src/stages/validate/files.ts";
@@ -12,7 +13,7 @@ import { aDevice, aRunContext } from "../helpers/run-context.ts";
 const origin = { module: "evil" };
 
 /** Codes of the findings, or of the error, that the plan ends with. */
-function codesOf(...changes: readonly Exclude<Change, { kind: "uci" }>[]): readonly string[] {
+function codesOf(...changes: readonly PathChange[]): readonly string[] {
   const root = mkdtempSync(join(tmpdir(), "uciprov-forbidden-"));
   mkdirSync(join(root, "etc/uciprov/keys"), { recursive: true });
   mkdirSync(join(root, "lib/uciprov/tx"), { recursive: true });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Change, Finding } from "../../api.ts";
+import type { Finding } from "../../api.ts";
+import type { PathChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { type FileAction, type FileRecord, type FileState, settleFiles } from "../../ownership.ts";
@@ -8,6 +9,7 @@ import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
 import { placeOfPath } from "../../transaction/steps.ts";
+import { withOwners } from "./owners.ts";
 
 /** A file that is to come back whole must fit into memory once. */
 const ORIGINAL_LIMIT = 33_554_432;
@@ -23,16 +25,13 @@ export interface FilesPlanned {
 }
 
 /** Settles the file changes of all modules against the ownership record and the device. */
-export function planFiles(
-  ctx: RunContext,
-  device: Device,
-  wanted: readonly Exclude<Change, { kind: "uci" }>[],
-): FilesPlanned {
+export function planFiles(ctx: RunContext, device: Device, wanted: readonly PathChange[]): FilesPlanned {
   const record = device.state.owned.files ?? {};
   const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
   const isProtected = (path: string) => protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
-  const settlement = settleFiles(record, wanted, (path) => stateOf(ctx, path), isProtected);
-  const findings = [...forbidden(ctx, wanted), ...settlement.findings];
+  const owned = withOwners(ctx, wanted);
+  const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path), isProtected);
+  const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {
     return { files: [], actions: [], record, drift: [], findings };
   }
@@ -50,7 +49,7 @@ export function planFiles(
 }
 
 /** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
-function forbidden(ctx: RunContext, wanted: readonly Exclude<Change, { kind: "uci" }>[]): Finding[] {
+function forbidden(ctx: RunContext, wanted: readonly PathChange[]): Finding[] {
   return wanted.flatMap((change): Finding[] => {
     const reason = whyForbidden(change.path) ?? whyForbiddenBehindLinks(ctx, change);
     if (reason === undefined) return [];
@@ -65,7 +64,7 @@ function forbidden(ctx: RunContext, wanted: readonly Exclude<Change, { kind: "uc
   });
 }
 
-function whyForbiddenBehindLinks(ctx: RunContext, change: Exclude<Change, { kind: "uci" }>): string | undefined {
+function whyForbiddenBehindLinks(ctx: RunContext, change: PathChange): string | undefined {
   const landing = placeOfPath(ctx.disk, change.path);
   const why = whyForbidden(landing);
   if (why !== undefined) return `it is ${landing}: ${why}`;
@@ -109,7 +108,11 @@ function asAction(ctx: RunContext, action: FileAction): Action {
   if (change.kind === "remove") return { kind: "remove", path: change.path };
   if (change.kind === "symlink") return { kind: "symlink", path: change.path, target: change.target };
   const { path, content, size, sha256, mode } = change;
-  return { kind: "write", path, content, size, sha256, mode };
+  const owner = {
+    ...(change.uid === undefined ? {} : { uid: change.uid }),
+    ...(change.gid === undefined ? {} : { gid: change.gid }),
+  };
+  return { kind: "write", path, content, size, sha256, mode, ...owner };
 }
 
 function restoring(ctx: RunContext, path: string, to: FileState): Action {
@@ -141,6 +144,9 @@ function filePlan(ctx: RunContext, action: FileAction): FilePlan {
     act: before === undefined ? "new" : "changed",
     origin: change.origin,
     mode: change.mode,
+    ...(change.user === undefined && change.group === undefined
+      ? {}
+      : { owner: `${change.user ?? ""}:${change.group ?? ""}` }),
     size: change.size,
     ...(text === undefined ? {} : { text }),
   };

@@ -99,12 +99,31 @@ watch() {
 		esac
 	done
 	claim_or_kill
+	acts=''
 	if is_still_mine; then
+		# Services are acted on after everything has landed, never before. Who acts on them now is noted, so that Node does not do it again.
+		[ "$state" != trial ] || [ -n "$ROOT" ] || acts=$services
 		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds"; fi
 	fi
 	sweep_claims
 	[ -n "$ROOT" ] || ! has reload_config || reload_config
+	for one in $acts; do act_on_service "${one%%:*}" "${one#*:}"; done
 	exit 0
+}
+
+# act_on_service NAME ACT: an init script that hangs is killed after a minute.
+act_on_service() {
+	script=/etc/init.d/$1
+	[ -f "$script" ] && [ -x "$script" ] || return 0
+	say notice "$1: $2, with the old configuration"
+	"$script" "$2" </dev/null >/dev/null 2>&1 &
+	acting=$!
+	patience=60
+	while kill -0 "$acting" 2>/dev/null; do
+		patience=$((patience - 1))
+		[ "$patience" -gt 0 ] || kill -9 "$acting" 2>/dev/null
+		sleep 1
+	done
 }
 
 is_still_mine() {
@@ -128,7 +147,7 @@ open_journal() {
 }
 
 read_journal() {
-	version='' id='' state='' reason='' window='' firmware='' reboot_allowed='' rebooted='' last='' seen=' ' line=''
+	version='' id='' state='' reason='' window='' firmware='' reboot_allowed='' rebooted='' services='' last='' seen=' ' line=''
 	[ -f "$TX/journal" ] && [ "$(wc -c <"$TX/journal")" -le 16384 ] || return 1
 	while IFS= read -r line <&3; do
 		value=${line#*=}
@@ -155,6 +174,7 @@ read_journal() {
 		firmware) firmware=$value ;;
 		reboot-allowed) reboot_allowed=$value ;;
 		rebooted) rebooted=$value ;;
+		services) services=$value ;;
 		esac
 		line=''
 	done 3<"$TX/journal"
@@ -175,6 +195,21 @@ read_journal() {
 	prepared | applying | trial | confirmed | rolling-back | rolled-back) ;;
 	*) return 1 ;;
 	esac
+	services_are_acts
+}
+
+# Words NAME:ACT, which become a path and an argument.
+services_are_acts() {
+	set -f
+	for one in $services; do
+		case $one in
+		*[!A-Za-z0-9._+:-]* | .*) set +f && return 1 ;;
+		*:*:*) set +f && return 1 ;;
+		?*:start | ?*:stop | ?*:reload | ?*:restart) ;;
+		*) set +f && return 1 ;;
+		esac
+	done
+	set +f
 }
 
 # advance STATE REASON [REBOOT-ALLOWED REBOOTED]: new file, flush, rename, flush; every other line stays as it is.
@@ -186,6 +221,7 @@ advance() {
 		reason=*) line=reason=$2 ;;
 		reboot-allowed=*) line=reboot-allowed=${3:-0} ;;
 		rebooted=*) line=rebooted=${4:-$rebooted} ;;
+		services=*) [ "$1" != rolled-back ] || [ -z "${acts:-}" ] || line=services= ;;
 		esac
 		printf '%s\n' "$line" || return 1
 	done 3<"$TX/journal" >"$TX/journal.new" || return 1
