@@ -30,7 +30,9 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => stop.abort(new ProvisionError("STOPPED", `asked to stop by ${signal}`)));
   }
+  process.on("SIGUSR1", () => undefined); // Node itself would open a debugger's port
   process.stdout.on("error", () => undefined); // the reader of a pipe may leave early
+  process.stderr.on("error", () => undefined); // a terminal may, too
   const paint = process.stderr.isTTY ? COLOURED : PLAIN;
   let isJson = process.argv.includes("--json");
   try {

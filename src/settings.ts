@@ -99,6 +99,11 @@ export const OPTIONS = {
     generations: number(5, 1, 50, "Generations kept for rollback."),
   },
   schedule: {
+    by: choice(
+      ["daemon", "crond"],
+      "daemon",
+      "Who starts runs: a daemon that stays, or crond, so that nothing stays in memory between runs.",
+    ),
     cron: word("*/30 * * * *", "When `daemon` runs: minute, hour, day, month, weekday, in the device's local time."),
     jitter: number(300, 0, 86_400, "Seconds; a scheduled run begins at random within so long after its minute."),
     backoff: number(1800, 30, 86_400, "Longest pause in seconds of `daemon` while a failure goes on that may pass."),

@@ -14,6 +14,7 @@ import { openRun } from "./open-run.ts";
 
 /** One run, top to bottom; what it came to stands in the status file as well. */
 export const run: Command = async (invocation) => {
+  passOverSignals();
   const bare = openRun(invocation);
   if (invocation.flags.isFirstOnly && readState(bare.disk).confirmed) {
     invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
@@ -53,6 +54,16 @@ export const plan: Command = async (invocation) => {
     release();
   }
 };
+
+/**
+ * SIGHUP and SIGUSR2 ask a daemon for what is going on here already; and a terminal that is gone may be gone because a run reloaded the network, which
+ * is no reason to die half way.
+ */
+export function passOverSignals(): void {
+  for (const signal of ["SIGHUP", "SIGUSR2"] as const) {
+    if (process.listenerCount(signal) === 0) process.on(signal, () => undefined);
+  }
+}
 
 /** With the modules that lie on the device; what loads them is loaded only if there are any. */
 async function allPlugins(ctx: RunContext): Promise<Plugins> {

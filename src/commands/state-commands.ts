@@ -12,6 +12,7 @@ import { discard } from "../transaction/roll-back.ts";
 import { redactUri } from "../uri.ts";
 import type { Command } from "./command.ts";
 import { openRun } from "./open-run.ts";
+import { passOverSignals } from "./run.ts";
 
 /** The last run, and what the device is. */
 export const status: Command = async ({ root, flags, paint, print }) => {
@@ -44,7 +45,7 @@ export const status: Command = async ({ root, flags, paint, print }) => {
 export const history: Command = async ({ root, flags, print, paint }) => {
   const generations = listGenerations(openDisk(root));
   if (flags.isJson) {
-    print(JSON.stringify(generations));
+    print(JSON.stringify(flags.isQuiet ? generations.map(countPaths) : generations));
     return "provisioned";
   }
   if (generations.length === 0) print("no generation is kept");
@@ -58,8 +59,13 @@ export const history: Command = async ({ root, flags, print, paint }) => {
   return "provisioned";
 };
 
+function countPaths({ paths, ...generation }: ReturnType<typeof listGenerations>[number]): Record<string, unknown> {
+  return { ...generation, paths: paths.length };
+}
+
 /** Back to an earlier generation, all or nothing; the tree that was confirmed is not taken again until it changes. */
 export const rollback: Command = async (invocation) => {
+  passOverSignals();
   const ctx = openRun(invocation);
   const [word] = invocation.words;
   if (word !== undefined && !/^\d{1,9}$/.test(word)) throw new ProvisionError("USAGE", `${word} is no generation`);

@@ -9,6 +9,7 @@ import { readZone } from "./zone.ts";
 
 const LEAST_BACK_OFF = 30_000;
 const USUAL = {
+  by: OPTIONS.schedule.by.initial,
   cron: OPTIONS.schedule.cron.initial,
   jitter: OPTIONS.schedule.jitter.initial,
   backoff: OPTIONS.schedule.backoff.initial,

@@ -8,6 +8,9 @@ const STATUS = `${RAM_FOLDER}/status.json`;
 /** The schema's number; it grows when a reader of an older one would be misled. */
 const VERSION = 1;
 
+/** Bytes; what `ubus call` hands on ends at 256 KiB (openwrt/rpcd: plugin.c), and RAM is the device's. */
+const MOST = 180_000;
+
 interface StageRecord {
   readonly stage: StageName;
   readonly milliseconds: number | null;
@@ -38,7 +41,9 @@ export function openStatus(disk: Disk, now: () => number): StatusFile {
       stages.push({ stage, milliseconds: Math.round(milliseconds), ...(error ? { error: errorFacts(error) } : {}) });
     },
     close(outcome) {
-      write({ state: "ended", ended: new Date(now()).toISOString(), ...outcome });
+      const end = { state: "ended", ended: new Date(now()).toISOString(), ...outcome };
+      const isLong = "plan" in outcome && Buffer.byteLength(JSON.stringify(outcome)) > MOST;
+      write(isLong ? { ...end, plan: undefined, isPlanLeftOut: true } : end);
     },
   };
 }

@@ -1,0 +1,186 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { noAsh } from "../helpers/ash.ts";
+
+const INIT = resolve("openwrt-package/files/etc/init.d/uciprov");
+
+let folder: string;
+let settings: Record<string, string>;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "uciprov-service-"));
+  settings = {};
+  mkdirSync(join(folder, "crontabs"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const path = (name: string) => join(folder, name);
+const crontab = () => (existsSync(path("crontabs/root")) ? readFileSync(path("crontabs/root"), "utf8") : undefined);
+
+/** The script as rc.common sources it, with procd's functions telling what they are called with, and its places in a folder of this test. */
+const HARNESS = `
+extra_command() { :; }
+procd_open_instance() { echo open; }
+procd_set_param() { echo "$*"; }
+procd_close_instance() { echo close; }
+procd_add_reload_trigger() { echo "reload on $*"; }
+procd_add_raw_trigger() { echo "on $*"; }
+procd_send_signal() { echo "signal $*"; }
+service_running() { [ -n "$RUNNING" ]; }
+rc_procd() { "$@"; }
+start() { start_service; }
+config_load() { :; }
+config_get() { eval "$1=\\"\\\${SET_$2_$3-\\$4}\\""; }
+config_get_bool() { config_get "$@"; }
+logger() { echo "log $*"; }
+fsync() { :; }
+sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
+. "$INIT"
+SELF=$FOLDER/self CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
+CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending
+uciprov_line_is() { uciprov_read; uciprov_line; }
+"$@"
+wait
+`;
+
+function call(words: readonly string[], env: Record<string, string> = {}): string[] {
+  for (const name of ["self", "cron"]) {
+    writeFileSync(path(name), `#!/bin/sh\necho "${name} $*" >>"${path("called")}"\n`);
+    chmodSync(path(name), 0o755);
+  }
+  const set = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`SET_${name}`, value]));
+  const { status, stdout, stderr } = spawnSync("busybox", ["ash", "-c", HARNESS, "harness", ...words], {
+    env: { PATH: "/usr/bin:/bin", FOLDER: folder, INIT, ...set, ...env },
+    encoding: "utf8",
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  return stdout.replaceAll(folder, "").trim().split("\n");
+}
+
+const called = () => (existsSync(path("called")) ? readFileSync(path("called"), "utf8").trim().split("\n") : []);
+
+const PROCD = ["term_timeout 150", "stdout 1", "stderr 1", "close"];
+const DAEMON = ["open", "command /usr/bin/uciprov daemon", "respawn 3600 5 0", ...PROCD];
+const ONCE = ["open", "command /usr/bin/uciprov run --quiet", ...PROCD];
+
+test.skipIf(noAsh)(
+  "by default a daemon stays, is started again for ever, has time to put a trial back, and no crontab is written",
+  () => {
+    expect(call(["boot"])).toEqual(DAEMON);
+    expect(crontab()).toBeUndefined();
+    expect(call(["service_triggers"])).toEqual(["reload on uciprov"]);
+  },
+);
+
+test.skipIf(noAsh)(
+  "with crond a run ends by itself, the crontab starts the next, and a second start writes nothing",
+  () => {
+    settings = { schedule_by: "crond", schedule_cron: "5,35 2-4 * * mon" };
+    writeFileSync(path("crontabs/root"), "1 2 3 4 5 somebody else's\n");
+    expect(call(["start"])).toEqual(ONCE);
+    expect(crontab()).toBe(`1 2 3 4 5 somebody else's\n5,35 2-4 * * mon ${path("self")} scheduled # uciprov\n`);
+    expect(called()).toEqual(["cron restart"]);
+    const { ino } = statSync(path("crontabs/root"));
+    expect(call(["start"])).toEqual(ONCE);
+    expect([statSync(path("crontabs/root")).ino, called().length]).toEqual([ino, 1]);
+    expect(call(["service_triggers"])).toEqual(["reload on uciprov", "on interface.* 5000 /self retry"]);
+  },
+);
+
+test.skipIf(noAsh)("back with a daemon, switched off, or removed: only our line leaves the crontab", () => {
+  for (const [change, word] of [
+    [{ schedule_by: "daemon" }, "start"],
+    [{ schedule_by: "crond", main_enabled: "0" }, "start"],
+    [{ schedule_by: "crond" }, "unschedule"],
+  ] as const) {
+    writeFileSync(path("crontabs/root"), "1 2 3 4 5 somebody else's\n");
+    settings = { schedule_by: "crond" };
+    call(["start"]);
+    settings = change;
+    call([word]);
+    expect(crontab()).toBe("1 2 3 4 5 somebody else's\n");
+  }
+});
+
+test.skipIf(noAsh)("switched off, nothing is started", () => {
+  settings = { main_enabled: "0" };
+  expect(call(["start"])).toEqual([""]);
+});
+
+test.skipIf(noAsh)(
+  "after a boot with crond, a device that works waits its turn; one without configuration, or on trial, does not",
+  () => {
+    settings = { schedule_by: "crond", schedule_jitter: "300" };
+    expect(call(["boot"])).toEqual(ONCE);
+    writeFileSync(path("confirmed.json"), "{}");
+    writeFileSync(path("journal"), "version=1\nstate=trial\nend=1\n");
+    expect(call(["boot"])).toEqual(ONCE);
+    writeFileSync(path("journal"), "version=1\nstate=confirmed\nend=1\n");
+    expect(call(["boot"])).toEqual([""]);
+    expect(called()).toContain("self start");
+    const pause = Number(/sleep (\d+)/.exec(readFileSync(path("slept"), "utf8"))?.[1] ?? 0);
+    expect(pause).toBeLessThanOrEqual(300);
+  },
+);
+
+test.skipIf(noAsh)("an interface that comes up has a failed run made again, and no other", () => {
+  settings = { schedule_by: "crond" };
+  expect(call(["retry"])).toEqual(ONCE);
+  writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"try-later"}\n');
+  expect(call(["retry"])).toEqual(ONCE);
+  writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"provisioned"}\n');
+  expect(call(["retry"])).toEqual([""]);
+  settings = {};
+  rmSync(path("status.json"));
+  expect(call(["retry"])).toEqual([""]);
+});
+
+test.skipIf(noAsh)("reload asks a daemon that was there to look now, and one that was not is started", () => {
+  expect(call(["reload_service"], { RUNNING: "1" })).toEqual([...DAEMON, "signal uciprov * HUP"]);
+  expect(call(["reload_service"])).toEqual(DAEMON);
+});
+
+test.skipIf(noAsh).each(["prepared", "applying", "trial", "rolling-back"])(
+  "while a transaction is %s a reload waits for its end, once however often it is asked for",
+  (state) => {
+    writeFileSync(path("journal"), `version=1\nid=x\nstate=${state}\nend=1\n`);
+    expect(call(["reload_service"], { RUNNING: "1" })).toEqual([""]);
+    expect(called()).toEqual(["self reload"]);
+    mkdirSync(path("run/pending"));
+    expect(call(["reload_service"], { RUNNING: "1" })).toEqual([""]);
+    expect(called()).toEqual(["self reload"]);
+  },
+);
+
+test.skipIf(noAsh).each([
+  ["@hourly", "0 * * * *"],
+  ["@daily", "0 0 * * *"],
+  ["*/5 0-6,22,23 1-31/2 jan-mar,dec sun", "*/5 0-6,22,23 1-31/2 jan-mar,dec sun"],
+  ["0 3 L * *", undefined],
+  ["0 3 * * 5L", undefined],
+  ["* * * *", undefined],
+  ["* * * * * id", undefined],
+  ["* * * * *\n* * * * * id", undefined],
+  ["* * * * * ; id", undefined],
+  ["* * * * $(id)", undefined],
+  ["*\t* * * *", undefined],
+  ["", undefined],
+])("schedule %j becomes %j for crond, or the usual one", (cron, expected) => {
+  settings = { schedule_by: "crond", schedule_cron: cron };
+  const lines = call(["uciprov_line_is"]);
+  expect(lines.at(-1)).toBe(`${expected ?? "*/30 * * * *"} /self scheduled # uciprov`);
+  expect(lines.length).toBe(expected === undefined ? 2 : 1);
+});
+
+test.skipIf(noAsh)("whatever a schedule says, the crontab gets one line, and it runs nothing but us", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom(..."*/,-0 5aL#;\n$`%'\"\\") }), (cron) => {
+      settings = { schedule_by: "crond", schedule_cron: cron };
+      expect(call(["uciprov_line_is"]).at(-1)).toMatch(/^(?:[0-9A-Za-z*,/-]+ ){5}\/self scheduled # uciprov$/);
+    }),
+    { numRuns: 40 },
+  );
+});
