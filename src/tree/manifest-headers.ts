@@ -100,7 +100,7 @@ export const HEADERS: Readonly<Record<string, Header>> = {
     },
   },
   rollout: {
-    form: `# rollout HOURS (0 to ${LONGEST_ROLLOUT}) or # rollout hold`,
+    form: `# rollout HOURS|hold (at most ${LONGEST_ROLLOUT} hours)`,
     shape: /^# rollout (hold|0|[1-9][0-9]{0,2})$/,
     take([value], draft) {
       if (draft.rollout !== undefined) return TWICE;

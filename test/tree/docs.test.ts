@@ -28,6 +28,7 @@ test("the form that errors tell is one that is taken", () => {
     const line = form
       .replace(/ \(.*\)$/, "")
       .replace(/NUMBER|BYTES/, "7")
+      .replace("HOURS|hold", "hold")
       .replace("ADD|REMOVE FINGERPRINT", "ADD 0123456789abcdef");
     expect(parseManifest(Buffer.from(`${line}\n${files}`), { file: line }).entries.size).toBe(2);
   }
