@@ -22,6 +22,14 @@ const OPTIONS = {
   serial: { type: "string" },
   expires: { type: "string" },
   rollout: { type: "string" },
+  device: { type: "string" },
+  mac: { type: "string" },
+  from: { type: "string" },
+  base: { type: "string" },
+  inventory: { type: "string" },
+  against: { type: "string" },
+  format: { type: "string" },
+  out: { type: "string" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -133,6 +141,14 @@ function readArguments(argv: readonly string[]): Arguments {
       serial: values.serial,
       expires: values.expires,
       rollout: values.rollout,
+      device: values.device,
+      mac: values.mac,
+      from: values.from,
+      base: values.base,
+      inventory: values.inventory,
+      against: values.against,
+      format: values.format,
+      out: values.out,
     },
   };
 }

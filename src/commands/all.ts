@@ -96,4 +96,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     meaning: "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
+  {
+    name: "tree",
+    form: "tree plan DIR --mac MAC | --inventory FILE",
+    meaning:
+      "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
 ];

@@ -34,6 +34,14 @@ export interface Options {
   readonly serial: string | undefined;
   readonly expires: string | undefined;
   readonly rollout: string | undefined;
+  readonly device: string | undefined;
+  readonly mac: string | undefined;
+  readonly from: string | undefined;
+  readonly base: string | undefined;
+  readonly inventory: string | undefined;
+  readonly against: string | undefined;
+  readonly format: string | undefined;
+  readonly out: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

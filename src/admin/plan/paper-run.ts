@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import type { DeviceFacts, Files, Log } from "../../api.ts";
+import type { Device, RunContext } from "../../context.ts";
+import { ProvisionError } from "../../errors.ts";
+import { clock } from "../../host/clock.ts";
+import { readFacts } from "../../host/facts.ts";
+import { openProcesses } from "../../host/processes.ts";
+import { isNetworkTaught, type MacroTable, type MacroValue } from "../../macros.ts";
+import { preinit } from "../../stages/preinit.ts";
+import { STATE } from "../../state.ts";
+import { parsePublicKey } from "../../tree/keys.ts";
+import type { KnownDevice } from "./device-facts.ts";
+import { type PaperFile, paperDisk } from "./paper-disk.ts";
+
+/** A run whose device is paper: its files can be read, nothing can be written, run or asked. */
+export interface PaperRun {
+  readonly ctx: RunContext;
+  /** What a run put into the device's RAM. */
+  readonly spool: Map<string, PaperFile>;
+  /** Public keys that the device holds. */
+  readonly keys: number;
+}
+
+/** Which device it is, besides who. */
+export interface PaperGround {
+  /** Its files; undefined: nothing but what a factory-fresh device of nobody's has, which is nothing. */
+  readonly root: Files | undefined;
+  /** Files of public keys that it holds besides those of its root. */
+  readonly keyFiles: readonly string[];
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export function openPaperRun(ground: PaperGround): PaperRun {
+  const paper = new Map<string, PaperFile>();
+  for (const file of ground.keyFiles) {
+    const { name, bytes } = readKey(file);
+    paper.set(`${STATE.keys}/${name}`, { kind: "file", bytes, mode: 0o644 });
+  }
+  const disk = paperDisk(paper, ground.root);
+  const ctx: RunContext = {
+    disk,
+    async *stream(path) {
+      const bytes = disk.readBytes(path, Number.MAX_SAFE_INTEGER);
+      if (bytes !== undefined) yield bytes;
+    },
+    commands: { has: () => false, run: nowhere },
+    follow: nowhere,
+    processes: openProcesses(),
+    dns: { txt: nowhere, secureTxt: nowhere },
+    openHttp: () => ({ get: nowhere, close: async () => undefined }),
+    startWatcher: () => undefined,
+    readFacts: () => readFacts(disk),
+    readAddresses: () => ({ ip: undefined, ip6: undefined }),
+    isClockProven: () => true,
+    clock,
+    log: ground.log,
+    board: { stageBegins: () => undefined, stageEnds: () => undefined },
+    choices: { isForced: true, isDry: true },
+    signal: ground.signal,
+  };
+  return { ctx, spool: paper, keys: disk.list(STATE.keys).length };
+}
+
+/** The device as `preinit` makes it, being this one. */
+export function paperDevice({ ctx }: PaperRun, known: KnownDevice): Device {
+  const own = ctx.readFacts();
+  const facts: DeviceFacts = { ...own, ...known.facts };
+  const device = preinit({
+    ...ctx,
+    readFacts: () => facts,
+    readAddresses: () => ({ ip: known.macros["ip"], ip6: known.macros["ip6"] }),
+  });
+  return { ...device, macros: withKnown(device.macros, known, facts) };
+}
+
+/** What the device has by itself stays; `domain`, and so `fqdn`, and the admin's own columns come from what is known. */
+function withKnown(macros: MacroTable, known: KnownDevice, facts: DeviceFacts): MacroTable {
+  const table = new Map<string, MacroValue>(macros);
+  const add = (name: string, value: string) => {
+    if (table.has(name)) return;
+    const isTainted = isNetworkTaught(name);
+    table.set(name, { value, isTainted, origin: "what is known of it", ...(isTainted ? { isLiteral: true } : {}) });
+  };
+  for (const [name, value] of Object.entries(known.macros)) add(name, value);
+  const domain = table.get("domain")?.value;
+  if (domain !== undefined) add("fqdn", `${facts.hostname}.${domain}`);
+  return table;
+}
+
+function readKey(file: string): { readonly name: string; readonly bytes: Uint8Array } {
+  try {
+    const bytes = readFileSync(file);
+    return { name: parsePublicKey(bytes.subarray(0, 4096).toString("utf8")).fingerprint, bytes };
+  } catch (cause) {
+    if (cause instanceof ProvisionError) {
+      throw new ProvisionError(cause.code, `${file} is no public key`, { cause, place: { file } });
+    }
+    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
+  }
+}
+
+async function nowhere(): Promise<never> {
+  throw new ProvisionError("COMMAND_FAILED", "on paper there is no network and no program");
+}

@@ -1,0 +1,94 @@
+import { planFacts, tellPlan } from "../../commands/tell-plan.ts";
+import { errorFacts, type Paint, tellError } from "../../messages.ts";
+import type { Plan } from "../../plan.ts";
+import { redactUri } from "../../uri.ts";
+import type { LayerPlan } from "./layers-of.ts";
+import type { PaperPlan, PaperTrust } from "./plan-one.ts";
+
+/** The number of the JSON answer's form; it grows when a reader of an older one would be misled. */
+const VERSION = 1;
+
+interface Telling {
+  readonly showsSecrets: boolean;
+}
+
+/** A run on paper for people: who, from where, believed why, which layers, and the device's own words for what would change. */
+export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling): string {
+  const { device, source, trust, layers, elsewhere, plan, failure } = paper;
+  const { facts } = device;
+  const who = [facts.hostname, facts.mac, facts.board, `${facts.distro} ${facts.release}`].filter(Boolean).join(", ");
+  const lines = [
+    `${paint.strong("device")} ${shown(who)}${device.state.confirmed ? "" : "; first boot"}`,
+    `${paint.strong("uri")} ${redactUri(source.base.text)}, named by ${source.resolver} (${source.evidence} evidence)`,
+    `${paint.strong("trust")} ${tellTrust(trust, paint)}`,
+    "",
+    paint.strong("layers"),
+    ...layers.map((layer) => `  ${tellLayer(layer, paint)}`),
+    ...elsewhere.map(
+      (uri) => `  ${paint.warn("?")} ${uri} is not part of the tree: what is there only the device can tell`,
+    ),
+  ];
+  if (plan) lines.push("", tellPlan(plan, paint, options), "", ...tellAfter(plan, paint));
+  if (failure) lines.push("", tellError(failure, paint));
+  return lines.join("\n");
+}
+
+/** The same for programs. */
+export function paperFacts(paper: PaperPlan, options: Telling): Record<string, unknown> {
+  const { device, source, trust, layers, elsewhere, plan, failure } = paper;
+  return {
+    version: VERSION,
+    device: { ...device.facts, isFirstBoot: device.state.confirmed === undefined },
+    source: { uri: redactUri(source.base.text), resolver: source.resolver, evidence: source.evidence },
+    trust: trust.verdict === "accepted" ? trust : { verdict: trust.verdict, error: errorFacts(trust.error) },
+    layers: layers.map(({ unasked, ...layer }) => ({
+      ...layer,
+      ...(unasked === undefined ? {} : { unasked: errorFacts(unasked) }),
+    })),
+    elsewhere,
+    ...(plan ? { plan: { ...planFacts(plan, options), reloads: reloads(plan) } } : {}),
+    ...(failure ? { error: errorFacts(failure) } : {}),
+  };
+}
+
+function tellTrust(trust: PaperTrust, paint: Paint): string {
+  if (trust.verdict === "accepted") {
+    const signers = trust.signers.length > 0 ? `, key ${trust.signers.join(", ")}` : "";
+    return `${paint.good("accepted")} by ${trust.by} (${trust.reason})${signers}`;
+  }
+  if (trust.verdict === "unknown") {
+    return `${paint.warn("not judged")}: nobody said which keys the device holds (--key FILE, or --from its root)`;
+  }
+  return `${paint.bad("refused")} ${trust.error.code}: ${trust.error.message}; planned all the same, as if it were believed`;
+}
+
+function tellLayer({ module, resource, tries, found, unasked, unlisted }: LayerPlan, paint: Paint): string {
+  const name = module === resource ? module : `${module}/${resource}`;
+  const head = name.padEnd(18);
+  if (found) return `${paint.good("✓")} ${head} ${shown(found.name)} (${found.size} bytes)`;
+  if (unasked) return `${paint.quiet("–")} ${head} ${paint.quiet(`${shown(tries.join(", "))}: ${unasked.message}`)}`;
+  const absent = `${paint.quiet("–")} ${head} ${paint.quiet(`${tries.map(shown).join(", ")}: not there`)}`;
+  return unlisted === undefined
+    ? absent
+    : `${paint.warn("!")} ${head} ${shown(unlisted)} ${paint.warn("is there, and the manifest does not list it: sign again")}`;
+}
+
+/** What the run does besides files, so that nobody has to guess. */
+function tellAfter(plan: Plan, paint: Paint): string[] {
+  if (plan.actions.length === 0) return [];
+  const names = reloads(plan);
+  const services =
+    names.length === 0
+      ? "no service is told: no package of /etc/config changes"
+      : `reload_config: what follows ${names.join(", ")}`;
+  return [`${paint.strong("services")} ${services}`];
+}
+
+function reloads(plan: Plan): readonly string[] {
+  return plan.packages.map(({ name }) => name);
+}
+
+/** Names come from inventories and trees: none may steer a terminal. */
+function shown(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "?");
+}
