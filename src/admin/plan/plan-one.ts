@@ -1,6 +1,6 @@
 import { planChanges } from "../../change-device.ts";
 import type { Device } from "../../context.ts";
-import { asProvisionError, ProvisionError } from "../../errors.ts";
+import { asProvisionError, type ErrorCode, ProvisionError } from "../../errors.ts";
 import { isModuleOn } from "../../module-choice.ts";
 import type { Plan } from "../../plan.ts";
 import { plugins } from "../../registry.ts";
@@ -64,6 +64,14 @@ export async function planOne(
   }
 }
 
+/** What a device without any key says of every tree that needs one. */
+const ABOUT_KEYS: ReadonlySet<ErrorCode> = new Set([
+  "UNTRUSTED",
+  "SIGNATURE_MISSING",
+  "SIGNATURE_WRONG",
+  "SIGNATURES_TOO_FEW",
+]);
+
 interface Fetched {
   readonly trust: PaperTrust;
   readonly download: Download | undefined;
@@ -83,11 +91,15 @@ async function fetchOnPaper(
   } catch (thrown) {
     const error = asProvisionError(thrown);
     const isAboutTrust = error.exit === "trust-refused" && error.code !== "DIGEST_MISMATCH";
-    const isUnknown = error.code === "UNTRUSTED" && run.keys === 0 && device.state.latch === undefined;
+    const isUnknown = ABOUT_KEYS.has(error.code) && run.keys === 0 && device.state.latch === undefined;
     const trust: PaperTrust = { verdict: isUnknown ? "unknown" : "refused", error };
     if (!isAboutTrust) return { trust, download: undefined, failure: error };
     try {
-      return { trust, download: await asForced(run, asInTheLaboratory(device), source, modules), failure: undefined };
+      return {
+        trust,
+        download: await asForced(silently(run), asInTheLaboratory(device), source, modules),
+        failure: undefined,
+      };
     } catch (again) {
       return { trust, download: undefined, failure: asProvisionError(again) };
     }
@@ -105,11 +117,19 @@ async function asForced(
   throw new ProvisionError("INTERNAL", `a forced run does not end as ${found.kind}`);
 }
 
-/** Believes anything: only to see what the plan would be. */
+/** What the laboratory warns of has been told already, better. */
+function silently(run: PaperRun): PaperRun {
+  return { ...run, ctx: { ...run.ctx, log: () => undefined } };
+}
+
+/** Believes anything, and so looks at no signature: only to see what the plan would be. */
 function asInTheLaboratory(device: Device): Device {
-  const { settings, state } = device;
+  const { settings, state, http } = device;
+  const get: Device["http"]["get"] = async (request) =>
+    http.get(request.uri.endsWith("/MANIFEST.sig") ? { ...request, uri: `${request.uri}.looked-at-already` } : request);
   return {
     ...device,
+    http: { ...http, get },
     settings: { ...settings, main: { ...settings.main, trust: "any" } },
     state: { ...state, latch: undefined, trees: new Map() },
   };

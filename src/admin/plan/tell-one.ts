@@ -1,6 +1,8 @@
 import { planFacts, tellPlan } from "../../commands/tell-plan.ts";
 import { errorFacts, type Paint, tellError } from "../../messages.ts";
-import type { Plan } from "../../plan.ts";
+import { inLine } from "../../stages/fetch/turn.ts";
+import { printInstant } from "../../tree/manifest-headers.ts";
+import { type Turn, turnOf } from "../../tree/rollout.ts";
 import { redactUri } from "../../uri.ts";
 import type { LayerPlan } from "./layers-of.ts";
 import type { PaperPlan, PaperTrust } from "./plan-one.ts";
@@ -16,11 +18,13 @@ interface Telling {
 export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling): string {
   const { device, source, trust, layers, elsewhere, plan, failure } = paper;
   const { facts } = device;
+  const turn = turnIn(paper);
   const who = [facts.hostname, facts.mac, facts.board, `${facts.distro} ${facts.release}`].filter(Boolean).join(", ");
   const lines = [
     `${paint.strong("device")} ${shown(who)}${device.state.confirmed ? "" : "; first boot"}`,
     `${paint.strong("uri")} ${redactUri(source.base.text)}, named by ${source.resolver} (${source.evidence} evidence)`,
     `${paint.strong("trust")} ${tellTrust(trust, paint)}`,
+    ...(turn === undefined ? [] : [`${paint.strong("roll-out")} ${tellTurn(turn)}`]),
     "",
     paint.strong("layers"),
     ...layers.map((layer) => `  ${tellLayer(layer, paint)}`),
@@ -28,7 +32,9 @@ export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling):
       (uri) => `  ${paint.warn("?")} ${uri} is not part of the tree: what is there only the device can tell`,
     ),
   ];
-  if (plan) lines.push("", tellPlan(plan, paint, options), "", ...tellAfter(plan, paint));
+  if (plan) lines.push("", tellPlan(plan, paint, options));
+  if (plan?.unsettled !== undefined)
+    lines.push("", `${paint.warn("one more pass")} follows: {${plan.unsettled}} changes what the tree's own URIs say`);
   if (failure) lines.push("", tellError(failure, paint));
   return lines.join("\n");
 }
@@ -36,6 +42,7 @@ export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling):
 /** The same for programs. */
 export function paperFacts(paper: PaperPlan, options: Telling): Record<string, unknown> {
   const { device, source, trust, layers, elsewhere, plan, failure } = paper;
+  const turn = turnIn(paper);
   return {
     version: VERSION,
     device: { ...device.facts, isFirstBoot: device.state.confirmed === undefined },
@@ -46,9 +53,29 @@ export function paperFacts(paper: PaperPlan, options: Telling): Record<string, u
       ...(unasked === undefined ? {} : { unasked: errorFacts(unasked) }),
     })),
     elsewhere,
-    ...(plan ? { plan: { ...planFacts(plan, options), reloads: reloads(plan) } } : {}),
+    ...(turn === undefined ? {} : { turn: turnFacts(turn) }),
+    ...(plan ? { plan: { ...planFacts(plan, options), unsettled: plan.unsettled } } : {}),
     ...(failure ? { error: errorFacts(failure) } : {}),
   };
+}
+
+/** When a device that has a tree already would take this one; undefined: nothing is rolled out. */
+function turnIn({ device, plan }: PaperPlan): Turn | undefined {
+  const manifest = plan?.download.manifest;
+  if (manifest === undefined) return undefined;
+  const turn = turnOf(manifest, inLine(device), { now: Date.now(), isClockProven: true, sinceBoot: 0 });
+  return turn.hours === 0 ? undefined : turn;
+}
+
+function tellTurn({ hours, at }: Turn): string {
+  if (hours === "hold") return "held: only a first boot takes it";
+  return at === undefined
+    ? `over ${hours} h`
+    : `over ${hours} h; this device's turn is ${printInstant(at)} (a first boot does not wait)`;
+}
+
+function turnFacts({ hours, at }: Turn): Record<string, unknown> {
+  return { hours, ...(at === undefined ? {} : { at: printInstant(at) }) };
 }
 
 function tellTrust(trust: PaperTrust, paint: Paint): string {
@@ -71,21 +98,6 @@ function tellLayer({ module, resource, tries, found, unasked, unlisted }: LayerP
   return unlisted === undefined
     ? absent
     : `${paint.warn("!")} ${head} ${shown(unlisted)} ${paint.warn("is there, and the manifest does not list it: sign again")}`;
-}
-
-/** What the run does besides files, so that nobody has to guess. */
-function tellAfter(plan: Plan, paint: Paint): string[] {
-  if (plan.actions.length === 0) return [];
-  const names = reloads(plan);
-  const services =
-    names.length === 0
-      ? "no service is told: no package of /etc/config changes"
-      : `reload_config: what follows ${names.join(", ")}`;
-  return [`${paint.strong("services")} ${services}`];
-}
-
-function reloads(plan: Plan): readonly string[] {
-  return plan.packages.map(({ name }) => name);
 }
 
 /** Names come from inventories and trees: none may steer a terminal. */
