@@ -8,13 +8,25 @@ import type { MacroTable, Template } from "./macros.ts";
 import type { Settings } from "./settings.ts";
 import type { UciPackage } from "./uci/model.ts";
 
-export { type Change, type FileContent, file, type Origin, remove, service, symlink, uci } from "./changes.ts";
-export { type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
+export {
+  type Change,
+  type FileContent,
+  file,
+  firmware,
+  type Origin,
+  reboot,
+  remove,
+  service,
+  symlink,
+  uci,
+} from "./changes.ts";
+export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
 export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
+export { checkImage, IMAGE_TAIL, type ImageMetadata, imageBoards, readImageMetadata } from "./tree/fwtool.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { isPackageName } from "./uci/names.ts";
 export { parseExport, parsePackage } from "./uci/parse.ts";
@@ -302,6 +314,8 @@ export interface Resource {
   readonly size: number;
   readonly sha256: string;
   readonly origin: Origin;
+  /** Of an image: what the manifest's `# image` line says it is. */
+  readonly release?: { readonly target: string; readonly revision: string };
   /** In memory, or in a file in RAM if it was fetched as a large one. */
   readonly content: { readonly bytes: Uint8Array } | { readonly spool: string };
 }
@@ -311,6 +325,8 @@ export interface ResourceRequest {
   readonly uri: string;
   /** `small`: in memory, `limits.small` bytes at most. `large`: in a file in RAM, `limits.large` at most. */
   readonly size: "small" | "large";
+  /** A firmware image: asked for only if an authentic manifest lists it and as far as is known something else runs. */
+  readonly isImage?: boolean;
 }
 
 export interface PlanContext {

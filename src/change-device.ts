@@ -1,11 +1,15 @@
 /** The half of a run that most runs never reach: loaded when a tree is new. */
 import type { Device, RunContext } from "./context.ts";
 import { asProvisionError } from "./errors.ts";
-import type { Plan } from "./plan.ts";
+import type { FirmwarePlan, Plan } from "./plan.ts";
+import type { Settings } from "./settings.ts";
 import { applyChanges } from "./stages/apply.ts";
-import { confirm } from "./stages/confirm.ts";
+import { confirm, confirmAfterReboot } from "./stages/confirm.ts";
+import { flash, preflightFirmware } from "./stages/flash.ts";
 import { activate } from "./stages/postapply.ts";
 import { preflight } from "./stages/preapply.ts";
+import { rebootOnTrial } from "./stages/reboot.ts";
+import type { OpenTrial } from "./stages/recover-transaction.ts";
 import { takeBackTrial } from "./stages/roll-back.ts";
 import type { Step } from "./step.ts";
 
@@ -13,16 +17,44 @@ export { rememberConfirmed } from "./stages/confirm.ts";
 export { planChanges } from "./stages/validate.ts";
 
 /**
- * From the plan to a confirmed generation, whose number it gives back. From the first file in place on, whatever goes wrong puts every
- * file back.
+ * From the plan to a confirmed generation, whose number it gives back; undefined: the device is restarting, and whoever runs after that confirms. From the
+ * first file in place on, whatever goes wrong puts every file back.
  */
-export async function carryOut(ctx: RunContext, step: Step, device: Device, plan: Plan): Promise<number> {
+export async function carryOut(ctx: RunContext, step: Step, device: Device, plan: Plan): Promise<number | undefined> {
   await step("preapply", (stage) => preflight(stage, device, plan));
-  try {
+  const names = plan.packages.map((one) => one.name);
+  return await orTakenBack(ctx, device.settings, names, async () => {
     const trial = await step("apply", (stage) => applyChanges(stage, device, plan));
     const wasReloaded = await step("postapply", (stage) => activate(stage, device, plan));
+    if (plan.reboots.length > 0) return await step("reboot", (stage) => rebootOnTrial(stage, plan, trial));
     return await step("confirm", (stage) => confirm(stage, device, plan, trial, wasReloaded));
+  });
+}
+
+/** A plan that rebooted, after its reboot: it proves itself now. */
+export async function endTrial(ctx: RunContext, step: Step, trial: OpenTrial): Promise<void> {
+  const { settings, journal } = trial;
+  const generation = await orTakenBack(ctx, settings, journal.packages, () =>
+    step("confirm", (stage) => confirmAfterReboot(stage, trial)),
+  );
+  ctx.log("info", `generation ${generation} is confirmed after its reboot`);
+}
+
+/** The image and nothing else: a run that comes back from here has nothing more to do. */
+export async function writeFirmware(step: Step, device: Device, firmware: FirmwarePlan): Promise<void> {
+  await step("preapply", (stage) => preflightFirmware(stage, firmware));
+  await step("reboot", (stage) => flash(stage, device, firmware));
+}
+
+async function orTakenBack<T>(
+  ctx: RunContext,
+  settings: Settings,
+  packages: readonly string[],
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
   } catch (thrown) {
-    throw await takeBackTrial(ctx, device, plan, asProvisionError(thrown));
+    throw await takeBackTrial(ctx, settings, packages, asProvisionError(thrown));
   }
 }

@@ -84,10 +84,32 @@ export interface ServiceChange {
   readonly origin: Origin;
 }
 
+/** A firmware image is to run instead of what runs now. The run ends with it: configuration comes after the new firmware has booted. */
+export interface FirmwareChange {
+  readonly kind: "firmware";
+  /** The file in RAM that holds the image. */
+  readonly image: string;
+  readonly size: number;
+  /** 64 lower-case hex digits; it must stand in an authentic manifest. */
+  readonly sha256: string;
+  /** What DISTRIB_TARGET is, and DISTRIB_REVISION will be once it runs: the next boot compares. */
+  readonly target: string;
+  readonly revision: string;
+  readonly origin: Origin;
+}
+
+/** What the plan changes takes effect only with a reboot; a plan that changes nothing never reboots. */
+export interface RebootChange {
+  readonly kind: "reboot";
+  /** For people: what needs it. */
+  readonly reason: string;
+  readonly origin: Origin;
+}
+
 /** A change of one path. */
 export type PathChange = FileChange | SymlinkChange | RemoveChange;
 
-export type Change = UciChange | PathChange | ServiceChange;
+export type Change = UciChange | PathChange | ServiceChange | FirmwareChange | RebootChange;
 
 interface FileOptions {
   /** Permission bits; 0o644 if not given. */
@@ -136,4 +158,18 @@ export function service(
 /** A layer of UCI for one package; the core merges it onto what the device has without uciprov. */
 export function uci(layer: UciChange["layer"], packageName: string, origin: Origin): UciChange {
   return { kind: "uci", package: packageName, layer, origin };
+}
+
+/** This spooled resource as the firmware to run. */
+export function firmware(
+  image: { readonly size: number; readonly sha256: string; readonly origin: Origin },
+  spool: string,
+  release: { readonly target: string; readonly revision: string },
+): FirmwareChange {
+  const { size, sha256: digest, origin } = image;
+  return { kind: "firmware", image: spool, size, sha256: digest, ...release, origin };
+}
+
+export function reboot(reason: string, origin: Origin): RebootChange {
+  return { kind: "reboot", reason, origin };
 }

@@ -50,6 +50,11 @@ export interface RunContext {
   readonly processes: Processes;
   readonly dns: Dns;
   readonly openHttp: (settings: Settings) => Http;
+  /**
+   * Starts a program of the device in a session of its own, which outlives this process; what it prints goes to the file `output` in RAM. Resolves with
+   * its exit status (null: a signal) should it end while we are there. Not finding it is COMMAND_FAILED.
+   */
+  readonly detach: (name: string, args: readonly string[], output: string) => Promise<number | null>;
   /** Starts `recover.sh watch SECONDS` on its own, so that a trial ends even if this process does. */
   readonly startWatcher: (seconds: number) => void;
   readonly readFacts: () => DeviceFacts;

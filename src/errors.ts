@@ -43,6 +43,11 @@ export const ERRORS = {
   HOOK_VETO: { exit: "failed", remedy: "A module refused this plan; its message says why." },
   COMMAND_FAILED: { exit: "failed", remedy: "Run the command by hand and look at what it prints." },
 
+  FIRMWARE_FAILED: {
+    exit: "failed",
+    remedy: "Look at what sysupgrade printed; after two tries the image is left out until another one is published.",
+  },
+
   USAGE: { exit: "usage", remedy: "See `uciprov help`." },
 
   NO_URI: {

@@ -33,8 +33,26 @@ export interface DriftPlan {
   readonly isKept: boolean;
 }
 
+/** The image that is to be written; nothing else happens in that run. */
+export interface FirmwarePlan {
+  /** In RAM. */
+  readonly image: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly target: string;
+  /** What runs now, and what will. */
+  readonly from: string;
+  readonly revision: string;
+  /** The how-manieth try of this image, from 1. */
+  readonly attempt: number;
+  readonly origin: Origin;
+}
+
 export interface Plan {
   readonly download: Download;
+  readonly firmware: FirmwarePlan | undefined;
+  /** Why the device has to be started anew before the plan can prove itself; empty: it has not. */
+  readonly reboots: readonly string[];
   readonly packages: readonly PackagePlan[];
   readonly files: readonly FilePlan[];
   /** What is done to services once the files are in place. */

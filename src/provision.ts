@@ -18,8 +18,8 @@ import { stepper } from "./step.ts";
 /** What a run came to. Failures are thrown; this is every other end. */
 export interface Outcome {
   readonly exit: Extract<ExitName, "provisioned">;
-  /** `waiting`: the tree is new, and other devices take it first; `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
-  readonly result: "changed" | "unchanged" | "recorded" | "waiting" | "planned" | "off";
+  /** `flashing`, `rebooting`: the device is about to restart; `waiting`: the tree is new, and other devices take it first; `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
+  readonly result: "changed" | "flashing" | "rebooting" | "unchanged" | "recorded" | "waiting" | "planned" | "off";
   readonly told: string;
   readonly plan?: Plan;
   readonly generation?: number;
@@ -62,7 +62,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
   /** Whose tree is in question, as long as it is. */
   let judged: Source | undefined;
   try {
-    await step("recover", recoverDevice);
+    const trial = await step("recover", recoverDevice);
+    if (trial !== undefined) await (await import("./change-device.ts")).endTrial(ctx, step, trial);
     await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
     device = await step("preinit", (stage) => scene.enter(preinit(stage)));
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
@@ -83,12 +84,16 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (found.kind !== "tree") release(ctx, found.source);
     if (found.kind !== "tree") return { outcome: ended(found.kind, found.told) };
 
-    const { carryOut, planChanges, rememberConfirmed } = await import("./change-device.ts");
+    const { carryOut, planChanges, rememberConfirmed, writeFirmware } = await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
     judged = undefined;
     release(ctx, found.source);
     if (ctx.choices.isDry)
       return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
+    if (plan.firmware !== undefined) {
+      await writeFirmware(step, known, plan.firmware);
+      return { outcome: { ...ended("flashing", `firmware ${plan.firmware.revision}`), plan, findings: plan.findings } };
+    }
     if (plan.actions.length === 0) {
       rememberConfirmed(ctx, known, plan);
       await scene.run("done", ctx.signal);
@@ -97,6 +102,10 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       };
     }
     const generation = await carryOut(ctx, step, known, plan);
+    if (generation === undefined) {
+      const told = `to confirm after it: ${plan.reboots.join("; ")}`;
+      return { outcome: { ...ended("rebooting", told), plan, findings: plan.findings } };
+    }
     await scene.run("done", ctx.signal);
     const outcome = { ...ended("changed", `generation ${generation}`), plan, generation, findings: plan.findings };
     return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };

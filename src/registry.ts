@@ -4,6 +4,7 @@ import certs from "../hooks/certs.ts";
 import overlay from "../hooks/overlay.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
+import sysupgrade from "../hooks/sysupgrade.ts";
 import uci from "../hooks/uci.ts";
 import dhcp from "../resolvers/dhcp.ts";
 import dns from "../resolvers/dns.ts";
@@ -15,5 +16,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [uci, overlay, sshkeys, services, certs],
+  modules: [sysupgrade, uci, overlay, sshkeys, services, certs],
 };

@@ -79,6 +79,7 @@ export const OPTIONS = {
       "Hours over which this device may wait for its turn to take a new serial; as the tree says if none, and 0 never waits.",
     ),
     reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
+    reboot: list("Packages and paths whose change takes effect only with a reboot; it is confirmed after it."),
   },
   confirm: {
     window: number(120, 5, 3600, "Seconds in which the new configuration must prove itself."),

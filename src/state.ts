@@ -4,6 +4,8 @@
  */
 import type { Files } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
+import { type FirmwareRecord, NO_FIRMWARE, parseFirmware } from "./firmware-record.ts";
+import { asObject, numberOf, textOf } from "./json-fields.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
 import { parseServiceRecord, type ServiceRecord } from "./services.ts";
 import type { TreeRecord, TreeRecords } from "./tree/freshness.ts";
@@ -22,6 +24,8 @@ export const STATE = {
   owner: `${FOLDER}/owner.json`,
   freshness: `${FOLDER}/freshness.json`,
   failed: `${FOLDER}/failed.json`,
+  /** Images that were written or tried. */
+  firmware: `${FOLDER}/firmware.json`,
   keys: "/etc/uciprov/keys",
 } as const;
 
@@ -64,6 +68,7 @@ export interface State {
   readonly floor: number;
   readonly trees: TreeRecords;
   readonly failed: FailedTree | undefined;
+  readonly firmware: FirmwareRecord;
 }
 
 /** Reads all of it. STATE_INVALID if a file is there and cannot be believed: forgetting an owner must not be that easy. */
@@ -76,7 +81,17 @@ export function readState(files: Files): State {
     floor: freshness?.floor ?? 0,
     trees: freshness?.trees ?? new Map(),
     failed: readJson(files, STATE.failed, parseFailed),
+    firmware: readFirmware(files),
   };
+}
+
+/** What is known of images; STATE_INVALID as above. */
+export function readFirmware(files: Files): FirmwareRecord {
+  return readJson(files, STATE.firmware, parseFirmware) ?? NO_FIRMWARE;
+}
+
+export function printFirmware(firmware: FirmwareRecord): Uint8Array {
+  return asJson({ version: 1, ...firmware });
 }
 
 export function printOwned(owned: Owned): Uint8Array {
@@ -166,23 +181,6 @@ function parseFreshness(value: unknown): { floor: number; trees: TreeRecords } {
 function parseFailed(value: unknown): FailedTree {
   const from = asObject(value);
   return { digest: textOf(from, "digest"), attempts: numberOf(from, "attempts"), reason: textOf(from, "reason") };
-}
-
-function asObject(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("no object");
-  return Object.fromEntries(Object.entries(value));
-}
-
-function textOf(from: Record<string, unknown>, name: string): string {
-  const value = from[name];
-  if (typeof value !== "string") throw new TypeError(`${name} is no text`);
-  return value;
-}
-
-function numberOf(from: Record<string, unknown>, name: string): number {
-  const value = from[name];
-  if (typeof value !== "number" || !Number.isFinite(value)) throw new TypeError(`${name} is no number`);
-  return value;
 }
 
 function optional<T>(

@@ -1,5 +1,5 @@
 import { type Paint, tellFinding } from "../messages.ts";
-import type { FilePlan, Plan } from "../plan.ts";
+import type { FilePlan, FirmwarePlan, Plan } from "../plan.ts";
 import type { ServicePlan } from "../services.ts";
 import { isSecretOption, printDiff } from "../uci/diff.ts";
 import { redactUri } from "../uri.ts";
@@ -13,6 +13,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
     `${paint.strong("named by")} ${download.source.resolver}; ${paint.strong("accepted")} by ${download.proof.by} (${download.proof.reason})${signers(plan)}`,
   ];
   if (download.wait !== undefined) lines.push(`${paint.strong("not yet")} ${paint.warn(download.wait)}`);
+  if (plan.firmware !== undefined) lines.push("", ...tellFirmware(plan.firmware, paint));
   const diffPaint = { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
   for (const one of plan.packages) {
     lines.push("", `${paint.strong(`/etc/config/${one.name}`)}`);
@@ -28,8 +29,19 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
     );
   }
   for (const one of plan.findings) lines.push("", tellFinding(one, paint));
-  if (plan.actions.length === 0) lines.push("", paint.good("nothing to change"));
+  if (plan.reboots.length > 0)
+    lines.push("", `${paint.warn("reboots")}, and confirms after it: ${plan.reboots.join("; ")}`);
+  if (plan.actions.length === 0 && plan.firmware === undefined) lines.push("", paint.good("nothing to change"));
   return lines.join("\n");
+}
+
+function tellFirmware(firmware: FirmwarePlan, paint: Paint): string[] {
+  const { from, revision, target, size, attempt, origin } = firmware;
+  return [
+    `${paint.strong("firmware")} ${from} → ${revision} (${target}), ${size} bytes, try ${attempt}`,
+    `  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`,
+    `  ${paint.warn("written first: the run ends with it, all below comes after the restart, with what the new release makes of it")}`,
+  ];
 }
 
 function signers({ download }: Plan): string {
@@ -89,6 +101,8 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
       signers: download.proof.signers,
       ...(download.wait === undefined ? {} : { wait: download.wait }),
     },
+    ...(plan.firmware === undefined ? {} : { firmware: withoutPath(plan.firmware) }),
+    ...(plan.reboots.length === 0 ? {} : { reboots: plan.reboots }),
     packages: plan.packages.map((one) => ({
       name: one.name,
       diff: options.showsSecrets ? one.diff : withoutSecrets(one.diff),
@@ -110,4 +124,8 @@ function withoutSecrets(diff: Plan["packages"][number]["diff"]): unknown {
       options: section.options.map((one) => (isSecretOption(one.option) ? { option: one.option, secret: true } : one)),
     })),
   };
+}
+
+function withoutPath({ image: _, ...firmware }: FirmwarePlan): Omit<FirmwarePlan, "image"> {
+  return firmware;
 }

@@ -1,6 +1,6 @@
-import { accessSync, constants, statSync } from "node:fs";
-import type { CommandResult, Commands } from "../api.ts";
-import type { Follow } from "../context.ts";
+import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
+import type { CommandResult, Commands, Disk } from "../api.ts";
+import type { Follow, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import { followLines } from "./follow.ts";
 
@@ -25,6 +25,25 @@ export function openCommands(root: string): Commands {
 /** The same programs, for those that stay and tell of events. */
 export function openFollow(root: string): Follow {
   return async (name, args, how) => followLines(findOrFail(root, name), args, ENVIRONMENT, how);
+}
+
+/** The same programs, for those that outlive this process. */
+export function openDetach(root: string, disk: Disk): RunContext["detach"] {
+  return async (name, args, output) => {
+    const program = findOrFail(root, name);
+    const { spawn } = process.getBuiltinModule("node:child_process");
+    const log = openSync(disk.hostPath(output), "w", 0o600);
+    try {
+      const child = spawn(program, args, { detached: true, stdio: ["ignore", log, log], env: ENVIRONMENT });
+      child.unref();
+      return await new Promise((resolve, reject) => {
+        child.on("error", (cause) => reject(new ProvisionError("COMMAND_FAILED", `starting ${program}`, { cause })));
+        child.on("exit", (status) => resolve(status));
+      });
+    } finally {
+      closeSync(log);
+    }
+  };
 }
 
 function findOrFail(root: string, name: string): string {

@@ -7,7 +7,7 @@ import { RAM_FOLDER } from "../ram-folder.ts";
 import type { Settings } from "../settings.ts";
 import { readAddresses } from "./addresses.ts";
 import { clock } from "./clock.ts";
-import { openCommands, openFollow } from "./commands.ts";
+import { openCommands, openDetach, openFollow } from "./commands.ts";
 import { openDisk } from "./disk.ts";
 import { openDns } from "./dns.ts";
 import { readFacts } from "./facts.ts";
@@ -40,6 +40,7 @@ export function openHost(
         () => clock.now() >= Math.max(built, OLDEST),
       );
     },
+    detach: openDetach(resolve(root), disk),
     startWatcher: (seconds) => startWatcher(resolve(root), disk, seconds),
     readFacts: facts,
     readAddresses: () => readAddresses(resolve(root)),

@@ -48,7 +48,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     tree: treeName(plan),
     windowSeconds,
     firmware: device.facts.revision,
-    rebootAllowed: false,
+    rebootAllowed: plan.reboots.length > 0,
     attempt: failed + 1,
     at: now,
   };

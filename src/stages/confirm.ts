@@ -1,14 +1,18 @@
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
+import type { Settings } from "../settings.ts";
 import { confirmTransaction } from "../transaction/confirm.ts";
 import { promotions, type Trial } from "./apply.ts";
 import { type Probe, probesOf } from "./confirm/probes.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
+import type { OpenTrial } from "./recover-transaction.ts";
 import { writeState } from "./write-state.ts";
 
 const PAUSE = 2000;
+/** Seconds that a boot takes before the window begins; recover.sh, which guards it, gives 30 more. */
+const BOOT_ALLOWANCE = 90;
 
 /**
  * The new configuration must prove itself: enough probes succeed within the window, none of them before what was reloaded had the time to
@@ -22,16 +26,28 @@ export async function confirm(
   wasReloaded: boolean,
 ): Promise<number> {
   if (wasReloaded) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);
-  const probes = probesOf(device.settings, plan);
-  const need = Math.min(device.settings.confirm.need, probes.length);
+  return await prove(ctx, device.settings, plan.download.source.base.text, trial);
+}
+
+/** The same for a trial whose plan rebooted: all that is left of it is its journal. The boot's own network may still be coming up. */
+export async function confirmAfterReboot(ctx: RunContext, { journal, settings }: OpenTrial): Promise<number> {
+  const left = journal.window + BOOT_ALLOWANCE - ctx.clock.sinceBoot();
+  const deadline = ctx.clock.elapsed() + Math.max(0, left) * 1000;
+  ctx.log("info", `the plan has come through its reboot: ${Math.max(0, Math.floor(left))} s are left to prove itself`);
+  return await prove(ctx, settings, journal.tree.uri, { id: journal.id, deadline });
+}
+
+async function prove(ctx: RunContext, settings: Settings, base: string, trial: Trial): Promise<number> {
+  const probes = probesOf(settings, base);
+  const need = Math.min(settings.confirm.need, probes.length);
   const isInTime = () => ctx.clock.elapsed() < trial.deadline;
   for (;;) {
-    const failures = await failuresOf(ctx, device, probes, trial.deadline);
+    const failures = await failuresOf(ctx, settings, probes, trial.deadline);
     if (probes.length - failures.length >= need) break;
     if (ctx.clock.elapsed() + PAUSE >= trial.deadline) throw notConfirmed(failures);
     await ctx.clock.sleep(PAUSE, ctx.signal);
   }
-  const { generation } = await confirmTransaction(ctx, trial.id, isInTime, keepBy(device.settings));
+  const { generation } = await confirmTransaction(ctx, trial.id, isInTime, keepBy(settings));
   restoreDeltas(ctx);
   return generation;
 }
@@ -48,12 +64,12 @@ interface Failure {
 
 async function failuresOf(
   ctx: RunContext,
-  device: Device,
+  settings: Settings,
   probes: readonly Probe[],
   deadline: number,
 ): Promise<readonly Failure[]> {
   // Connections made before the change prove nothing of what is true after it.
-  const http = ctx.openHttp(device.settings);
+  const http = ctx.openHttp(settings);
   const left = AbortSignal.timeout(Math.max(1, Math.floor(deadline - ctx.clock.elapsed())));
   const context = { ...ctx, signal: AbortSignal.any([ctx.signal, left]) };
   try {

@@ -1,4 +1,4 @@
-import type { Module, Transport } from "../api.ts";
+import type { Finding, Module, Transport } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import { type FailedTree, STATE } from "../state.ts";
@@ -26,6 +26,8 @@ export interface Download {
   readonly transport: Transport;
   /** What came for each module, by its name, in the order its resources stand in. */
   readonly brought: Brought;
+  /** What the tree has and was left out on purpose. */
+  readonly findings: readonly Finding[];
   /** The keys the device holds, and what the owner's manifest makes of them. */
   readonly keys: Keys;
   readonly keyChange: KeyRollover | undefined;
@@ -76,7 +78,15 @@ export async function fetchTree(
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, told: wait };
-  const brought = await fetchResources(ctx, device, { base, source, modules, macros, keys, proof, answer });
+  const { brought, findings } = await fetchResources(ctx, device, {
+    base,
+    source,
+    modules,
+    macros,
+    keys,
+    proof,
+    answer,
+  });
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
   noteFullCheck(ctx, { beacon: source.beacon, digest });
   ctx.log("info", `tree ${redactUri(base.text)}: ${proof.reason}, ${count(brought)} files`);
@@ -87,6 +97,7 @@ export async function fetchTree(
     proof,
     transport: answer.transport,
     brought,
+    findings,
     keys,
     keyChange,
     digest,

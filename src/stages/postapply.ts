@@ -8,6 +8,7 @@ import { actOnServices } from "./service-acts.ts";
  * SERVICE_FAILED: a service does not run with it.
  */
 export async function activate(ctx: RunContext, device: Device, plan: Plan): Promise<boolean> {
+  if (plan.reboots.length > 0) return false; // the reboot is the reload
   const names = plan.packages.map((one) => one.name);
   const wasReloaded = await reload(ctx, device.settings, names);
   const wasActedOn = await actOnServices(ctx, device.settings, plan.services);

@@ -1,6 +1,6 @@
-import type { Device, RunContext } from "../context.ts";
+import type { RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
-import type { Plan } from "../plan.ts";
+import type { Settings } from "../settings.ts";
 import { readState } from "../state.ts";
 import { type JournalState, readJournal } from "../transaction/journal.ts";
 import { forget, rollBack } from "../transaction/roll-back.ts";
@@ -18,8 +18,8 @@ const DEADLINE = 120_000;
  */
 export async function takeBackTrial(
   ctx: RunContext,
-  device: Device,
-  plan: Plan,
+  settings: Settings,
+  packages: readonly string[],
   failure: ProvisionError,
 ): Promise<ProvisionError> {
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
@@ -32,13 +32,9 @@ export async function takeBackTrial(
     if (back !== undefined) {
       noteFailure(calm, readState(calm.disk), back.tree, back.reason);
       forget(calm);
-      await reload(
-        calm,
-        device.settings,
-        plan.packages.map((one) => one.name),
-      );
+      await reload(calm, settings, packages);
       // Before the trial no service was touched.
-      if (wasOnTrial) await undoServices(calm, device.settings, back.services);
+      if (wasOnTrial) await undoServices(calm, settings, back.services);
     }
   } catch (thrown) {
     ctx.log(

@@ -81,10 +81,10 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: "reboot",
-    work: "only where the plan asks for it; the confirmation then follows the reboot",
+    work: "only where the plan asks for it: firmware is written and ends the run; other plans are confirmed after the reboot",
     hooks: "before",
     onFailure: "roll-back",
-    deadline: 300,
+    deadline: 3700,
   },
   {
     name: "confirm",

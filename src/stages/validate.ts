@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Finding, Module, PlanContext, Resource } from "../api.ts";
-import type { PathChange, ServiceChange } from "../changes.ts";
+import type { FirmwareChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -9,8 +9,10 @@ import { printOwned, STATE } from "../state.ts";
 import { stepsOf } from "../transaction/steps.ts";
 import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
+import { planFirmware } from "./validate/firmware.ts";
 import { keyActions } from "./validate/keys.ts";
 import { packagePlanner } from "./validate/packages.ts";
+import { rebootReasons } from "./validate/reboots.ts";
 import { planServices } from "./validate/services.ts";
 import { settling } from "./validate/settling.ts";
 
@@ -28,18 +30,26 @@ export async function planChanges(
   const packages = packagePlanner(ctx, device);
   const pathChanges: PathChange[] = [];
   const serviceChanges: ServiceChange[] = [];
+  const images: FirmwareChange[] = [];
+  const reboots: RebootChange[] = [];
   for (const module of modules) {
     const context = planContext(ctx, device, download, module, packages.planned, findings);
     for (const change of (await module.plan?.(context)) ?? []) {
       if (change.kind === "uci") packages.add(change);
       else if (change.kind === "service") serviceChanges.push(change);
+      else if (change.kind === "firmware") images.push(change);
+      else if (change.kind === "reboot") reboots.push(change);
       else pathChanges.push(change);
     }
   }
   const uci = packages.settle();
   const services = await planServices(ctx, device, serviceChanges, pathChanges);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links]);
-  findings.push(...uci.findings, ...services.findings, ...files.findings, ...ownSettings(packages.planned));
+  findings.push(...download.findings, ...uci.findings, ...services.findings, ...files.findings);
+  findings.push(...ownSettings(packages.planned));
+  refuseFaulty(findings);
+  const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);
+  findings.push(...aboutImage);
   refuseFaulty(findings);
   const { acts, record } = await services.settle(
     new Set([...files.files.map(({ path }) => path), ...uci.packages.map(({ name }) => `/etc/config/${name}`)]),
@@ -53,8 +63,11 @@ export async function planChanges(
     files: files.record,
     services: record,
   });
+  const { reboot } = readSettings(packages.planned("uciprov")).settings.main;
   return {
     download,
+    firmware,
+    reboots: rebootReasons(reboots, reboot, uci.packages, actions),
     packages: uci.packages,
     files: files.files,
     services: acts,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock, Commands, Dns, Http } from "../../src/api.ts";
 import type { Device, RunContext } from "../../src/context.ts";
+import { NO_FIRMWARE } from "../../src/firmware-record.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { openProcesses } from "../../src/host/processes.ts";
 import { readSettings, type Settings } from "../../src/settings.ts";
@@ -50,6 +51,7 @@ export function aRunContext(more: Partial<RunContext> = {}): RunContext {
     dns: NOBODY,
     openHttp: () => NOTHING,
     startWatcher: () => undefined,
+    detach: async () => Promise.reject(new Error("no programs in this test")),
     readFacts: () => FACTS,
     readAddresses: () => ({ ip: undefined, ip6: undefined }),
     isClockProven: () => true,
@@ -95,6 +97,7 @@ export function aDevice(
       floor: 0,
       trees: new Map(),
       failed: undefined,
+      firmware: NO_FIRMWARE,
     },
     http: NOTHING,
   };

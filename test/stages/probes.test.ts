@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Http } from "../../src/api.ts";
 import { type ErrorCode, ProvisionError } from "../../src/errors.ts";
-import type { Plan } from "../../src/plan.ts";
 import { readSettings, type Settings } from "../../src/settings.ts";
 import { probesOf } from "../../src/stages/confirm/probes.ts";
 import { makeSection } from "../../src/uci/model.ts";
@@ -10,8 +9,7 @@ import { aRunContext } from "../helpers/run-context.ts";
 const settingsWith = (probe: readonly string[]): Settings =>
   readSettings({ name: "uciprov", sections: [makeSection("uciprov", "confirm", { probe })] }).settings;
 
-// Only the tree's base matters to a probe.
-const plan = { download: { source: { base: { text: "https://cfg.example/tree" } } } } as unknown as Plan;
+const BASE = "https://cfg.example/tree";
 
 const failing = (code: ErrorCode): Http => ({
   get: async () => Promise.reject(new ProvisionError(code, "as the test wants it")),
@@ -19,7 +17,7 @@ const failing = (code: ErrorCode): Http => ({
 });
 
 async function failure(probe: string, http: Http, more: Parameters<typeof aRunContext>[0] = {}) {
-  const [one] = probesOf(settingsWith([probe]), plan);
+  const [one] = probesOf(settingsWith([probe]), BASE);
   return one?.failure(aRunContext(more), http);
 }
 
@@ -93,7 +91,7 @@ describe("the gateway", () => {
 });
 
 test("a word that names no probe is told with its option", () => {
-  expect(() => probesOf(settingsWith(["tree", "luck"]), plan)).toThrow(
+  expect(() => probesOf(settingsWith(["tree", "luck"]), BASE)).toThrow(
     expect.objectContaining({ code: "SETTINGS_INVALID", place: expect.objectContaining({ option: "confirm.probe" }) }),
   );
 });

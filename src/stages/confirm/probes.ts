@@ -2,7 +2,6 @@ import { endianness } from "node:os";
 import type { Http } from "../../api.ts";
 import type { RunContext } from "../../context.ts";
 import { asProvisionError, type ErrorCode, ProvisionError } from "../../errors.ts";
-import type { Plan } from "../../plan.ts";
 import type { Settings } from "../../settings.ts";
 import { entryUri } from "../../tree/resources.ts";
 import { parseUri, redactUri } from "../../uri.ts";
@@ -14,13 +13,13 @@ export interface Probe {
   failure(ctx: RunContext, http: Http): Promise<string | undefined>;
 }
 
-/** What `list probe` names. SETTINGS_INVALID for a word that names none. */
-export function probesOf(settings: Settings, plan: Plan): readonly Probe[] {
-  return settings.confirm.probe.map((name) => probeNamed(name, settings, plan));
+/** What `list probe` names, for the tree at `base`. SETTINGS_INVALID for a word that names none. */
+export function probesOf(settings: Settings, base: string): readonly Probe[] {
+  return settings.confirm.probe.map((name) => probeNamed(name, settings, base));
 }
 
-function probeNamed(name: string, settings: Settings, plan: Plan): Probe {
-  if (name === "tree") return treeProbe(plan);
+function probeNamed(name: string, settings: Settings, base: string): Probe {
+  if (name === "tree") return treeProbe(base);
   if (name === "gateway") return { name, failure: gatewayFailure };
   if (name.startsWith("dns:")) return dnsProbe(name, name.slice("dns:".length), settings);
   if (/^https?:\/\//.test(name)) return httpProbe(name, redactUri(name));
@@ -29,9 +28,8 @@ function probeNamed(name: string, settings: Settings, plan: Plan): Probe {
   });
 }
 
-function treeProbe({ download }: Plan): Probe {
-  const base = parseUri(download.source.base.text, "the provisioning URI");
-  return httpProbe(entryUri("MANIFEST", base).text, "tree");
+function treeProbe(base: string): Probe {
+  return httpProbe(entryUri("MANIFEST", parseUri(base, "the provisioning URI")).text, "tree");
 }
 
 /** Errors that only a server behind a working network can cause: even a 5xx proves that the device is not cut off. */

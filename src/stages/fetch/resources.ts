@@ -1,4 +1,4 @@
-import type { HttpAnswer, MacroTable, Module, Resource } from "../../api.ts";
+import type { Finding, HttpAnswer, MacroTable, Module, Resource } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { Expanded } from "../../macros.ts";
@@ -8,6 +8,7 @@ import { candidates, entryName } from "../../tree/resources.ts";
 import { judgeResource, type ResourcePlace } from "../../trust.ts";
 import { type PlainUri, parseUri, redactUri } from "../../uri.ts";
 import type { Source } from "../geturi.ts";
+import { chooseImage, type ImageChoice, imageMacros } from "./image.ts";
 import type { Keys } from "./keys.ts";
 import type { FetchedManifest } from "./manifest.ts";
 import { questionAbout, signatureFacts, type TreeProof } from "./proof.ts";
@@ -37,23 +38,30 @@ interface Request {
   readonly entry: ManifestEntry | undefined;
 }
 
+/** What came, and why something that the tree has did not. */
+export interface Fetched {
+  readonly brought: Brought;
+  readonly findings: readonly Finding[];
+}
+
 /**
  * Gets every resource the device's modules want, all at once; the first failure stops the others. With a manifest nothing is asked for
  * that is not there; without one, a 404 means "not for me".
  */
-export async function fetchResources(ctx: RunContext, device: Device, tree: Tree): Promise<Brought> {
+export async function fetchResources(ctx: RunContext, device: Device, tree: Tree): Promise<Fetched> {
   const wanted = wantedResources(device.settings, tree.modules);
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal]);
   const context = { ...ctx, signal };
   try {
-    const found = await Promise.all(wanted.map((one) => fetchFirst(context, device, tree, one)));
+    const findings: Finding[] = [];
+    const found = await Promise.all(wanted.map((one) => fetchFirst(context, device, tree, one, findings)));
     const brought = new Map<string, Resource[]>();
     for (const [index, { module }] of wanted.entries()) {
       const resource = found[index];
       if (resource) brought.set(module.name, [...(brought.get(module.name) ?? []), resource]);
     }
-    return brought;
+    return { brought, findings };
   } catch (thrown) {
     failed.abort();
     throw thrown;
@@ -61,22 +69,60 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
 }
 
 /** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
-async function fetchFirst(ctx: RunContext, device: Device, tree: Tree, wanted: Wanted): Promise<Resource | undefined> {
-  for (const expanded of candidatesOf(wanted, tree)) {
+async function fetchFirst(
+  ctx: RunContext,
+  device: Device,
+  tree: Tree,
+  wanted: Wanted,
+  findings: Finding[],
+): Promise<Resource | undefined> {
+  const macros = wanted.isImage ? imageMacros(device, tree.macros) : tree.macros;
+  for (const expanded of candidatesOf(wanted, macros)) {
     const uri = parseUri(expanded.text, `resource ${wanted.name}`);
     const request = { wanted, expanded, uri, ...placeOf(uri, tree) };
     if (request.place === "unlisted") continue;
+    if (wanted.isImage) return await fetchImage(ctx, device, tree, request, findings);
     const resource = await fetchOne(ctx, device, tree, request);
     if (resource !== undefined) return resource;
   }
   return undefined;
 }
 
+/** Never asked for where it could not count: without a manifest, or where no manifest can list it. */
+async function fetchImage(
+  ctx: RunContext,
+  device: Device,
+  tree: Tree,
+  request: Request,
+  findings: Finding[],
+): Promise<Resource | undefined> {
+  const choice = choiceOf(ctx, device, tree, request);
+  if (choice.isWanted) {
+    const resource = await fetchOne(ctx, device, tree, request);
+    if (resource === undefined || choice.release === undefined) return resource;
+    return { ...resource, release: choice.release };
+  }
+  if (choice.finding !== undefined) findings.push(choice.finding);
+  return undefined;
+}
+
+function choiceOf(ctx: RunContext, device: Device, tree: Tree, { uri, place }: Request): ImageChoice {
+  const told = redactUri(uri.text);
+  const { manifest } = tree.answer;
+  const name = entryName(uri, tree.base);
+  if (manifest === undefined || name === undefined) {
+    if (place !== "elsewhere") return { isWanted: false };
+    const message = "firmware counts only if the tree's manifest lists it: the image is left out";
+    return { isWanted: false, finding: { severity: "warning", code: "UNTRUSTED", message, place: { file: told } } };
+  }
+  return chooseImage(ctx, device, { manifest, proof: tree.proof }, { name, uri: told });
+}
+
 /** A resource named after something this device does not have is not for it; a wrong template is an error. */
-function candidatesOf(wanted: Wanted, tree: Tree): readonly Expanded[] {
+function candidatesOf(wanted: Wanted, macros: MacroTable): readonly Expanded[] {
   const isDefault = wanted.module.resources?.[wanted.name]?.uri === wanted.template.text;
   try {
-    return candidates(wanted.template, tree.macros);
+    return candidates(wanted.template, macros);
   } catch (thrown) {
     if (isDefault && thrown instanceof ProvisionError && thrown.code === "MACRO_UNKNOWN") return [];
     throw thrown;

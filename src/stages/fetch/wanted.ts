@@ -7,6 +7,7 @@ export interface Wanted {
   readonly name: string;
   readonly template: Template;
   readonly size: ResourceRequest["size"];
+  readonly isImage: boolean;
 }
 
 /** The modules' own resources in their order, with other URIs where `config resource` gives them, then those it adds. */
@@ -15,18 +16,20 @@ export function wantedResources(settings: Settings, modules: readonly Module[]):
     const own = Object.entries(module.resources ?? {}).flatMap(([name, request]): Wanted[] => {
       const setting = settings.resources.find((one) => one.name === name);
       if (setting?.isEnabled === false) return [];
-      return [{ module, name, template: template(setting?.uri ?? request.uri), size: request.size }];
+      const { size, isImage = false } = request;
+      return [{ module, name, template: template(setting?.uri ?? request.uri), size, isImage }];
     });
     const added = settings.resources.flatMap((setting): Wanted[] => {
       if (setting.module !== module.name || !setting.isEnabled || setting.uri === undefined) return [];
       if (setting.name in (module.resources ?? {})) return [];
-      return [{ module, name: setting.name, template: template(setting.uri), size: addedSize(module) }];
+      return [{ module, name: setting.name, template: template(setting.uri), ...likeTheFirst(module) }];
     });
     return [...own, ...added];
   });
 }
 
-/** What settings add to a module is of the size its own first resource has. */
-function addedSize(module: Module): ResourceRequest["size"] {
-  return Object.values(module.resources ?? {})[0]?.size ?? "small";
+/** What settings add to a module is of the kind that its own first resource is. */
+function likeTheFirst(module: Module): Pick<Wanted, "size" | "isImage"> {
+  const { size = "small", isImage = false } = Object.values(module.resources ?? {})[0] ?? {};
+  return { size, isImage };
 }

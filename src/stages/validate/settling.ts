@@ -7,6 +7,7 @@ import { STATE } from "../../state.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
+import { imageMacros } from "../fetch/image.ts";
 import { inputsOf } from "../fetch/inputs.ts";
 import { type Wanted, wantedResources } from "../fetch/wanted.ts";
 import type { Download } from "../fetch.ts";
@@ -82,10 +83,15 @@ function firstUnsettled(
     const next = choices(wanted, after);
     const guilty = next?.flatMap((one) => [...one.used]).find((name) => changed.has(name));
     if (guilty === undefined || next === undefined) continue;
-    const chosen = download.brought.get(wanted.module.name)?.find((resource) => resource.name === wanted.name)?.uri;
-    if (chooses(download, next) !== chosen) return guilty;
+    if (chooses(download, next) !== chosenBefore(device, download, wanted)) return guilty;
   }
   return undefined;
+}
+
+function chosenBefore(device: Device, download: Download, wanted: Wanted): string | undefined {
+  // An image that runs was chosen, too, though it has not been fetched.
+  if (wanted.isImage) return chooses(download, choices(wanted, imageMacros(device, download.source.macros)) ?? []);
+  return download.brought.get(wanted.module.name)?.find((resource) => resource.name === wanted.name)?.uri;
 }
 
 function choices(wanted: Wanted, macros: MacroTable): readonly Expanded[] | undefined {
