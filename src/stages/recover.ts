@@ -1,6 +1,6 @@
 import type { RunContext } from "../context.ts";
 import { makeFolder, SPOOL } from "../ram-folder.ts";
-import { STATE } from "../state.ts";
+import { readFirmware } from "../state.ts";
 import { TX } from "../transaction/layout.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import type { OpenTrial } from "./recover-transaction.ts";
@@ -22,7 +22,7 @@ export async function recoverDevice(ctx: RunContext): Promise<OpenTrial | undefi
   emptySpool(ctx);
   const trial = isOpen ? await (await import("./recover-transaction.ts")).recoverTransaction(ctx) : undefined;
   if (trial !== undefined) return trial;
-  if (ctx.disk.stat(STATE.firmware) !== undefined) (await import("./settle-firmware.ts")).settleFirmware(ctx);
+  if (readFirmware(ctx.disk).pending !== undefined) (await import("./settle-firmware.ts")).settleFirmware(ctx);
   restoreDeltas(ctx);
   return undefined;
 }
