@@ -46,6 +46,7 @@ export function openPaperRun(ground: PaperGround): PaperRun {
     },
     commands: { has: () => false, run: nowhere },
     follow: nowhere,
+    detach: nowhere,
     processes: openProcesses(),
     dns: { txt: nowhere, secureTxt: nowhere },
     openHttp: () => ({ get: nowhere, close: async () => undefined }),

@@ -53,7 +53,7 @@ export function chooseImage(
       `tried ${failed.tries} times, ${failed.reason}: left out until it changes`,
     );
   }
-  if (!ctx.commands.has("sysupgrade")) {
+  if (!ctx.commands.has("sysupgrade") && !ctx.choices.isDry) {
     return leave("note", "COMMAND_FAILED", "there is no sysupgrade on this device: the image is left out");
   }
   if (entry.size !== undefined) refuseShortage(ctx, name, entry.size);

@@ -36,15 +36,23 @@ export async function planFirmware(
   }
   if (change.target !== facts.target)
     return refused("IMAGE_INVALID", `it is for ${change.target}, not ${facts.target}`);
-  const why = await whyNotTaken(ctx, change.image);
+  const isThere = ctx.commands.has("sysupgrade");
+  const why = isThere ? await whyNotTaken(ctx, change.image) : undefined;
   if (why !== undefined) return refused("IMAGE_INVALID", `the device's own check refuses the image: ${why}`);
   const { image, size, sha256, target, revision, origin } = change;
   const attempt = triesOf(state.firmware, sha256) + 1;
   return {
     firmware: { image, size, sha256, target, from: facts.revision, revision, attempt, origin },
-    findings: [],
+    findings: isThere ? [] : [{ ...UNCHECKED, place: { file: origin.uri ?? image } }],
   };
 }
+
+/** A plan that somebody only looks at, away from the device. */
+const UNCHECKED = {
+  severity: "note",
+  code: "COMMAND_FAILED",
+  message: "there is no sysupgrade here: what the device's own check says of the image is open",
+} as const;
 
 /**
  * What the device's checks have against the image (openwrt package/base-files: sbin/sysupgrade, usr/libexec/validate_firmware_image). Neither is believed
