@@ -4,6 +4,7 @@ import { asProvisionError } from "./errors.ts";
 import type { FirmwarePlan, Plan } from "./plan.ts";
 import type { Settings } from "./settings.ts";
 import { applyChanges } from "./stages/apply.ts";
+import { holdWhatWorks, type Part, type Trials } from "./stages/bisect.ts";
 import { confirm, confirmAfterReboot } from "./stages/confirm.ts";
 import { flash, preflightFirmware } from "./stages/flash.ts";
 import { activate } from "./stages/postapply.ts";
@@ -16,19 +17,58 @@ import type { Step } from "./step.ts";
 export { rememberConfirmed } from "./stages/confirm.ts";
 export { planChanges } from "./stages/validate.ts";
 
+/** What a run needs to try a tree in parts: to plan it again, and to let hooks undo what they did for a trial that was taken back. */
+export type Again = Pick<Trials, "plan"> & { readonly undoHooks: () => Promise<void> };
+
+/** The whole plan; or, if that cuts the device off, what of it does not. No number: the device is restarting, and whoever runs after that confirms. */
+export async function carryOutWhatHolds(
+  ctx: RunContext,
+  step: Step,
+  device: Device,
+  plan: Plan,
+  again: Again,
+): Promise<Part | (Omit<Part, "generation"> & { readonly generation: undefined })> {
+  try {
+    return { generation: await carryOut(ctx, step, device, plan), plan };
+  } catch (thrown) {
+    if (asProvisionError(thrown).code !== "NOT_CONFIRMED") throw thrown;
+    const part = await holdWhatWorks(ctx, device, plan, {
+      async plan(now, left) {
+        await again.undoHooks();
+        return again.plan(now, left);
+      },
+      carryOut: (now, less) => carryOut(ctx, step, now, less, true),
+    });
+    if (part === undefined) throw thrown;
+    return part;
+  }
+}
+
 /**
  * From the plan to a confirmed generation, whose number it gives back; undefined: the device is restarting, and whoever runs after that confirms. From the
  * first file in place on, whatever goes wrong puts every file back.
  */
-export async function carryOut(ctx: RunContext, step: Step, device: Device, plan: Plan): Promise<number | undefined> {
+async function carryOut(
+  ctx: RunContext,
+  step: Step,
+  device: Device,
+  plan: Plan,
+  isPart = false,
+): Promise<number | undefined> {
   await step("preapply", (stage) => preflight(stage, device, plan));
   const names = plan.packages.map((one) => one.name);
-  return await orTakenBack(ctx, device.settings, names, async () => {
-    const trial = await step("apply", (stage) => applyChanges(stage, device, plan));
-    const wasReloaded = await step("postapply", (stage) => activate(stage, device, plan));
-    if (plan.reboots.length > 0) return await step("reboot", (stage) => rebootOnTrial(stage, plan, trial));
-    return await step("confirm", (stage) => confirm(stage, device, plan, trial, wasReloaded));
-  });
+  return await orTakenBack(
+    ctx,
+    device.settings,
+    names,
+    async () => {
+      const trial = await step("apply", (stage) => applyChanges(stage, device, plan));
+      const wasReloaded = await step("postapply", (stage) => activate(stage, device, plan));
+      if (plan.reboots.length > 0) return await step("reboot", (stage) => rebootOnTrial(stage, plan, trial));
+      return await step("confirm", (stage) => confirm(stage, device, plan, trial, wasReloaded));
+    },
+    isPart,
+  );
 }
 
 /** A plan that rebooted, after its reboot: it proves itself now. */
@@ -51,10 +91,11 @@ async function orTakenBack<T>(
   settings: Settings,
   packages: readonly string[],
   act: () => Promise<T>,
+  isPart = false,
 ): Promise<T> {
   try {
     return await act();
   } catch (thrown) {
-    throw await takeBackTrial(ctx, settings, packages, asProvisionError(thrown));
+    throw await takeBackTrial(ctx, settings, packages, asProvisionError(thrown), isPart);
   }
 }

@@ -136,6 +136,10 @@ export const ERRORS = {
     exit: "rolled-back",
     remedy: "The new configuration cut the device off and was taken back; look at network and firewall in the tree.",
   },
+  PARTLY_CONFIRMED: {
+    exit: "rolled-back",
+    remedy: "Mend what is named; all else of the tree holds, and this stays out until the tree changes.",
+  },
   GENERATION_BAD: { exit: "rolled-back", remedy: "This tree failed before; publish a changed one." },
 
   BUSY: { exit: "busy", remedy: "Wait for the other run, or look at `uciprov status`." },

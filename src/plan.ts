@@ -1,5 +1,6 @@
 /** All that one run would change, complete before anything is: what `plan` shows is what `run` does. */
 import type { Finding, Origin } from "./api.ts";
+import type { LeftPart } from "./left-part.ts";
 import type { ServicePlan } from "./services.ts";
 import type { Download } from "./stages/fetch.ts";
 import type { Action } from "./transaction/order.ts";
@@ -65,4 +66,6 @@ export interface Plan {
   readonly inputsAfter: string;
   /** A macro that resource URIs use and this plan changes. */
   readonly unsettled: string | undefined;
+  /** Parts of the tree that stay as they are on the device, since it was cut off with them. */
+  readonly left: readonly LeftPart[];
 }

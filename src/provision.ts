@@ -2,6 +2,7 @@ import type { Finding } from "./api.ts";
 import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
+import { type LeftPart, toldLeft } from "./left-part.ts";
 import { isModuleOn } from "./module-choice.ts";
 import type { Plan } from "./plan.ts";
 import { withRetries } from "./retry.ts";
@@ -17,9 +18,21 @@ import { stepper } from "./step.ts";
 
 /** What a run came to. Failures are thrown; this is every other end. */
 export interface Outcome {
-  readonly exit: Extract<ExitName, "provisioned">;
-  /** `flashing`, `rebooting`: the device is about to restart; `waiting`: the tree is new, and other devices take it first; `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already. */
-  readonly result: "changed" | "flashing" | "rebooting" | "unchanged" | "recorded" | "waiting" | "planned" | "off";
+  readonly exit: Extract<ExitName, "provisioned" | "rolled-back">;
+  /**
+   * `partial`: changed, but without what cut the device off; `flashing`, `rebooting`: the device is about to restart; `waiting`: the tree is new, and other
+   * devices take it first; `planned`: a dry run; `recorded`: the tree is new, the configuration it asks for is there already.
+   */
+  readonly result:
+    | "changed"
+    | "partial"
+    | "flashing"
+    | "rebooting"
+    | "unchanged"
+    | "recorded"
+    | "waiting"
+    | "planned"
+    | "off";
   readonly told: string;
   readonly plan?: Plan;
   readonly generation?: number;
@@ -37,7 +50,7 @@ export async function provision(ctx: RunContext, plugins: Plugins): Promise<Outc
   let changed: Outcome | undefined;
   for (let pass = 0; ; pass++) {
     const { outcome, unsettled } = await onePass(ctx, plugins);
-    if (outcome.result === "changed") changed = outcome;
+    if (outcome.result === "changed" || outcome.result === "partial") changed = outcome;
     if (unsettled === undefined) return changed ?? outcome;
     if (pass === MORE_PASSES) {
       throw new ProvisionError(
@@ -82,9 +95,9 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       retrying(ctx, known),
     );
     if (found.kind !== "tree") release(ctx, found.source);
-    if (found.kind !== "tree") return { outcome: ended(found.kind, found.told) };
+    if (found.kind !== "tree") return { outcome: ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`) };
 
-    const { carryOut, planChanges, rememberConfirmed, writeFirmware } = await import("./change-device.ts");
+    const { carryOutWhatHolds, planChanges, rememberConfirmed, writeFirmware } = await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
     judged = undefined;
     release(ctx, found.source);
@@ -98,17 +111,23 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       rememberConfirmed(ctx, known, plan);
       await scene.run("done", ctx.signal);
       return {
-        outcome: { ...ended("recorded", "the device already is what the tree says"), plan, findings: plan.findings },
+        outcome: {
+          ...ended("recorded", `the device already is what the tree says${heldBack(plan)}`),
+          plan,
+          findings: plan.findings,
+        },
       };
     }
-    const generation = await carryOut(ctx, step, known, plan);
-    if (generation === undefined) {
+    const carried = await carryOutWhatHolds(ctx, step, known, plan, {
+      plan: (now, left) => step("validate", (stage) => planChanges(stage, now, found, modules, left)),
+      undoHooks: () => scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS)),
+    });
+    if (carried.generation === undefined) {
       const told = `to confirm after it: ${plan.reboots.join("; ")}`;
       return { outcome: { ...ended("rebooting", told), plan, findings: plan.findings } };
     }
     await scene.run("done", ctx.signal);
-    const outcome = { ...ended("changed", `generation ${generation}`), plan, generation, findings: plan.findings };
-    return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };
+    return outcomeOf(carried);
   } catch (thrown) {
     const error = asProvisionError(thrown);
     if (judged) quarantine(ctx, judged, error);
@@ -123,6 +142,31 @@ const FAILED_HOOKS_MS = 30_000;
 
 function ended(result: Outcome["result"], told: string): Outcome {
   return { exit: "provisioned", result, told, findings: [] };
+}
+
+/** What the plan that holds came to, the whole one or a part. */
+function outcomeOf({ generation, plan }: { readonly generation: number; readonly plan: Plan }): Pass {
+  const told = `generation ${generation}${heldBack(plan)}`;
+  const findings = [...plan.findings, ...plan.left.map(asFinding)];
+  const isPart = plan.left.length > 0;
+  const outcome: Outcome = {
+    ...(isPart
+      ? ({ exit: "rolled-back", result: "partial" } as const)
+      : ({ exit: "provisioned", result: "changed" } as const)),
+    told,
+    plan,
+    generation,
+    findings,
+  };
+  return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };
+}
+
+function asFinding(left: LeftPart): Finding {
+  return { code: "PARTLY_CONFIRMED", severity: "error", message: `left out: ${toldLeft([left])}` };
+}
+
+function heldBack(of: { readonly left?: readonly LeftPart[] } | undefined): string {
+  return of?.left && of.left.length > 0 ? `, without ${toldLeft(of.left)}` : "";
 }
 
 function earliest(ctx: RunContext): number {

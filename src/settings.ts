@@ -85,6 +85,8 @@ export const OPTIONS = {
     window: number(120, 5, 3600, "Seconds in which the new configuration must prove itself."),
     settle: number(4, 0, 600, "Seconds that reloaded services get before the first probe."),
     need: number(1, 1, 16, "How many probes must succeed."),
+    bisect: flag(true, "Whether, when a tree cut the device off, its harmless parts are tried without the rest."),
+    bisect_tries: number(4, 1, 16, "How many such trials one run may make."),
     probe: list("What must work: `tree` (its server answers), `gateway`, `dns:NAME`, `https://…`.", ["tree"]),
   },
   limits: {

@@ -6,6 +6,7 @@ import type { Files } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
 import { type FirmwareRecord, NO_FIRMWARE, parseFirmware } from "./firmware-record.ts";
 import { asObject, numberOf, textOf } from "./json-fields.ts";
+import type { LeftPart } from "./left-part.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
 import { parseServiceRecord, type ServiceRecord } from "./services.ts";
 import type { TreeRecord, TreeRecords } from "./tree/freshness.ts";
@@ -45,6 +46,8 @@ export interface Confirmed {
   readonly inputs: string;
   /** Seconds since 1970. */
   readonly at: number;
+  /** What this tree says and the device was cut off by: it is held back until the tree changes. Absent: nothing. */
+  readonly left?: readonly LeftPart[];
 }
 
 export interface Owned {
@@ -148,7 +151,18 @@ function parseConfirmed(value: unknown): Confirmed {
     expires: optional(from, "expires", numberOf),
     inputs: textOf(from, "inputs"),
     at: numberOf(from, "at"),
+    ...(from["left"] === undefined ? {} : { left: parseLeft(from["left"]) }),
   };
+}
+
+function parseLeft(value: unknown): readonly LeftPart[] {
+  if (!Array.isArray(value)) throw new TypeError("left is no list");
+  return value.map((one: unknown) => {
+    const from = asObject(one);
+    const names = from["names"];
+    if (!Array.isArray(names)) throw new TypeError("names are no list");
+    return { part: textOf(from, "part"), names: names.map(String), more: numberOf(from, "more") };
+  });
 }
 
 function parseOwned(value: unknown): Owned {

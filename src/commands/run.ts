@@ -78,12 +78,13 @@ async function report({ flags, paint, print }: Invocation, outcome: Outcome): Pr
   if (flags.isJson) print(JSON.stringify({ exit, result, told, ...(await planned(outcome, flags.showsSecrets)) }));
   if (flags.isJson) return;
   if (made && !flags.isQuiet) print(`${(await import("./tell-plan.ts")).tellPlan(made, paint, flags)}\n`);
-  print(`${paint.good(result)}: ${told}`);
+  print(`${result === "partial" ? paint.bad(result) : paint.good(result)}: ${told}`);
 }
 
 async function planned({ plan: made, generation }: Outcome, showsSecrets: boolean): Promise<Record<string, unknown>> {
   return {
     ...(generation === undefined ? {} : { generation }),
+    ...(made && made.left.length > 0 ? { left: made.left } : {}),
     ...(made ? { plan: (await import("./tell-plan.ts")).planFacts(made, { showsSecrets }) } : {}),
   };
 }

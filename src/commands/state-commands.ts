@@ -3,6 +3,7 @@ import { readStatus } from "../host/board.ts";
 import { openDisk } from "../host/disk.ts";
 import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
+import { toldLeft } from "../left-part.ts";
 import { plainJournal } from "../stages/journal-facts.ts";
 import { forgetOwner } from "../stages/reset.ts";
 import { rollBackTo } from "../stages/roll-to.ts";
@@ -35,6 +36,7 @@ export const status: Command = async ({ root, flags, paint, print }) => {
   print(
     `${paint.strong("owner")}     ${latch === undefined ? "none" : latch.kind === "keys" ? `${latch.threshold} of the keys ${latch.fingerprints.join(", ")}` : `${latch.host}:${latch.port}`}`,
   );
+  if (confirmed?.left) print(`${paint.bad("held back")} ${toldLeft(confirmed.left)}`);
   if (failed) print(`${paint.warn("taken back")} ${failed.attempts} times: ${failed.reason}`);
   if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
   print(`${paint.strong("last run")}  ${toldRun(facts.run)}`);

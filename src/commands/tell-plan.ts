@@ -1,3 +1,4 @@
+import { toldLeft } from "../left-part.ts";
 import { type Paint, tellFinding } from "../messages.ts";
 import type { FilePlan, FirmwarePlan, Plan } from "../plan.ts";
 import type { ServicePlan } from "../services.ts";
@@ -27,6 +28,9 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
       "",
       `${paint.warn("drift")} ${one.path} was changed on the device; ${one.isKept ? "it stays so" : "the tree has its way"}`,
     );
+  }
+  if (plan.left.length > 0) {
+    lines.push("", `${paint.bad("held back")} since the device was cut off with it: ${toldLeft(plan.left)}`);
   }
   for (const one of plan.findings) lines.push("", tellFinding(one, paint));
   if (plan.reboots.length > 0)
@@ -111,6 +115,7 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
     files: plan.files.map(({ text: _, ...file }) => file),
     services: plan.services,
     drift: plan.drift,
+    left: plan.left,
     findings: plan.findings,
     changes: plan.actions.length,
   };

@@ -26,7 +26,7 @@ export async function confirm(
   wasReloaded: boolean,
 ): Promise<number> {
   if (wasReloaded) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);
-  return await prove(ctx, device.settings, plan.download.source.base.text, trial);
+  return await hold(ctx, device.settings, plan.download.source.base.text, trial);
 }
 
 /** The same for a trial whose plan rebooted: all that is left of it is its journal. The boot's own network may still be coming up. */
@@ -34,22 +34,27 @@ export async function confirmAfterReboot(ctx: RunContext, { journal, settings }:
   const left = journal.window + BOOT_ALLOWANCE - ctx.clock.sinceBoot();
   const deadline = ctx.clock.elapsed() + Math.max(0, left) * 1000;
   ctx.log("info", `the plan has come through its reboot: ${Math.max(0, Math.floor(left))} s are left to prove itself`);
-  return await prove(ctx, settings, journal.tree.uri, { id: journal.id, deadline });
+  return await hold(ctx, settings, journal.tree.uri, { id: journal.id, deadline });
 }
 
-async function prove(ctx: RunContext, settings: Settings, base: string, trial: Trial): Promise<number> {
-  const probes = probesOf(settings, base);
-  const need = Math.min(settings.confirm.need, probes.length);
+async function hold(ctx: RunContext, settings: Settings, base: string, trial: Trial): Promise<number> {
+  await prove(ctx, settings, base, trial.deadline);
   const isInTime = () => ctx.clock.elapsed() < trial.deadline;
-  for (;;) {
-    const failures = await failuresOf(ctx, settings, probes, trial.deadline);
-    if (probes.length - failures.length >= need) break;
-    if (ctx.clock.elapsed() + PAUSE >= trial.deadline) throw notConfirmed(failures);
-    await ctx.clock.sleep(PAUSE, ctx.signal);
-  }
   const { generation } = await confirmTransaction(ctx, trial.id, isInTime, keepBy(settings));
   restoreDeltas(ctx);
   return generation;
+}
+
+/** Waits until enough probes succeed; NOT_CONFIRMED with what is in their way if they do not before the deadline. */
+export async function prove(ctx: RunContext, settings: Settings, base: string, deadline: number): Promise<void> {
+  const probes = probesOf(settings, base);
+  const need = Math.min(settings.confirm.need, probes.length);
+  for (;;) {
+    const failures = await failuresOf(ctx, settings, probes, deadline);
+    if (probes.length - failures.length >= need) return;
+    if (ctx.clock.elapsed() + PAUSE >= deadline) throw notConfirmed(failures);
+    await ctx.clock.sleep(PAUSE, ctx.signal);
+  }
 }
 
 /** A tree that asks for what is there already is confirmed without a trial: only what the device remembers of it is new. */

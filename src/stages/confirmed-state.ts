@@ -5,7 +5,7 @@ import { raiseFloor, remember } from "../tree/freshness.ts";
 import { printLatch } from "../trust.ts";
 
 /** What the device will know of the tree that this plan makes true. */
-export function confirmedBy(ctx: RunContext, { download, inputsAfter }: Plan): Confirmed {
+export function confirmedBy(ctx: RunContext, { download, inputsAfter, left }: Plan): Confirmed {
   return {
     base: download.source.base.text,
     resolver: download.source.resolver,
@@ -17,6 +17,7 @@ export function confirmedBy(ctx: RunContext, { download, inputsAfter }: Plan): C
     expires: download.manifest?.expires,
     inputs: inputsAfter,
     at: Math.floor(ctx.clock.now() / 1000),
+    ...(left.length === 0 ? {} : { left }),
   };
 }
 

@@ -121,6 +121,8 @@ function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
 
 function refuseKnownFailure(device: Device, answer: FetchedManifest): void {
   const failed = device.state.failed;
+  const isHeldInPart = device.state.confirmed?.left !== undefined && device.state.confirmed.digest === failed?.digest;
+  if (isHeldInPart && !failed?.reason.startsWith(BY_HAND)) return;
   if (failed === undefined || answer.manifest?.sha256 !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
   throw new ProvisionError("GENERATION_BAD", `this tree counts as bad until it changes: ${toldFailure(failed)}`);
 }

@@ -14,13 +14,14 @@ const DEADLINE = 120_000;
 /**
  * After a failure from apply on: every file goes back, services are reloaded with the old configuration, the attempt is counted. Gives back the
  * error that the run ends with: the failure itself if nothing had landed yet, else one that says so. Even a run that was asked to stop
- * finishes this.
+ * finishes this. A trial of a part of the tree is none of the tree's attempts.
  */
 export async function takeBackTrial(
   ctx: RunContext,
   settings: Settings,
   packages: readonly string[],
   failure: ProvisionError,
+  isPart = false,
 ): Promise<ProvisionError> {
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
   try {
@@ -30,7 +31,7 @@ export async function takeBackTrial(
     restoreDeltas(calm);
     if (back === undefined && !hadLanded) return failure;
     if (back !== undefined) {
-      noteFailure(calm, readState(calm.disk), back.tree, back.reason);
+      if (!isPart) noteFailure(calm, readState(calm.disk), back.tree, back.reason);
       forget(calm);
       await reload(calm, settings, packages);
       // Before the trial no service was touched.

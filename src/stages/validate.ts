@@ -3,10 +3,12 @@ import type { Finding, Module, PlanContext, Resource } from "../api.ts";
 import type { FirmwareChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import type { LeftPart } from "../left-part.ts";
 import type { Plan } from "../plan.ts";
 import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
 import { stepsOf } from "../transaction/steps.ts";
+import { holdBack } from "./bisect/hold.ts";
 import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { planFirmware } from "./validate/firmware.ts";
@@ -18,16 +20,18 @@ import { settling } from "./validate/settling.ts";
 
 /**
  * Lets every module turn what came into changes, and makes the plan of them. All faults of the tree are told together; with one of them no
- * plan is made. Nothing is written.
+ * plan is made. Nothing is written. Parts that are left out stay as they are on the device; those that the same tree was confirmed without stay out.
  */
 export async function planChanges(
   ctx: RunContext,
   device: Device,
   download: Download,
   modules: readonly Module[],
+  left: readonly LeftPart[] = leftBefore(device, download),
 ): Promise<Plan> {
   const findings: Finding[] = [];
-  const packages = packagePlanner(ctx, device);
+  const held = holdBack(left);
+  const packages = packagePlanner(ctx, device, held);
   const pathChanges: PathChange[] = [];
   const serviceChanges: ServiceChange[] = [];
   const images: FirmwareChange[] = [];
@@ -43,8 +47,8 @@ export async function planChanges(
     }
   }
   const uci = packages.settle();
-  const services = await planServices(ctx, device, serviceChanges, pathChanges);
-  const files = planFiles(ctx, device, [...pathChanges, ...services.links]);
+  const services = await planServices(ctx, device, serviceChanges, pathChanges, held);
+  const files = planFiles(ctx, device, [...pathChanges, ...services.links], held);
   findings.push(...download.findings, ...uci.findings, ...services.findings, ...files.findings);
   findings.push(...ownSettings(packages.planned));
   refuseFaulty(findings);
@@ -74,8 +78,13 @@ export async function planChanges(
     drift: [...uci.drift, ...files.drift],
     findings,
     actions,
+    left,
     ...settling(ctx, device, download, modules, packages.planned),
   };
+}
+
+function leftBefore({ state: { confirmed } }: Device, { digest }: Download): readonly LeftPart[] {
+  return confirmed?.digest === digest ? (confirmed.left ?? []) : [];
 }
 
 /** Only what makes a difference; PLAN_INVALID tells what can't be put in place, while nothing has been touched. */

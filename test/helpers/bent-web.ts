@@ -22,6 +22,8 @@ export interface BentWeb {
   readonly asked: AskedFor[];
   /** From now on this file is answered so; `*` is every file without an answer of its own. */
   bend(name: string, answer: Bend): void;
+  /** How this file is answered honestly, for a bend that does so at times. */
+  honest(name: string): Bend;
   /** All files are served honestly again. */
   straighten(): void;
   close(): Promise<void>;
@@ -48,6 +50,7 @@ export async function serveBent(folder: string, identity?: Issued, host = "127.0
     uri: `${identity ? "https" : "http"}://${host}:${bound}/tree`,
     asked,
     bend: (name, answer) => void bends.set(name, answer),
+    honest: (name) => honest(folder, name),
     straighten: () => bends.clear(),
     async close() {
       server.closeAllConnections();

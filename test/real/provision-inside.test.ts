@@ -27,7 +27,7 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
     bootedDevice(image, provider, options, act);
 
   test("a configuration that cuts the device off is taken back, and the services are told so", async () => {
-    await withDevice({ confirm: { window: "6", settle: "1" } }, async (device) => {
+    await withDevice({ confirm: { window: "6", settle: "1", bisect: "0" } }, async (device) => {
       // What a wrong /etc/config/network does when netifd reloads it, and the old one when it comes back.
       const isNew = "grep -q 10.20.0.1 /etc/config/network";
       writeFileSync(

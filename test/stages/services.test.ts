@@ -9,6 +9,7 @@ import type { Device, RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import type { ServiceRecord } from "../../src/services.ts";
+import { holdBack } from "../../src/stages/bisect/hold.ts";
 import { actOnServices, undoServices } from "../../src/stages/service-acts.ts";
 import { planServices } from "../../src/stages/validate/services.ts";
 import { aDevice, aRunContext } from "../helpers/run-context.ts";
@@ -83,7 +84,7 @@ async function plan(
   paths: readonly PathChange[] = [],
 ) {
   const made = bench(of);
-  const planned = await planServices(made.ctx, made.device, changes, paths);
+  const planned = await planServices(made.ctx, made.device, changes, paths, holdBack([]));
   const { acts, record } = await planned.settle(new Set(changed));
   return { ...made, ...planned, acts, record, told: acts.map(({ name, act }) => `${name} ${act}`) };
 }

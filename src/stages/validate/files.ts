@@ -9,6 +9,7 @@ import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
 import { placeOfPath } from "../../transaction/steps.ts";
+import type { Held } from "../bisect/hold.ts";
 import { withOwners } from "./owners.ts";
 
 /** A file that is to come back whole must fit into memory once. */
@@ -25,10 +26,16 @@ export interface FilesPlanned {
 }
 
 /** Settles the file changes of all modules against the ownership record and the device. */
-export function planFiles(ctx: RunContext, device: Device, wanted: readonly PathChange[]): FilesPlanned {
+export function planFiles(ctx: RunContext, device: Device, all: readonly PathChange[], held: Held): FilesPlanned {
   const record = device.state.owned.files ?? {};
   const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
-  const isProtected = (path: string) => protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
+  const isHeld = (path: string) => {
+    const module = record[path]?.module;
+    return module !== undefined && held.hasPath(path, module);
+  };
+  const isProtected = (path: string) =>
+    isHeld(path) || protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
+  const wanted = all.filter(({ path, origin }) => !isHeld(path) && !held.hasPath(path, origin.module));
   const owned = withOwners(ctx, wanted);
   const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path), isProtected);
   const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];

@@ -11,6 +11,7 @@ import { parsePackage } from "../../uci/parse.ts";
 import { printConfig } from "../../uci/print.ts";
 import type { PackageRecord } from "../../uci/record.ts";
 import { type Layer, type Settled, settle } from "../../uci/settle.ts";
+import type { Held } from "../bisect/hold.ts";
 
 /** What libuci gives a file it makes (openwrt/uci uci.h, UCI_FILEMODE). */
 const NEW_MODE = 0o600;
@@ -47,7 +48,7 @@ export interface PackagePlanner {
   settle(): PackagesPlanned;
 }
 
-export function packagePlanner(ctx: RunContext, device: Device): PackagePlanner {
+export function packagePlanner(ctx: RunContext, device: Device, held: Held): PackagePlanner {
   const changes = new Map<string, UciChange[]>();
   const current = new Map<string, UciPackage | undefined>();
   const settled = new Map<string, Settled>();
@@ -62,7 +63,7 @@ export function packagePlanner(ctx: RunContext, device: Device): PackagePlanner 
     const known = settled.get(name);
     if (known) return known;
     const layers = (changes.get(name) ?? []).map(asLayer);
-    const made = settle(read(name), records[name], layers, protect);
+    const made = settle(read(name), records[name], layers, held.hasPackage(name) ? [name] : protect);
     settled.set(name, made);
     return made;
   };
@@ -89,7 +90,10 @@ export function packagePlanner(ctx: RunContext, device: Device): PackagePlanner 
         actions: changed.map(({ name, made }) => actionFor(ctx, name, made)),
         records: Object.fromEntries(all.flatMap(({ name, made }) => (made.record ? [[name, made.record]] : []))),
         drift: all.flatMap(({ made }) => made.drift.map(({ path, isKept }) => ({ path, isKept }))),
-        findings: [...all.flatMap(({ made }) => made.findings), ...conflicts(changes)],
+        findings: [
+          ...all.flatMap(({ name, made }) => (held.hasPackage(name) ? [] : made.findings)),
+          ...conflicts(changes),
+        ],
       };
     },
   };

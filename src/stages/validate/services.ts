@@ -12,6 +12,7 @@ import {
   type WantedService,
 } from "../../services.ts";
 import { smallContent } from "../archived.ts";
+import type { Held } from "../bisect/hold.ts";
 import { isRunning } from "../service-state.ts";
 import { bootLinks, linksOf, orderIn, triggersIn } from "./service-links.ts";
 
@@ -38,8 +39,9 @@ export async function planServices(
   device: Device,
   changes: readonly ServiceChange[],
   paths: readonly PathChange[],
+  held: Held,
 ): Promise<ServicesPlanned> {
-  const { wanted, findings: contradictions } = mergeServices(changes);
+  const { wanted, findings: contradictions } = mergeServices(changes.filter(({ name }) => !held.hasService(name)));
   const findings = [...contradictions, ...[...wanted.values()].flatMap(refusals)];
   if (wanted.size > MOST) {
     findings.push({
@@ -50,7 +52,9 @@ export async function planServices(
   }
   const record = device.state.owned.services ?? {};
   const isFaulty = findings.some(({ severity }) => severity === "error");
-  const names = isFaulty ? [] : [...new Set([...wanted.keys(), ...Object.keys(record)])].sort();
+  const names = isFaulty
+    ? []
+    : [...new Set([...wanted.keys(), ...Object.keys(record)])].filter((name) => !held.hasService(name)).sort();
   const links: PathChange[] = [];
   const settling: ((changed: ReadonlySet<string>) => Promise<[string, ReturnType<typeof decideService>]>)[] = [];
   for (const name of names) {
@@ -78,7 +82,10 @@ export async function planServices(
       const all = await Promise.all(settling.map((one) => one(changed)));
       return {
         acts: all.flatMap(([, { act }]) => (act === undefined ? [] : [act])),
-        record: Object.fromEntries(all.flatMap(([name, { owned }]) => (owned === undefined ? [] : [[name, owned]]))),
+        record: {
+          ...Object.fromEntries(Object.entries(record).filter(([name]) => held.hasService(name))),
+          ...Object.fromEntries(all.flatMap(([name, { owned }]) => (owned === undefined ? [] : [[name, owned]]))),
+        },
       };
     },
   };
