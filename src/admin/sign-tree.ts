@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SecretKey } from "../tree/keys.ts";
-import type { ManifestContent, ManifestEntry } from "../tree/manifest.ts";
+import type { ManifestContent, ManifestEntry, ManifestImage } from "../tree/manifest.ts";
 import { printManifest } from "../tree/manifest-print.ts";
 import type { Rollout } from "../tree/rollout.ts";
 import { sign } from "../tree/signature.ts";
@@ -15,6 +15,7 @@ export interface TreeLabel {
   readonly date?: number;
   readonly expires?: number;
   readonly rollout?: Rollout;
+  readonly images?: readonly ManifestImage[];
 }
 
 const OURS = /^MANIFEST(?:\.sig(?:\.[0-9a-f]{16})?)?$/;
@@ -46,7 +47,7 @@ function manifestOf(folder: string, label: TreeLabel): ManifestContent {
     successor: undefined,
     rollout: label.rollout,
     entries,
-    images: [],
+    images: label.images ?? [],
     keys: [],
   };
 }
