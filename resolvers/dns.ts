@@ -1,12 +1,12 @@
 import {
   defineResolver,
+  deviceNameServers,
   type Evidence,
   expandText,
   ProvisionError,
   type ResolverContext,
   template,
 } from "../src/api.ts";
-import { deviceNameServers } from "./_name-servers.ts";
 import { readTxtWords } from "./_txt.ts";
 
 /** Letters, digits, hyphens and underscores between dots: what `{domain}` must be before a name is made of it. */

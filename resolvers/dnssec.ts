@@ -1,5 +1,11 @@
-import { defineResolver, expandText, ProvisionError, type ResolverContext, template } from "../src/api.ts";
-import { deviceNameServers } from "./_name-servers.ts";
+import {
+  defineResolver,
+  deviceNameServers,
+  expandText,
+  ProvisionError,
+  type ResolverContext,
+  template,
+} from "../src/api.ts";
 import { readTxtWords } from "./_txt.ts";
 
 /** The TXT record of a name in the settings, proven on this device: who answers DNS, DHCP or the cable cannot change it. */

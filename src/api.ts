@@ -23,6 +23,7 @@ export {
 export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
+export { deviceNameServers } from "./name-servers.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
 export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
@@ -190,13 +191,23 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/**
+ * How a server proved who it is. `pin`: its own key is one the settings name (`fingerprint`). `tlsa`: its zone publishes its certificate or key, proven by
+ * DNSSEC on this device; `fingerprint` is the zone of the trust anchor. `ca`: verified up to a CA, with `fingerprint` if it is one the settings name.
+ */
+export interface ServerProof {
+  readonly kind: "pin" | "tlsa" | "ca";
+  readonly fingerprint: string;
+}
+
 /** Who the last server was and how that is known; a chain with one unproven hop is not proven. */
 export interface Transport {
   readonly scheme: "https" | "http";
   readonly host: string;
   readonly port: number;
-  /** `ca`: verified up to a CA (with fingerprint if it is one the settings name); `pin`: the server's own key is pinned. */
-  readonly proof: { readonly kind: "none" } | { readonly kind: "ca" | "pin"; readonly fingerprint: string };
+  readonly proof: { readonly kind: "none" } | ServerProof;
+  /** What else would have proven it, had there not been `proof`. */
+  readonly alsoProven?: readonly ServerProof[];
 }
 
 export type HttpAnswer =

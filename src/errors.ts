@@ -84,6 +84,10 @@ export const ERRORS = {
   },
   TLS_EXPIRED: { exit: "trust-refused", remedy: "Renew the server's certificate." },
   TLS_NAME: { exit: "trust-refused", remedy: "Use a name the server's certificate holds." },
+  TLSA_MISMATCH: {
+    exit: "trust-refused",
+    remedy: "Publish the TLSA record of the server's present key, or look for who answers in its place.",
+  },
   REDIRECT_INSECURE: { exit: "trust-refused", remedy: "Let the server redirect to https only." },
   DNSSEC_BOGUS: { exit: "trust-refused", remedy: "Repair the zone's signatures, or look for who alters the answers." },
 

@@ -124,6 +124,10 @@ export const OPTIONS = {
     anchor: list("Trust anchors as DS lines; the root's are built in."),
     server: list("Name servers asked, `address` or `address#port`; the device's own if none."),
     timeout: number(15, 1, 300, "Seconds for the whole chain."),
+    tlsa: flag(
+      false,
+      "Whether the TLSA records of https servers are asked for, proven on the device, and must fit (DANE-EE).",
+    ),
   },
   dns: {
     enabled: flag(true, "Whether TXT records are asked for without DNSSEC."),

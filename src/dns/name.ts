@@ -4,7 +4,7 @@ import { ProvisionError } from "../errors.ts";
 export type DnsName = readonly Uint8Array[];
 
 /** Bytes of a name on the wire, its final zero included (RFC 1035 §2.3.4). */
-const MAX_NAME = 255;
+export const MAX_NAME = 255;
 const MAX_LABEL = 63;
 const DOT = 0x2e;
 const BACKSLASH = 0x5c;
@@ -37,7 +37,8 @@ function fits(label: readonly number[]): boolean {
   return label.length > 0 && label.length <= MAX_LABEL && label.every((byte) => byte <= 255);
 }
 
-function wireLength(name: DnsName): number {
+/** Bytes of the name on the wire, uncompressed. */
+export function wireLength(name: DnsName): number {
   return name.reduce((sum, label) => sum + label.length + 1, 1);
 }
 
@@ -136,6 +137,11 @@ export function nameKey(name: DnsName): string {
 /** Whether `name` is `ancestor` or lies below it. */
 export function isWithin(name: DnsName, ancestor: DnsName): boolean {
   return name.length >= ancestor.length && sameName(name.slice(name.length - ancestor.length), ancestor);
+}
+
+/** Whether `name` lies below `ancestor`, and is not itself it. */
+export function isBelow(name: DnsName, ancestor: DnsName): boolean {
+  return name.length > ancestor.length && isWithin(name, ancestor);
 }
 
 /**

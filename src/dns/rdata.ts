@@ -1,4 +1,4 @@
-import { type DnsName, malformed, nameToWire, readName } from "./name.ts";
+import { type DnsName, isBelow, MAX_NAME, malformed, nameToWire, readName, wireLength } from "./name.ts";
 import { TYPE } from "./types.ts";
 
 /**
@@ -72,4 +72,33 @@ export function readTxt(rdata: Uint8Array): Uint8Array[] {
 /** The name that a CNAME, NS, PTR or DNAME record's body is. */
 export function readTarget(rdata: Uint8Array): DnsName {
   return readName(rdata, 0).name;
+}
+
+/**
+ * Where a DNAME at `owner` sends a name below it (RFC 6672 §2.2): its labels below the owner, then the target. `undefined` if it does not lie below.
+ * DNS_FAILED if that is no name any more, being too long.
+ */
+export function redirectedName(name: DnsName, owner: DnsName, rdata: Uint8Array): DnsName | undefined {
+  if (!isBelow(name, owner)) return undefined;
+  const target = [...name.slice(0, name.length - owner.length), ...readTarget(rdata)];
+  if (wireLength(target) > MAX_NAME) throw malformed("a DNAME makes a name longer than 255 bytes");
+  return target;
+}
+
+/** A server's key as a zone publishes it (RFC 6698 §2.1). */
+export interface Tlsa {
+  /** 3: this certificate or key itself, whoever signed it (DANE-EE); 0 to 2 are of CAs. */
+  readonly usage: number;
+  /** 0: the whole certificate; 1: its public key. */
+  readonly selector: number;
+  /** 0: the bytes themselves; 1: their SHA-256; 2: their SHA-512. */
+  readonly matching: number;
+  readonly content: Uint8Array;
+}
+
+/** DNS_FAILED if it is shorter than its three numbers. */
+export function readTlsa(rdata: Uint8Array): Tlsa {
+  const [usage, selector, matching] = rdata;
+  if (usage === undefined || selector === undefined || matching === undefined) throw malformed("a TLSA record is cut");
+  return { usage, selector, matching, content: rdata.slice(3) };
 }

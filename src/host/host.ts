@@ -13,6 +13,7 @@ import { openDns } from "./dns.ts";
 import { readFacts } from "./facts.ts";
 import { type HttpSettings, openHttp } from "./http.ts";
 import { openProcesses } from "./processes.ts";
+import { openTlsa } from "./tlsa.ts";
 import { startWatcher } from "./watcher.ts";
 
 const USER_AGENT = "uciprov";
@@ -33,12 +34,9 @@ export function openHost(
     dns: openDns({ log: run.log }),
     openHttp: (settings) => {
       const built = (facts().built ?? 0) * 1000;
-      return openHttp(
-        { settings: httpSettings(settings, disk) },
-        disk,
-        clock,
-        () => clock.now() >= Math.max(built, OLDEST),
-      );
+      const isClockPlausible = () => clock.now() >= Math.max(built, OLDEST);
+      const serverKeys = openTlsa(settings, { files: disk, clock, log: run.log, isClockPlausible });
+      return openHttp({ settings: httpSettings(settings, disk), serverKeys }, disk, clock, isClockPlausible);
     },
     detach: openDetach(resolve(root), disk),
     startWatcher: (seconds) => startWatcher(resolve(root), disk, seconds),

@@ -1,15 +1,17 @@
 import type { Clock, Disk, Http } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { HttpSettings } from "./http/how.ts";
+import type { AskServerKeys } from "./tlsa.ts";
 
 export type { HttpSettings } from "./http/how.ts";
 
 /**
  * The device's HTTP. The client behind it lies in a chunk of its own and is loaded by the first request: a run that ends after
- * one DNS query pays nothing for it. `disk` takes spooled bodies; `isClockPlausible` tells a wrong clock from an expired certificate.
+ * one DNS query pays nothing for it. `disk` takes spooled bodies; `isClockPlausible` tells a wrong clock from an expired certificate;
+ * `serverKeys` are TLSA records that https servers must fit.
  */
 export function openHttp(
-  how: { readonly settings: HttpSettings },
+  how: { readonly settings: HttpSettings; readonly serverKeys?: AskServerKeys | undefined },
   disk: Disk,
   clock: Clock,
   isClockPlausible: () => boolean,
@@ -19,9 +21,7 @@ export function openHttp(
   return {
     async get(request) {
       if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
-      loading ??= import("./http/client.ts").then(({ openClient }) =>
-        openClient(how.settings, disk, clock, isClockPlausible),
-      );
+      loading ??= import("./http/client.ts").then(({ openClient }) => openClient(how, disk, clock, isClockPlausible));
       return (await loading).get(request);
     },
     async close() {

@@ -1,5 +1,5 @@
 /** Who owns the device, as the first confirmed transaction wrote it to flash. */
-import type { Transport } from "../api.ts";
+import type { ServerProof, Transport } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 
 export type Latch =
@@ -16,17 +16,18 @@ export type Latch =
       readonly host: string;
       readonly port: number;
       /** As `Transport.proof`; an empty fingerprint of kind `ca` is the system's store. */
-      readonly proof: { readonly kind: "ca" | "pin"; readonly fingerprint: string };
+      readonly proof: ServerProof;
     };
 
-/** Whether this server is the owner: same host, port, and the same CA or pinned key. */
+/** Whether this server is the owner: same host, port, and the same CA, pinned key, or trust anchor above its TLSA; what else proved it does not matter. */
 export function isSameOrigin(latch: Extract<Latch, { kind: "origin" }>, transport: Transport): boolean {
   return (
     transport.scheme === "https" &&
     transport.host.toLowerCase() === latch.host &&
     transport.port === latch.port &&
-    transport.proof.kind === latch.proof.kind &&
-    transport.proof.fingerprint === latch.proof.fingerprint
+    [transport.proof, ...(transport.alsoProven ?? [])].some(
+      (proof) => proof.kind === latch.proof.kind && proof.fingerprint === latch.proof.fingerprint,
+    )
   );
 }
 
@@ -69,10 +70,11 @@ function parseOrigin(fields: Readonly<Record<string, unknown>>): Latch | undefin
   const proof = record(fields["proof"]);
   const [proofKind, fingerprint] = [proof?.["kind"], proof?.["fingerprint"]];
   if (kind !== "origin" || typeof host !== "string" || !/^[0-9a-z._:[\]-]{1,255}$/.test(host)) return undefined;
-  if (!isWithin(port, 65535) || (proofKind !== "ca" && proofKind !== "pin")) return undefined;
-  if (typeof fingerprint !== "string" || !/^[\x20-\x7e]{0,200}$/.test(fingerprint)) return undefined;
-  // A pin without a key would fit every server that has none.
-  if (proofKind === "pin" && fingerprint === "") return undefined;
+  if (!isWithin(port, 65535) || (proofKind !== "ca" && proofKind !== "pin" && proofKind !== "tlsa")) return undefined;
+  // A domain name with every byte escaped is the longest.
+  if (typeof fingerprint !== "string" || !/^[\x20-\x7e]{0,1020}$/.test(fingerprint)) return undefined;
+  // A pin without a key would fit every server that has none; no trust anchor is without a zone.
+  if (proofKind !== "ca" && fingerprint === "") return undefined;
   return { kind, host, port, proof: { kind: proofKind, fingerprint } };
 }
 

@@ -8,6 +8,7 @@ import type { Disk, Http, HttpAnswer, HttpRequest } from "../../src/api.ts";
 import { clock } from "../../src/host/clock.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { type HttpSettings, openHttp } from "../../src/host/http.ts";
+import type { AskServerKeys } from "../../src/host/tlsa.ts";
 
 export interface AskedHead {
   readonly path: string;
@@ -91,11 +92,15 @@ export interface TestClient extends Http {
 }
 
 /** A client on a scratch root; `close` removes both. */
-export function testClient(settings: Partial<HttpSettings> = {}, isClockPlausible = true): TestClient {
+export function testClient(
+  settings: Partial<HttpSettings> = {},
+  isClockPlausible = true,
+  serverKeys?: AskServerKeys,
+): TestClient {
   const root = mkdtempSync(join(tmpdir(), "uciprov-http-"));
   mkdirSync(join(root, "tmp"));
   const disk = openDisk(root);
-  const http = openHttp({ settings: { ...SHORT, ...settings } }, disk, clock, () => isClockPlausible);
+  const http = openHttp({ settings: { ...SHORT, ...settings }, serverKeys }, disk, clock, () => isClockPlausible);
   return {
     disk,
     get: (request) => http.get(request),

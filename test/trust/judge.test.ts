@@ -20,10 +20,19 @@ const PROOFS: readonly Transport["proof"][] = [
   { kind: "ca", fingerprint: "" },
   { kind: "ca", fingerprint: "own-ca" },
   { kind: "pin", fingerprint: "own-ca" },
+  { kind: "tlsa", fingerprint: "." },
+  { kind: "tlsa", fingerprint: "example" },
 ];
-const TRANSPORTS: readonly Transport[] = ["cfg.example", "other.example"].flatMap((host) =>
-  (["https", "http"] as const).flatMap((scheme) => PROOFS.map((proof) => ({ scheme, host, port: 443, proof }))),
-);
+const TRANSPORTS: readonly Transport[] = ["cfg.example", "other.example"].flatMap((host) => [
+  ...(["https", "http"] as const).flatMap((scheme) => PROOFS.map((proof) => ({ scheme, host, port: 443, proof }))),
+  {
+    scheme: "https" as const,
+    host,
+    port: 443,
+    proof: { kind: "tlsa", fingerprint: "." },
+    alsoProven: [{ kind: "ca", fingerprint: "own-ca" }],
+  },
+]);
 const facts = (valid: string[], unknown: string[], wrong: string[], threshold: number): SignatureFacts => ({
   valid: new Set(valid),
   unknown,
@@ -49,6 +58,7 @@ const LATCHES: readonly (Latch | undefined)[] = [
   { kind: "origin", host: "cfg.example", port: 443, proof: { kind: "ca", fingerprint: "" } },
   { kind: "origin", host: "cfg.example", port: 443, proof: { kind: "pin", fingerprint: "own-ca" } },
   { kind: "origin", host: "cfg.example", port: 8443, proof: { kind: "ca", fingerprint: "own-ca" } },
+  { kind: "origin", host: "cfg.example", port: 443, proof: { kind: "tlsa", fingerprint: "." } },
 ];
 
 function* everything(): Generator<TrustQuestion> {
@@ -70,8 +80,11 @@ const isOwnersSignature = ({ signatures, latch }: TrustQuestion) =>
   latch?.kind === "keys" && latch.fingerprints.filter((key) => signatures?.valid.has(key)).length >= latch.threshold;
 const isOwnersOrigin = ({ transport, latch }: TrustQuestion) =>
   latch?.kind === "origin" &&
-  `${transport.host}:${transport.port} ${JSON.stringify(transport.proof)}` ===
-    `${latch.host}:${latch.port} ${JSON.stringify(latch.proof)}`;
+  [transport.proof, ...(transport.alsoProven ?? [])].some(
+    (proof) =>
+      `${transport.host}:${transport.port} ${JSON.stringify(proof)}` ===
+      `${latch.host}:${latch.port} ${JSON.stringify(latch.proof)}`,
+  );
 
 type Statement = (question: TrustQuestion, verdict: ReturnType<typeof judge>) => boolean;
 
@@ -160,7 +173,7 @@ test("every combination keeps every statement", () => {
       held.set(name, (held.get(name) ?? 0) + 1);
     }
   }
-  expect(combinations).toBe(8 * 16 * 2 * 41 * 8 * 3);
+  expect(combinations).toBe(8 * 26 * 2 * 41 * 9 * 3);
   expect(accepted).toBeGreaterThan(10_000);
   expect(accepted).toBeLessThan(combinations / 2);
 });
@@ -228,6 +241,30 @@ test("a threshold that is no positive number is never reached", () => {
   }
   const latch: Latch = { kind: "keys", fingerprints: [], threshold: 0 };
   expect(refusal({ latch, signatures: facts([A], [], [], 1) })).not.toBe("accepted");
+});
+
+test("an origin that its zone vouched for stays the owner with another certificate, under the same trust anchor only", () => {
+  const proof = { kind: "tlsa", fingerprint: "fleet.example" } as const;
+  const byZone = { ...proven, proof };
+  const verdict = judge(question({ source: own, transport: byZone }));
+  expect(verdict).toMatchObject({ accepted: true, by: "transport", latch: { kind: "origin", proof } });
+  const latch: Latch = { kind: "origin", host: "cfg.example", port: 443, proof };
+  expect(refusal({ latch, source: own, transport: byZone })).toBe("accepted");
+  expect(refusal({ latch, source: own, transport: { ...byZone, proof: { ...proof, fingerprint: "." } } })).toBe(
+    "NOT_THE_OWNER",
+  );
+  expect(refusal({ latch, source: own, transport: proven })).toBe("NOT_THE_OWNER");
+});
+
+test("who was proven by a CA stays the owner when TLSA records come on top, and the other way round", () => {
+  const ca = { kind: "ca", fingerprint: "own-ca" } as const;
+  const tlsa = { kind: "tlsa", fingerprint: "." } as const;
+  const both: Transport = { ...proven, proof: tlsa, alsoProven: [ca] };
+  for (const proof of [ca, tlsa]) {
+    const latch: Latch = { kind: "origin", host: "cfg.example", port: 443, proof };
+    expect(refusal({ latch, source: own, transport: both })).toBe("accepted");
+  }
+  expect(judge(question({ source: own, transport: both }))).toMatchObject({ latch: { proof: tlsa } });
 });
 
 test("another CA, port or host than the owner's is another origin", () => {

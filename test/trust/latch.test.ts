@@ -6,7 +6,9 @@ import { failure } from "../macros/table.ts";
 const keys: Latch = { kind: "keys", fingerprints: ["00000000000000aa", "00000000000000bb"], threshold: 2 };
 const origin: Latch = { kind: "origin", host: "[::1]", port: 443, proof: { kind: "ca", fingerprint: "" } };
 
-test.each([keys, origin])("what is written is read again: $kind", (latch) => {
+const published: Latch = { ...origin, proof: { kind: "tlsa", fingerprint: "." } };
+
+test.each([keys, origin, published])("what is written is read again: $kind", (latch) => {
   expect(parseLatch(JSON.parse(printLatch(latch)))).toEqual(latch);
 });
 
@@ -43,6 +45,8 @@ test.each([
   { ...written(origin), proof: undefined },
   { ...written(origin), proof: { kind: "none" } },
   { ...written(origin), proof: { kind: "pin", fingerprint: "" } },
+  { ...written(origin), proof: { kind: "tlsa", fingerprint: "" } },
+  { ...written(origin), proof: { kind: "tlsa", fingerprint: "x".repeat(1021) } },
   { ...written(origin), proof: { kind: "ca", fingerprint: 5 } },
 ])("%j means trouble, never “nobody owns me”", (stored) => {
   expect(failure(() => parseLatch(stored)).code).toBe("LATCH_INVALID");

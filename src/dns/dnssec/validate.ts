@@ -1,7 +1,7 @@
 import { ProvisionError } from "../../errors.ts";
 import type { Message, Question, ResourceRecord } from "../message.ts";
-import { type DnsName, formatName, isWithin, lowerName, nameKey, sameName } from "../name.ts";
-import { readTarget } from "../rdata.ts";
+import { type DnsName, formatName, isBelow, isWithin, lowerName, nameKey, sameName } from "../name.ts";
+import { readTarget, redirectedName } from "../rdata.ts";
 import { CLASS_IN, TYPE } from "../types.ts";
 import { type Anchor, nearestAnchors } from "./anchors.ts";
 import { absence, type Denial, wildcardProof } from "./denial.ts";
@@ -15,8 +15,8 @@ const MAX_KEYS = 16;
 const MAX_SIGNATURES = 8;
 const MAX_ALIASES = 8;
 
-/** What a chain is made of never comes from a wildcard. */
-const NEVER_WILD: ReadonlySet<number> = new Set([TYPE.DS, TYPE.DNSKEY, TYPE.NSEC, TYPE.NSEC3]);
+/** What a chain is made of never comes from a wildcard; a DNAME there would mean another thing to each server (RFC 6672 §3.3). */
+const NEVER_WILD: ReadonlySet<number> = new Set([TYPE.DS, TYPE.DNSKEY, TYPE.NSEC, TYPE.NSEC3, TYPE.DNAME]);
 
 /** What was proven; `insecure` is proven, too: a zone above the name is signed and says that the one below is not. */
 export type Proven =
@@ -27,6 +27,7 @@ export type Proven =
       readonly ttl: number;
     }
   | { readonly kind: "no-name" | "no-data"; readonly name: DnsName }
+  /** `name`: where the aliases that are proven led to. */
   | { readonly kind: "insecure"; readonly name: DnsName; readonly why: string };
 
 export interface ValidateHow {
@@ -41,17 +42,24 @@ export interface ValidateHow {
  * Records of one type, proven from the nearest trust anchor down (RFC 4035 §5), over aliases, with absence proven by NSEC or NSEC3.
  * DNSSEC_BOGUS: something that should prove itself does not. CLOCK_WRONG: the signatures begin in the future. Errors of `ask` pass through.
  */
-export async function validate(question: Question, how: ValidateHow): Promise<Proven> {
-  try {
-    return await new Validation(how).prove(question);
-  } catch (thrown) {
-    if (thrown instanceof Unsigned) return { kind: "insecure", name: question.name, why: thrown.message };
-    // What cannot be read proves nothing; the cause says where it broke.
-    if (thrown instanceof ProvisionError && thrown.message.startsWith("malformed")) {
-      throw bogus("an answer is malformed", thrown);
+export function validate(question: Question, how: ValidateHow): Promise<Proven> {
+  return validator(how)(question);
+}
+
+/** The same for several questions, which share what was asked and proven, and the bounds on both. */
+export function validator(how: ValidateHow): (question: Question) => Promise<Proven> {
+  const validation = new Validation(how);
+  return async (question) => {
+    try {
+      return await validation.prove(question);
+    } catch (thrown) {
+      // What cannot be read proves nothing; the cause says where it broke.
+      if (thrown instanceof ProvisionError && thrown.message.startsWith("malformed")) {
+        throw bogus("an answer is malformed", thrown);
+      }
+      throw thrown;
     }
-    throw thrown;
-  }
+  };
 }
 
 /** Thrown where a signed zone proves that the one below is not signed. */
@@ -81,23 +89,44 @@ class Validation {
   async prove({ name: asked, type }: Question): Promise<Proven> {
     let name = asked;
     let ttl = Number.POSITIVE_INFINITY;
-    let message = await this.#ask(name, type);
-    for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
-      const found = rrsetAt(message.answers, name, type);
-      if (found) {
-        ttl = Math.min(ttl, await this.#verifyAnswer(found, message));
-        return { kind: "records", name, records: found.records, ttl };
+    try {
+      let message = await this.#ask(name, type);
+      for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
+        const found = rrsetAt(message.answers, name, type);
+        if (found) {
+          ttl = Math.min(ttl, await this.#verifyAnswer(found, message));
+          return { kind: "records", name, records: found.records, ttl };
+        }
+        const alias = await this.#aliasOf(name, message);
+        if (!alias) return { kind: await this.#proveAbsence(message, name, type), name };
+        ttl = Math.min(ttl, alias.ttl);
+        name = alias.target;
+        const isThere = message.answers.some((record) => sameName(record.name, name));
+        if (!isThere) message = await this.#ask(name, type);
       }
-      const alias = rrsetAt(message.answers, name, TYPE.CNAME);
-      if (!alias) return { kind: await this.#proveAbsence(message, name, type), name };
-      ttl = Math.min(ttl, await this.#verifyAnswer(alias, message));
-      const [first, ...others] = alias.records;
-      if (!first || others.length > 0) throw bogus(`${formatName(name)} has several CNAMEs`);
-      name = readTarget(first.rdata);
-      const isThere = message.answers.some((record) => sameName(record.name, name));
-      if (!isThere) message = await this.#ask(name, type);
+    } catch (thrown) {
+      if (thrown instanceof Unsigned) return { kind: "insecure", name, why: thrown.message };
+      throw thrown;
     }
-    throw bogus(`more than ${MAX_ALIASES} CNAMEs from ${formatName(asked)}`);
+    throw bogus(`more than ${MAX_ALIASES} aliases from ${formatName(asked)}`);
+  }
+
+  /**
+   * Where a name leads by its CNAME, or by a DNAME above it (RFC 6672 §5.3): then the CNAME beside it is the server's own making and unsigned, the
+   * DNAME is what must prove itself, and the two must say the same.
+   */
+  async #aliasOf(name: DnsName, message: Message): Promise<{ target: DnsName; ttl: number } | undefined> {
+    const cname = rrsetAt(message.answers, name, TYPE.CNAME);
+    const dname = cname?.signatures.length ? undefined : dnameAbove(message.answers, name);
+    const alias = dname ?? cname;
+    if (!alias) return undefined;
+    const ttl = await this.#verifyAnswer(alias, message);
+    const [first, ...others] = alias.records;
+    if (!first || others.length > 0) throw bogus(`${formatName(alias.owner)} has several aliases`);
+    const target = dname ? redirectedName(name, dname.owner, first.rdata) : readTarget(first.rdata);
+    if (!target || !(cname?.records ?? []).every((record) => sameName(readTarget(record.rdata), target)))
+      throw bogus(`the CNAME of ${formatName(name)} is not what the DNAME above it says`);
+    return { target, ttl };
   }
 
   /** Verifies an RRset of the answer section, and what a wildcard needs besides; its time to live in seconds. */
@@ -180,7 +209,7 @@ class Validation {
         throw new Unsigned(`${formatName(zone)} is signed by algorithms that are not known here`);
       return all;
     }
-    const alias = rrsetAt(message.answers, zone, TYPE.CNAME);
+    const alias = dnameAbove(message.answers, zone) ?? rrsetAt(message.answers, zone, TYPE.CNAME);
     if (alias) {
       if (alias.signatures.length === 0) return this.#explainUnsigned(zone.slice(1));
       await this.#verify(alias);
@@ -267,6 +296,13 @@ class Validation {
 
 function rrsetAt(records: readonly ResourceRecord[], owner: DnsName, type: number): Rrset | undefined {
   return rrsets(records.filter((record) => sameName(record.name, owner))).find((rrset) => rrset.type === type);
+}
+
+/** The uppermost DNAME above a name: nothing exists below it, no other DNAME either. */
+function dnameAbove(records: readonly ResourceRecord[], name: DnsName): Rrset | undefined {
+  return rrsets(records.filter((record) => isBelow(name, record.name)))
+    .filter(({ type }) => type === TYPE.DNAME)
+    .toSorted((a, b) => a.owner.length - b.owner.length)[0];
 }
 
 /** Records by owner and type, each with the signatures that cover it. */

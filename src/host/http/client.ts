@@ -3,6 +3,7 @@ import type { Dispatcher } from "undici";
 import type { Clock, Disk, Http, HttpAnswer, HttpRequest, Transport } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import { redactUri } from "../../uri.ts";
+import type { AskServerKeys } from "../tlsa.ts";
 import { CONNECTIONS, openAgent } from "./agent.ts";
 import { type Body, memoryBody, type Part, Restart, spoolBody } from "./body.ts";
 import { connector } from "./connect.ts";
@@ -13,8 +14,13 @@ import { refusePortalType, refusingHtml } from "./portal.ts";
 import { isRedirection, redirection, requestUri } from "./redirect.ts";
 
 /** The client itself, in a chunk of its own: `openHttp` loads it with the first request. */
-export function openClient(settings: HttpSettings, disk: Disk, clock: Clock, isClockPlausible: () => boolean): Http {
-  const connections = connector(settings, isClockPlausible);
+export function openClient(
+  { settings, serverKeys }: { readonly settings: HttpSettings; readonly serverKeys?: AskServerKeys | undefined },
+  disk: Disk,
+  clock: Clock,
+  isClockPlausible: () => boolean,
+): Http {
+  const connections = connector(settings, isClockPlausible, serverKeys);
   const agent = openAgent(connections);
   const parts = new Map<string, Part>();
   return {
@@ -73,7 +79,7 @@ class Fetch {
     for (;;) {
       visited.push(uri.href);
       const answer = await this.#ask(uri, start);
-      this.#isProven &&= answer.link.proof.kind !== "none";
+      this.#isProven &&= answer.link.proofs.length > 0;
       if (!isRedirection(answer.status)) return telling(uri, () => this.#conclude(answer, uri));
       uri = redirection(answer, uri, visited, this.#with.settings.maxRedirects);
     }
@@ -162,11 +168,13 @@ class Fetch {
 
   #transport(answer: Answer, uri: URL): Transport {
     const scheme = uri.protocol === "https:" ? "https" : "http";
+    const [proof, ...alsoProven] = this.#isProven ? answer.link.proofs : [];
     return {
       scheme,
       host: uri.hostname,
       port: Number(uri.port) || (scheme === "https" ? 443 : 80),
-      proof: this.#isProven ? answer.link.proof : { kind: "none" },
+      proof: proof ?? { kind: "none" },
+      ...(alsoProven.length > 0 ? { alsoProven } : {}),
     };
   }
 

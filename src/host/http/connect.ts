@@ -1,8 +1,11 @@
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
-import type { Transport } from "../../api.ts";
+import type { ServerProof } from "../../api.ts";
+import type { Tlsa } from "../../dns/rdata.ts";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
+import type { AskServerKeys } from "../tlsa.ts";
+import { isPublished, publicKeyOf, usableRecords } from "./dane.ts";
 import { type LinkPhase, linkFault } from "./faults.ts";
 import type { HttpSettings } from "./how.ts";
 import { type Anchors, anchorSets } from "./roots.ts";
@@ -10,7 +13,8 @@ import { type Anchors, anchorSets } from "./roots.ts";
 /** An open connection and what is known of the server at its other end. */
 export interface Link {
   readonly socket: Socket | TLSSocket;
-  readonly proof: Transport["proof"];
+  /** The strongest first; none: plain HTTP. */
+  readonly proofs: readonly ServerProof[];
 }
 
 /** Opens connections by one device's settings, and closes those still being opened when asked to. */
@@ -22,7 +26,11 @@ export interface Connector {
 /** Node gives each address but the last this long before it tries the next one; its own 250 ms is less than a satellite's round trip. */
 const ADDRESS_MILLISECONDS = 1_500;
 
-export function connector(settings: HttpSettings, isClockPlausible: () => boolean): Connector {
+export function connector(
+  settings: HttpSettings,
+  isClockPlausible: () => boolean,
+  serverKeys: AskServerKeys | undefined,
+): Connector {
   const opening = new Set<Socket>();
   const pins = settings.pins.map(pinAsHex);
   const authorities = anchorSets(settings);
@@ -30,19 +38,30 @@ export function connector(settings: HttpSettings, isClockPlausible: () => boolea
   const chosen = new Map<string, number>();
   let isClosed = false;
 
+  const published = publishedKeys(serverKeys);
   const open: Connector["open"] = (origin, done) => {
+    if (serverKeys === undefined || origin.protocol !== "https:") return start(origin, undefined, done);
+    published.of(origin).then(
+      (keys) => (isClosed ? done(new Error("closed")) : start(origin, keys, done)),
+      (thrown: unknown) => done(thrown instanceof Error ? thrown : new Error(String(thrown))),
+    );
+  };
+
+  const start = (origin: URL, keys: PublishedKeys | undefined, done: Parameters<Connector["open"]>[1]) => {
     try {
       const set = chosen.get(origin.origin) ?? 0;
       const anchors = origin.protocol === "https:" ? authorities[set]?.() : undefined;
-      const socket = anchors ? startTls(origin, anchors.context, pins.length > 0) : startTcp(origin);
+      const socket = anchors
+        ? startTls(origin, anchors.context, pins.length > 0 || keys !== undefined)
+        : startTcp(origin);
       opening.add(socket);
-      const prove = () => (anchors ? proveServer(socket as TLSSocket, pins, anchors) : NO_PROOF);
+      const prove = () => (anchors ? proveServer(socket as TLSSocket, pins, keys, anchors) : []);
       awaitLink(socket, { origin, settings, isClockPlausible, prove }, (error, link) => {
         opening.delete(socket);
         const isUnknown = error instanceof ProvisionError && error.code === "TLS_UNTRUSTED";
         if (!isUnknown || isClosed || set + 1 >= authorities.length) return done(error, link);
         chosen.set(origin.origin, set + 1);
-        open(origin, done);
+        start(origin, keys, done);
       });
     } catch (thrown) {
       done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
@@ -52,22 +71,58 @@ export function connector(settings: HttpSettings, isClockPlausible: () => boolea
     open,
     close() {
       isClosed = true;
+      published.close();
       for (const socket of opening) socket.destroy();
     },
   };
 }
 
-const NO_PROOF = { kind: "none" } as const;
+/** What a server's zone says of it, and under which trust anchor. */
+interface PublishedKeys {
+  readonly anchor: string;
+  readonly records: readonly Tlsa[];
+}
+
+/** TLSA by origin, asked once for all connections; what could not be found out is asked again. Undefined: nothing that a server could be judged by. */
+function publishedKeys(ask: AskServerKeys | undefined) {
+  const known = new Map<string, Promise<PublishedKeys | undefined>>();
+  const closing = new AbortController();
+  const lookUp = async (origin: URL): Promise<PublishedKeys | undefined> => {
+    const { host, port } = address(origin);
+    if (ask === undefined || isIP(host)) return undefined;
+    try {
+      const found = await ask(host, port, closing.signal);
+      const records = found.kind === "records" ? usableRecords(found.records) : [];
+      return found.kind === "records" && records.length > 0 ? { anchor: found.anchor, records } : undefined;
+    } catch (thrown) {
+      known.delete(origin.origin);
+      throw toldOf(thrown, `TLSA of ${peerOf(origin)}`);
+    }
+  };
+  return {
+    of(origin: URL): Promise<PublishedKeys | undefined> {
+      const found = known.get(origin.origin) ?? lookUp(origin);
+      known.set(origin.origin, found);
+      return found;
+    },
+    close: () => closing.abort(),
+  };
+}
+
+function toldOf(thrown: unknown, what: string): unknown {
+  if (!(thrown instanceof ProvisionError)) return thrown;
+  return new ProvisionError(thrown.code, `${what}: ${thrown.message}`, { cause: thrown.cause ?? thrown });
+}
 
 function startTcp(origin: URL): Socket {
   return connectTcp({ ...address(origin), ...TCP });
 }
 
 /**
- * With pins, OpenSSL's verdict is only noted (`rejectUnauthorized: false`) and `proveServer` judges before the first byte is sent.
+ * With pins or TLSA, OpenSSL's verdict is only noted (`rejectUnauthorized: false`) and `proveServer` judges before the first byte is sent.
  * No session is ever offered for resumption: a resumed one skips the check of names, and of pins.
  */
-function startTls(origin: URL, context: SecureContext, hasPins: boolean): TLSSocket {
+function startTls(origin: URL, context: SecureContext, isJudgedHere: boolean): TLSSocket {
   const { host, port } = address(origin);
   return connectTls({
     host,
@@ -75,7 +130,7 @@ function startTls(origin: URL, context: SecureContext, hasPins: boolean): TLSSoc
     ...TCP,
     secureContext: context,
     servername: isIP(host) ? "" : host,
-    rejectUnauthorized: !hasPins,
+    rejectUnauthorized: !isJudgedHere,
     ALPNProtocols: ["http/1.1"],
   });
 }
@@ -86,7 +141,7 @@ interface Awaited {
   readonly origin: URL;
   readonly settings: HttpSettings;
   readonly isClockPlausible: () => boolean;
-  readonly prove: () => Transport["proof"];
+  readonly prove: () => readonly ServerProof[];
 }
 
 function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined, link?: Link) => void): void {
@@ -105,9 +160,9 @@ function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined
   const onClose = () => fail(new ProvisionError("CONNECT_FAILED", `${phase} ${peer}: the connection was closed`));
   const onReady = () => {
     try {
-      const proof = how.prove();
+      const proofs = how.prove();
       settle(undefined);
-      done(undefined, { socket, proof });
+      done(undefined, { socket, proofs });
     } catch (thrown) {
       fail(thrown);
     }
@@ -136,22 +191,29 @@ const LATE = {
 } as const satisfies Record<LinkPhase, ErrorCode>;
 
 /**
- * Who the server is: by its own key if that is pinned (then names and dates do not matter, RFC 7671 §5.1), else by the CA that OpenSSL verified it up to.
- * Throws OpenSSL's verdict if it is neither.
+ * Who the server is: by its own key if that is pinned or published in its zone (then names and dates do not matter, RFC 7671 §5.1), or by the CA that OpenSSL
+ * verified it up to. Throws OpenSSL's verdict if it is none of them. What its zone publishes must fit, whatever else would do.
  */
-function proveServer(socket: TLSSocket, pins: readonly string[], anchors: Anchors): Transport["proof"] {
+function proveServer(
+  socket: TLSSocket,
+  pins: readonly string[],
+  keys: PublishedKeys | undefined,
+  anchors: Anchors,
+): readonly ServerProof[] {
   // Not getPeerX509Certificate: on Node 20 the socket knows no certificate any more once that was called.
   const told = socket.getPeerCertificate(true);
   if (told.raw === undefined) throw new ProvisionError("TLS_UNTRUSTED", "the server shows no certificate");
+  if (keys && !isPublished(keys.records, told.raw))
+    throw new ProvisionError("TLSA_MISMATCH", "none of its TLSA records is of the certificate that it shows");
+  const proofs: ServerProof[] = [];
   if (pins.length > 0) {
-    const { publicKey } = new X509Certificate(told.raw);
-    const key = createHash("sha256")
-      .update(publicKey.export({ type: "spki", format: "der" }))
-      .digest("hex");
-    if (pins.includes(key)) return { kind: "pin", fingerprint: key };
+    const key = createHash("sha256").update(publicKeyOf(told.raw)).digest("hex");
+    if (pins.includes(key)) proofs.push({ kind: "pin", fingerprint: key });
   }
-  if (!socket.authorized) throw verdictOf(socket);
-  return { kind: "ca", fingerprint: anchors.fingerprint(told) };
+  if (keys) proofs.push({ kind: "tlsa", fingerprint: keys.anchor });
+  if (socket.authorized) proofs.push({ kind: "ca", fingerprint: anchors.fingerprint(told) });
+  if (proofs.length === 0) throw verdictOf(socket);
+  return proofs;
 }
 
 /** Node keeps the verdict of a socket that was not to be rejected as a bare code, whatever its types say. */

@@ -1,12 +1,12 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { createSecureContext, type DetailedPeerCertificate, rootCertificates, type SecureContext } from "node:tls";
+import { createSecureContext, type DetailedPeerCertificate, type SecureContext } from "node:tls";
 import { ProvisionError } from "../../errors.ts";
 import type { HttpSettings } from "./how.ts";
 
 /** The CAs a device believes, as OpenSSL wants them, and a way to name the one a server was verified up to. */
 export interface Anchors {
   readonly context: SecureContext;
-  /** SHA-256 of the root's certificate, 64 hex digits. */
+  /** SHA-256 of the root's certificate, 64 hex digits; empty for any of the system's. */
   fingerprint(told: DetailedPeerCertificate): string;
 }
 
@@ -17,7 +17,8 @@ export interface Anchors {
  */
 export function anchorSets(settings: HttpSettings): readonly (() => Anchors)[] {
   const own = () => anchorsOf(settings, settings.ca);
-  const system = () => anchorsOf(settings, undefined);
+  // A public CA may be another one after every renewal, without anybody's doing on the device: all of them are "the system's".
+  const system = () => ({ ...anchorsOf(settings, undefined), fingerprint: () => "" });
   if (!settings.useSystemCa) return [own].map(once);
   return (settings.ca.length > 0 ? [own, system] : [system]).map(once);
 }
@@ -62,7 +63,7 @@ const LINKS = 10;
 /**
  * The root above a server's verified certificate. Node tells a chain by names and key identifiers only, and a server chooses what it sends:
  * so each link's signature is checked here again, lest a server borrow the name of another owner's CA. A link whose key is a configured CA's ends
- * the chain there; one that ends below a root (a cross-signed CA whose old signer is gone) is completed from Node's list, or stands for itself.
+ * the chain there, also where it is cross-signed by one that is gone.
  */
 function anchorOf(leaf: DetailedPeerCertificate, configured: readonly X509Certificate[]): X509Certificate {
   let told = leaf;
@@ -77,8 +78,7 @@ function anchorOf(leaf: DetailedPeerCertificate, configured: readonly X509Certif
     told = above;
     certificate = issuer;
   }
-  const last = certificate;
-  return rootList().find((root) => isSameKey(root, last) || isIssuer(root, last)) ?? last;
+  return certificate;
 }
 
 function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
@@ -87,13 +87,6 @@ function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolea
 
 function isSameKey(one: X509Certificate, other: X509Certificate): boolean {
   return one.subject === other.subject && one.publicKey.equals(other.publicKey);
-}
-
-let parsed: readonly X509Certificate[] | undefined;
-
-function rootList(): readonly X509Certificate[] {
-  parsed ??= rootCertificates.map((pem) => new X509Certificate(pem));
-  return parsed;
 }
 
 function sha256(bytes: Uint8Array): string {

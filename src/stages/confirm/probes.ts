@@ -2,6 +2,7 @@ import { endianness } from "node:os";
 import type { Http } from "../../api.ts";
 import type { RunContext } from "../../context.ts";
 import { asProvisionError, type ErrorCode, ProvisionError } from "../../errors.ts";
+import { deviceNameServers } from "../../name-servers.ts";
 import type { Settings } from "../../settings.ts";
 import { entryUri } from "../../tree/resources.ts";
 import { parseUri, redactUri } from "../../uri.ts";
@@ -57,7 +58,7 @@ function dnsProbe(name: string, asked: string, settings: Settings): Probe {
     async failure(ctx) {
       try {
         const { server, port, timeout } = settings.dns;
-        const servers = server.length > 0 ? server : nameServers(ctx);
+        const servers = server.length > 0 ? server : deviceNameServers(ctx.disk);
         await ctx.dns.txt(asked, { servers, port, deadline: timeout * 1000, signal: ctx.signal });
         return undefined;
       } catch (thrown) {
@@ -65,11 +66,6 @@ function dnsProbe(name: string, asked: string, settings: Settings): Probe {
       }
     },
   };
-}
-
-function nameServers(ctx: RunContext): string[] {
-  const text = ctx.disk.read("/etc/resolv.conf") ?? "";
-  return [...text.matchAll(/^nameserver[ \t]+(\S+)/gm)].flatMap(([, address]) => address ?? []);
 }
 
 async function gatewayFailure(ctx: RunContext): Promise<string | undefined> {

@@ -31,6 +31,7 @@ const OURS = [
   "uciprov.main.client_key",
   "uciprov.main.protect",
   "uciprov.dnssec.anchor",
+  "uciprov.dnssec.tlsa",
 ];
 
 export interface PackagesPlanned {

@@ -1,4 +1,4 @@
-import type { Files } from "../src/api.ts";
+import type { Files } from "./api.ts";
 
 /** The C libraries take three; a list that is longer is a mistake or an attack. */
 const MAX_SERVERS = 4;
