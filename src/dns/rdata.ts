@@ -96,9 +96,9 @@ export interface Tlsa {
   readonly content: Uint8Array;
 }
 
-/** DNS_FAILED if it is shorter than its three numbers. */
-export function readTlsa(rdata: Uint8Array): Tlsa {
+/** Undefined if it is shorter than its three numbers. */
+export function readTlsa(rdata: Uint8Array): Tlsa | undefined {
   const [usage, selector, matching] = rdata;
-  if (usage === undefined || selector === undefined || matching === undefined) throw malformed("a TLSA record is cut");
+  if (usage === undefined || selector === undefined || matching === undefined) return undefined;
   return { usage, selector, matching, content: rdata.slice(3) };
 }

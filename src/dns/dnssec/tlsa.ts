@@ -39,7 +39,7 @@ export async function serverKeys(host: string, port: number, how: ValidateHow): 
       return {
         kind: "records",
         name: spoken(base),
-        records: found.records.map(({ rdata }) => readTlsa(rdata)),
+        records: found.records.flatMap(({ rdata }) => readTlsa(rdata) ?? []),
         anchor: anchorAbove(asked, how),
       };
     }
