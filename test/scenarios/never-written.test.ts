@@ -20,6 +20,7 @@ const BELIEVED = {
   client_key: undefined,
   protect: ["firewall"],
   anchor: [ANCHOR],
+  tlsa: false,
 };
 const SETTINGS = { main: TRUST, dnssec: { anchor: [ANCHOR] } };
 
@@ -228,6 +229,7 @@ function trustIn(scene: Scene): unknown {
     client_key,
     protect,
     anchor: dnssec.anchor,
+    tlsa: dnssec.tlsa,
   };
 }
 

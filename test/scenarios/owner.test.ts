@@ -6,6 +6,7 @@ import { makeAuthority } from "../../src/admin/certificates.ts";
 import { generateKeyPair, printPublicKey } from "../../src/tree/keys.ts";
 import { answer, serveBent } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
+import { fingerprintOf } from "../http/certificates.ts";
 
 const OWNER = "/etc/uciprov/state/owner.json";
 
@@ -88,24 +89,36 @@ describe("a device that an origin owns", () => {
     await refused(scene, { code: "NOT_THE_OWNER", exit: "trust-refused", says: ["other-origin"] });
   });
 
-  scenario("refuses the same host and port under another CA that the settings believe", async (scene) => {
-    await ownedByOrigin(scene);
-    const stranger = makeAuthority("another CA");
-    scene.edit("/etc/uciprov/other.pem", stranger.cert);
-    scene.settings({
-      main: { ca: ["/etc/uciprov/ca.pem", "/etc/uciprov/other.pem"] },
-      static: { base_uri: scene.web.uri },
-    });
-    await scene.web.close();
-    const impostor = await serveBent(scene.tree, stranger.issue({ names: ["127.0.0.1"] }), "127.0.0.1", scene.web.port);
-    try {
-      impostor.bend("MANIFEST", answer(404));
-      impostor.bend("MANIFEST.sig", answer(404));
-      await refused(scene, { code: "NOT_THE_OWNER", exit: "trust-refused", says: ["other-origin"] });
-    } finally {
-      await impostor.close();
-    }
-  });
+  scenario(
+    "refuses the same host and port under another CA that the settings believe, says which two, and goes on after reset",
+    async (scene) => {
+      await ownedByOrigin(scene);
+      const stranger = makeAuthority("another CA");
+      scene.edit("/etc/uciprov/other.pem", stranger.cert);
+      scene.settings({
+        main: { ca: ["/etc/uciprov/ca.pem", "/etc/uciprov/other.pem"] },
+        static: { base_uri: scene.web.uri },
+      });
+      await scene.web.close();
+      const impostor = await serveBent(
+        scene.tree,
+        stranger.issue({ names: ["127.0.0.1"] }),
+        "127.0.0.1",
+        scene.web.port,
+      );
+      try {
+        impostor.bend("MANIFEST", answer(404));
+        impostor.bend("MANIFEST.sig", answer(404));
+        const known = [scene.bed.authority.cert, stranger.cert].map((cert) => `known by the CA ${fingerprintOf(cert)}`);
+        await refused(scene, { code: "NOT_THE_OWNER", exit: "trust-refused", says: ["other-origin", ...known] });
+        await provisioned(scene, ["reset"]);
+        await provisioned(scene);
+        expect(scene.device(OWNER)).toContain(fingerprintOf(stranger.cert));
+      } finally {
+        await impostor.close();
+      }
+    },
+  );
 
   scenario("refuses the same tree if only the network names it", async (scene) => {
     await ownedByOrigin(scene);

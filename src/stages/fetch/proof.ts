@@ -30,7 +30,7 @@ export function proveTree(
   const signatures = signatureFacts(device, keys, answer.bytes, answer.signature);
   const question = questionAbout(device, source, answer.transport, signatures);
   const verdict = judge(question);
-  if (!verdict.accepted) throw refusal(verdict, source, signatures);
+  if (!verdict.accepted) throw refusal(verdict, source, question);
   if (verdict.by === "lab") ctx.log("warning", "trust is `any`: this tree proves nothing, for the laboratory only");
   const isClockProven = ctx.isClockProven() && ctx.clock.now() >= timeFloor(device);
   if (verdict.by !== "lab") checkFreshness(ctx, device, source, answer, isClockProven);
@@ -72,15 +72,32 @@ export function questionAbout(
 function refusal(
   verdict: Extract<Verdict, { accepted: false }>,
   source: Source,
-  signatures: SignatureFacts | undefined,
+  { signatures, latch, transport }: TrustQuestion,
 ): ProvisionError {
+  const origins =
+    verdict.reason === "other-origin" && latch?.kind === "origin"
+      ? `; the owner is ${latch.host}:${latch.port}, known by ${proofText(latch.proof)}, and this is ${transport.host}:${transport.port}, known by ${proofText(transport.proof)}`
+      : "";
   const signed = signatures
     ? `${signatures.valid.size} of ${signatures.threshold} signatures are good, ${signatures.wrong.length} wrong, ${signatures.unknown.length} of unknown keys`
     : "there is no signature";
   return new ProvisionError(
     verdict.code,
-    `${redactUri(source.base.text)}, named by ${source.resolver}, is refused (${verdict.reason}): ${signed}`,
+    `${redactUri(source.base.text)}, named by ${source.resolver}, is refused (${verdict.reason}): ${signed}${origins}`,
   );
+}
+
+function proofText({ kind, fingerprint }: TrustQuestion["transport"]["proof"] & { fingerprint?: string }): string {
+  switch (kind) {
+    case "none":
+      return "nothing";
+    case "pin":
+      return `its pinned key ${fingerprint}`;
+    case "tlsa":
+      return `TLSA under the trust anchor of ${fingerprint}`;
+    case "ca":
+      return fingerprint === "" ? "a CA of the system's" : `the CA ${fingerprint}`;
+  }
 }
 
 const FRESHNESS: Partial<Record<ErrorCode, string>> = {
