@@ -14,6 +14,7 @@ export {
   file,
   firmware,
   type Origin,
+  packages,
   reboot,
   remove,
   service,

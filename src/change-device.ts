@@ -4,32 +4,70 @@ import { asProvisionError } from "./errors.ts";
 import type { FirmwarePlan, Plan } from "./plan.ts";
 import type { Settings } from "./settings.ts";
 import { applyChanges } from "./stages/apply.ts";
-import { holdWhatWorks, type Part, type Trials } from "./stages/bisect.ts";
-import { confirm, confirmAfterReboot } from "./stages/confirm.ts";
+import { holdWhatWorks, type Trials } from "./stages/bisect.ts";
+import { confirm, confirmAfterReboot, rememberConfirmed } from "./stages/confirm.ts";
 import { flash, preflightFirmware } from "./stages/flash.ts";
 import { activate } from "./stages/postapply.ts";
 import { preflight } from "./stages/preapply.ts";
 import { rebootOnTrial } from "./stages/reboot.ts";
 import type { OpenTrial } from "./stages/recover-transaction.ts";
 import { takeBackTrial } from "./stages/roll-back.ts";
+import { settleSoftware } from "./stages/software.ts";
 import type { Step } from "./step.ts";
 
-export { rememberConfirmed } from "./stages/confirm.ts";
+export { isEmptyPlan } from "./plan.ts";
 export { planChanges } from "./stages/validate.ts";
+export { rememberConfirmed, settleSoftware };
+
+export interface CarriedOut {
+  /** The plan as it was carried out, which packages may have changed before. */
+  readonly plan: Plan;
+  /** Undefined: none (yet), since no file changed, or only a reboot confirms it. */
+  readonly generation: number | undefined;
+  /** The device is restarting, and whoever runs after that confirms. */
+  readonly isRebooting: boolean;
+}
 
 /** What a run needs to try a tree in parts: to plan it again, and to let hooks undo what they did for a trial that was taken back. */
-export type Again = Pick<Trials, "plan"> & { readonly undoHooks: () => Promise<void> };
+export type Again = Pick<Trials, "plan"> & {
+  readonly undoHooks: () => Promise<void>;
+  /** The whole plan again, with what packages have brought by now. */
+  readonly planWithPackages: (ctx: RunContext, device: Device) => Promise<Plan>;
+};
 
-/** The whole plan; or, if that cuts the device off, what of it does not. No number: the device is restarting, and whoever runs after that confirms. */
+/**
+ * The whole plan; or, if that cuts the device off, what of it does not. Packages come first, and then the plan is made again, since they bring
+ * files, users and services; what is to be removed goes last.
+ */
 export async function carryOutWhatHolds(
+  ctx: RunContext,
+  step: Step,
+  known: Device,
+  first: Plan,
+  again: Again,
+): Promise<CarriedOut> {
+  const { device, plan } = await step("preapply", (stage) => preflight(stage, known, first, again.planWithPackages));
+  if (plan.actions.length === 0) {
+    rememberConfirmed(ctx, device, plan);
+    await settleSoftware(ctx, device, plan.software);
+    return { plan, generation: undefined, isRebooting: false };
+  }
+  const held = await wholeOrPart(ctx, step, device, plan, again);
+  // The boot after it confirms, and the run after that finds what is still to be removed.
+  if (held.generation === undefined) return { ...held, isRebooting: true };
+  await settleSoftware(ctx, device, held.plan.software);
+  return { ...held, isRebooting: false };
+}
+
+async function wholeOrPart(
   ctx: RunContext,
   step: Step,
   device: Device,
   plan: Plan,
   again: Again,
-): Promise<Part | (Omit<Part, "generation"> & { readonly generation: undefined })> {
+): Promise<Omit<CarriedOut, "isRebooting">> {
   try {
-    return { generation: await carryOut(ctx, step, device, plan), plan };
+    return { generation: await onTrial(ctx, step, device, plan), plan };
   } catch (thrown) {
     if (asProvisionError(thrown).code !== "NOT_CONFIRMED") throw thrown;
     const part = await holdWhatWorks(ctx, device, plan, {
@@ -37,25 +75,24 @@ export async function carryOutWhatHolds(
         await again.undoHooks();
         return again.plan(now, left);
       },
-      carryOut: (now, less) => carryOut(ctx, step, now, less, true),
+      async carryOut(now, less) {
+        await step("preapply", (stage) => preflight(stage, now, less, async () => less));
+        return onTrial(ctx, step, now, less, true);
+      },
     });
     if (part === undefined) throw thrown;
     return part;
   }
 }
 
-/**
- * From the plan to a confirmed generation, whose number it gives back; undefined: the device is restarting, and whoever runs after that confirms. From the
- * first file in place on, whatever goes wrong puts every file back.
- */
-async function carryOut(
+/** From the first file in place on, whatever goes wrong puts every file back. Undefined: the device is restarting. */
+async function onTrial(
   ctx: RunContext,
   step: Step,
   device: Device,
   plan: Plan,
   isPart = false,
 ): Promise<number | undefined> {
-  await step("preapply", (stage) => preflight(stage, device, plan));
   const names = plan.packages.map((one) => one.name);
   return await orTakenBack(
     ctx,

@@ -106,10 +106,21 @@ export interface RebootChange {
   readonly origin: Origin;
 }
 
+/**
+ * Software packages, by the names that opkg or apk knows them by. They are installed before anything else changes, and removed after the
+ * confirmation; a way back leaves them. What uciprov installed and no tree names any more is removed.
+ */
+export interface PackagesChange {
+  readonly kind: "packages";
+  readonly install?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly origin: Origin;
+}
+
 /** A change of one path. */
 export type PathChange = FileChange | SymlinkChange | RemoveChange;
 
-export type Change = UciChange | PathChange | ServiceChange | FirmwareChange | RebootChange;
+export type Change = UciChange | PathChange | ServiceChange | PackagesChange | FirmwareChange | RebootChange;
 
 interface FileOptions {
   /** Permission bits; 0o644 if not given. */
@@ -153,6 +164,11 @@ export function service(
   origin: Origin,
 ): ServiceChange {
   return { kind: "service", name, ...what, origin };
+}
+
+/** Software packages that are to be there, or not to be. */
+export function packages(what: Pick<PackagesChange, "install" | "remove">, origin: Origin): PackagesChange {
+  return { kind: "packages", ...what, origin };
 }
 
 /** A layer of UCI for one package; the core merges it onto what the device has without uciprov. */

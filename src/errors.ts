@@ -41,6 +41,10 @@ export const ERRORS = {
   HOOK_FAILED: { exit: "failed", remedy: "Look at the module's own output in the log." },
   HOOK_TIMEOUT: { exit: "failed", remedy: "Make the hook faster, or raise its deadline." },
   HOOK_VETO: { exit: "failed", remedy: "A module refused this plan; its message says why." },
+  PACKAGES_FAILED: {
+    exit: "failed",
+    remedy: "Correct the name in `packages`, or install by hand and look at what the package manager says.",
+  },
   COMMAND_FAILED: { exit: "failed", remedy: "Run the command by hand and look at what it prints." },
 
   FIRMWARE_FAILED: {
@@ -160,6 +164,10 @@ export const ERRORS = {
   HTTP_UNAVAILABLE: { exit: "try-later", remedy: "Look at the web server's log; the device tries again." },
   PORTAL: { exit: "try-later", remedy: "Log in at the captive portal, or let the device past it." },
   TRUNCATED: { exit: "try-later", remedy: "Look at the web server and the path to it; the device tries again." },
+  PACKAGES_UNAVAILABLE: {
+    exit: "try-later",
+    remedy: "Look whether the package feeds are reachable (`opkg update`, `apk update`); the device tries again.",
+  },
   HOOK_TRY_LATER: { exit: "try-later", remedy: "Nothing: a module asked to try again later." },
 } as const satisfies Record<string, ErrorKind>;
 

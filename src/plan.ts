@@ -2,6 +2,7 @@
 import type { Finding, Origin } from "./api.ts";
 import type { LeftPart } from "./left-part.ts";
 import type { ServicePlan } from "./services.ts";
+import type { SoftwarePlan } from "./software.ts";
 import type { Download } from "./stages/fetch.ts";
 import type { Action } from "./transaction/order.ts";
 import type { UciDiff } from "./uci/diff.ts";
@@ -58,6 +59,8 @@ export interface Plan {
   readonly files: readonly FilePlan[];
   /** What is done to services once the files are in place. */
   readonly services: readonly ServicePlan[];
+  /** Software packages installed before all else, and removed after the confirmation. */
+  readonly software: SoftwarePlan;
   readonly drift: readonly DriftPlan[];
   readonly findings: readonly Finding[];
   /** What the transaction does, core state included; empty: the device is what the tree says. */
@@ -68,4 +71,11 @@ export interface Plan {
   readonly unsettled: string | undefined;
   /** Parts of the tree that stay as they are on the device, since it was cut off with them. */
   readonly left: readonly LeftPart[];
+}
+
+/** Whether there is anything to do at all. */
+export function isEmptyPlan({ actions, firmware, software }: Plan): boolean {
+  return (
+    firmware === undefined && actions.length === 0 && software.install.length === 0 && software.remove.length === 0
+  );
 }

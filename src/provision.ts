@@ -1,4 +1,5 @@
 import type { Finding } from "./api.ts";
+import type { CarriedOut } from "./change-device.ts";
 import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
@@ -97,7 +98,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (found.kind !== "tree") release(ctx, found.source);
     if (found.kind !== "tree") return { outcome: ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`) };
 
-    const { carryOutWhatHolds, planChanges, rememberConfirmed, writeFirmware } = await import("./change-device.ts");
+    const { carryOutWhatHolds, isEmptyPlan, planChanges, rememberConfirmed, settleSoftware, writeFirmware } =
+      await import("./change-device.ts");
     const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
     judged = undefined;
     release(ctx, found.source);
@@ -107,8 +109,9 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       await writeFirmware(step, known, plan.firmware);
       return { outcome: { ...ended("flashing", `firmware ${plan.firmware.revision}`), plan, findings: plan.findings } };
     }
-    if (plan.actions.length === 0) {
+    if (isEmptyPlan(plan)) {
       rememberConfirmed(ctx, known, plan);
+      await settleSoftware(ctx, known, plan.software);
       await scene.run("done", ctx.signal);
       return {
         outcome: {
@@ -120,11 +123,12 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     }
     const carried = await carryOutWhatHolds(ctx, step, known, plan, {
       plan: (now, left) => step("validate", (stage) => planChanges(stage, now, found, modules, left)),
+      planWithPackages: (stage, now) => planChanges(stage, now, found, modules),
       undoHooks: () => scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS)),
     });
-    if (carried.generation === undefined) {
-      const told = `to confirm after it: ${plan.reboots.join("; ")}`;
-      return { outcome: { ...ended("rebooting", told), plan, findings: plan.findings } };
+    if (carried.isRebooting) {
+      const told = `to confirm after it: ${carried.plan.reboots.join("; ")}`;
+      return { outcome: { ...ended("rebooting", told), plan: carried.plan, findings: carried.plan.findings } };
     }
     await scene.run("done", ctx.signal);
     return outcomeOf(carried);
@@ -145,8 +149,8 @@ function ended(result: Outcome["result"], told: string): Outcome {
 }
 
 /** What the plan that holds came to, the whole one or a part. */
-function outcomeOf({ generation, plan }: { readonly generation: number; readonly plan: Plan }): Pass {
-  const told = `generation ${generation}${heldBack(plan)}`;
+function outcomeOf({ generation, plan }: CarriedOut): Pass {
+  const told = generation === undefined ? "packages only" : `generation ${generation}${heldBack(plan)}`;
   const findings = [...plan.findings, ...plan.left.map(asFinding)];
   const isPart = plan.left.length > 0;
   const outcome: Outcome = {
@@ -155,7 +159,7 @@ function outcomeOf({ generation, plan }: { readonly generation: number; readonly
       : ({ exit: "provisioned", result: "changed" } as const)),
     told,
     plan,
-    generation,
+    ...(generation === undefined ? {} : { generation }),
     findings,
   };
   return plan.unsettled === undefined ? { outcome } : { outcome, unsettled: plan.unsettled };

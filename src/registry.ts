@@ -2,6 +2,7 @@
 
 import certs from "../hooks/certs.ts";
 import overlay from "../hooks/overlay.ts";
+import packages from "../hooks/packages.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import sysupgrade from "../hooks/sysupgrade.ts";
@@ -16,5 +17,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [sysupgrade, uci, overlay, sshkeys, services, certs],
+  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs],
 };

@@ -111,6 +111,9 @@ export const OPTIONS = {
     jitter: number(300, 0, 86_400, "Seconds; a scheduled run begins at random within so long after its minute."),
     backoff: number(1800, 30, 86_400, "Longest pause in seconds of `daemon` while a failure goes on that may pass."),
   },
+  packages: {
+    timeout: number(900, 30, 7200, "Seconds for one call of opkg or apk."),
+  },
   static: {
     base_uri: text("The tree's URI, set in the image or by hand; may hold macros."),
   },

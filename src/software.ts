@@ -4,6 +4,7 @@
  */
 import type { Origin, PackagesChange } from "./changes.ts";
 import type { Finding } from "./errors.ts";
+import { SOFTWARE_NAME, type SoftwareRecord } from "./software-record.ts";
 
 /** opkg until OpenWrt 24.10, apk from 25.12. */
 export type PackageTool = "opkg" | "apk";
@@ -18,13 +19,6 @@ export interface Installed {
 
 /** What is installed, by name. */
 export type InstalledSet = ReadonlyMap<string, Installed>;
-
-/** What uciprov installed: because a tree names it, or as something such a package needs. */
-export interface SoftwareRecord {
-  readonly ours: Readonly<Record<string, "named" | "dependency">>;
-  /** Still to be removed, once a trial is confirmed. */
-  readonly pending: readonly string[];
-}
 
 export interface SoftwareStep {
   readonly name: string;
@@ -44,15 +38,36 @@ export interface SoftwarePlan {
   readonly record: SoftwareRecord;
 }
 
-export const NO_SOFTWARE: SoftwareRecord = { ours: {}, pending: [] };
-
-/** As both tools' names are; no pattern, no version, no option, no path. */
-export const SOFTWARE_NAME = /^[a-z0-9][A-Za-z0-9+._-]{0,127}$/;
+const SELF = "uciprov";
 
 /** What uciprov, the way back and the tools themselves need; with all that these depend on it is never removed, upgraded or exchanged. */
 const ROOTS = [
-  ...["uciprov", "node", "base-files", "busybox", "libc", "kernel", "procd", "procd-ujail", "ubus", "ubusd", "uci", "netifd"],
-  ...["opkg", "apk", "apk-mbedtls", "apk-openssl", "apk-wolfssl", "uclient-fetch", "ca-bundle", "firewall4", "mtd", "fstools"],
+  ...[
+    SELF,
+    "node",
+    "base-files",
+    "busybox",
+    "libc",
+    "kernel",
+    "procd",
+    "procd-ujail",
+    "ubus",
+    "ubusd",
+    "uci",
+    "netifd",
+  ],
+  ...[
+    "opkg",
+    "apk",
+    "apk-mbedtls",
+    "apk-openssl",
+    "apk-wolfssl",
+    "uclient-fetch",
+    "ca-bundle",
+    "firewall4",
+    "mtd",
+    "fstools",
+  ],
 ];
 
 /** The paragraphs of /usr/lib/opkg/status; only what is wholly installed counts (openwrt/opkg-lede libopkg/pkg_parse.c). */
@@ -89,7 +104,13 @@ export function parseApkInstalled(text: string): InstalledSet {
 function names(text: string, separator: RegExp): string[] {
   return text
     .split(separator)
-    .map((one) => one.replace(/\(.*$/, "").trim().replace(/(?<=.)[<>=~@].*$/, "").trim())
+    .map((one) =>
+      one
+        .replace(/\(.*$/, "")
+        .trim()
+        .replace(/(?<=.)[<>=~@].*$/, "")
+        .trim(),
+    )
     .filter((one) => one !== "");
 }
 
@@ -143,16 +164,24 @@ export function decideSoftware(
   };
   const wanted = gather(changes, tell);
   const safe = protectedIn(set);
-  const install = [...wanted].flatMap(([name, { want, origin }]): SoftwareStep[] =>
-    want === "installed" && !isInstalled(set, name) ? [{ name, because: "the tree names it", origin }] : [],
-  );
+  /** By its own name or by one that it stands for. */
+  const isWanted = (name: string) =>
+    [name, ...(set.get(name)?.provides ?? [])].some((one) => wanted.get(one)?.want === "installed");
+  const install = [...wanted].flatMap(([name, { want, origin }]): SoftwareStep[] => {
+    if (want !== "installed" || isInstalled(set, name)) return [];
+    if (name !== SELF) return [{ name, because: "the tree names it", origin }];
+    tell("warning", `${SELF} runs here without its package: it does not install itself`, origin);
+    return [];
+  });
   const asked = new Map<string, SoftwareStep>();
   for (const [name, { want, origin }] of wanted) {
     if (want !== "removed" || !set.has(name)) continue;
     if (safe.has(name)) tell("error", `${name} is what uciprov or the way back runs on: it is not removed`, origin);
     else asked.set(name, { name, because: "the tree says so", origin });
   }
-  const named = Object.keys(record.ours).filter((name) => !wanted.has(name) && set.has(name) && !inImage.has(name) && !safe.has(name));
+  const named = Object.keys(record.ours).filter(
+    (name) => !wanted.has(name) && !isWanted(name) && set.has(name) && !inImage.has(name) && !safe.has(name),
+  );
   for (const name of named.filter((one) => record.ours[one] === "named")) {
     asked.set(name, { name, because: "the tree no longer names it, and uciprov brought it" });
   }
@@ -161,12 +190,12 @@ export function decideSoftware(
     tell("warning", `${name} stays, since ${dependents.slice(0, 5).join(", ")} needs it`, step?.origin);
   });
   const gone = new Set(remove.map(({ name }) => name));
-  const kept = Object.entries(record.ours).filter(
-    ([name]) => set.has(name) && !gone.has(name) && !(inImage.has(name) && !wanted.has(name)),
+  const kept = Object.keys(record.ours).filter(
+    (name) => set.has(name) && !gone.has(name) && !(inImage.has(name) && !isWanted(name)),
   );
   const ours = Object.fromEntries([
     // What still is needed by something else is what that needs, no longer what the tree names.
-    ...kept.map(([name, how]) => [name, wanted.get(name)?.want === "installed" ? "named" : how === "named" ? "dependency" : how] as const),
+    ...kept.map((name) => [name, isWanted(name) ? "named" : "dependency"] as const),
     ...install.map(({ name }) => [name, "named"] as const),
   ]);
   return { plan: { install, remove, record: { ours: sorted(ours), pending: [] } }, findings };
@@ -189,10 +218,14 @@ function gather(
 ): Map<string, Want> {
   const wanted = new Map<string, Want>();
   for (const { install = [], remove = [], origin } of changes) {
-    const both = [...install.map((name) => [name, "installed"] as const), ...remove.map((name) => [name, "removed"] as const)];
+    const both = [
+      ...install.map((name) => [name, "installed"] as const),
+      ...remove.map((name) => [name, "removed"] as const),
+    ];
     for (const [name, want] of both) {
       if (!SOFTWARE_NAME.test(name)) tell("error", `${JSON.stringify(name.slice(0, 80))} is no package's name`, origin);
-      else if ((wanted.get(name)?.want ?? want) !== want) tell("error", `${name} is to be both installed and removed`, origin);
+      else if ((wanted.get(name)?.want ?? want) !== want)
+        tell("error", `${name} is to be both installed and removed`, origin);
       else if (!wanted.has(name)) wanted.set(name, { want, origin });
     }
   }
@@ -225,34 +258,33 @@ function removable(
       changed = true;
     }
   }
-  return [...going.values()];
+  return inOrder(set, going);
+}
+
+/** What needs others goes before them: opkg takes the names one after the other. */
+function inOrder(set: InstalledSet, going: ReadonlyMap<string, SoftwareStep>): readonly SoftwareStep[] {
+  const left = new Map(going);
+  const ordered: SoftwareStep[] = [];
+  while (left.size > 0) {
+    const free = [...left.keys()].filter(
+      (name) => !dependentsOf(set, name, goneBefore(going, left)).some((one) => left.has(one)),
+    );
+    // A circle of packages that need one another goes at once.
+    for (const name of free.length > 0 ? free : [...left.keys()]) {
+      const step = left.get(name);
+      if (step !== undefined) ordered.push(step);
+      left.delete(name);
+    }
+  }
+  return ordered;
+}
+
+function goneBefore(going: ReadonlyMap<string, unknown>, left: ReadonlyMap<string, unknown>): ReadonlySet<string> {
+  return new Set([...going.keys()].filter((name) => !left.has(name)));
 }
 
 function placeOf(origin: Origin | undefined): Pick<Finding, "place"> {
   const line = /^line ([0-9]{1,9})$/.exec(origin?.detail ?? "")?.[1];
   if (origin?.uri === undefined) return {};
   return { place: { file: origin.uri, ...(line === undefined ? {} : { line: Number(line) }) } };
-}
-
-/** The record in a value that came out of JSON; a TypeError says what is no record about it. */
-export function parseSoftwareRecord(value: unknown): SoftwareRecord {
-  const { ours, pending } = asObject(value);
-  if (!Array.isArray(pending)) throw new TypeError("no list");
-  return {
-    ours: Object.fromEntries(
-      Object.entries(asObject(ours)).map(([name, how]) => {
-        if (!SOFTWARE_NAME.test(name) || (how !== "named" && how !== "dependency")) throw new TypeError(`${name} is no package`);
-        return [name, how];
-      }),
-    ),
-    pending: pending.map((name: unknown) => {
-      if (typeof name !== "string" || !SOFTWARE_NAME.test(name)) throw new TypeError("no package's name");
-      return name;
-    }),
-  };
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("no object");
-  return Object.fromEntries(Object.entries(value));
 }

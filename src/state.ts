@@ -8,7 +8,8 @@ import { type FirmwareRecord, NO_FIRMWARE, parseFirmware } from "./firmware-reco
 import { asObject, numberOf, textOf } from "./json-fields.ts";
 import type { LeftPart } from "./left-part.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
-import { parseServiceRecord, type ServiceRecord } from "./services.ts";
+import { parseServiceRecord, type ServiceRecord } from "./service-record.ts";
+import { parseSoftwareRecord, type SoftwareRecord } from "./software-record.ts";
 import type { TreeRecord, TreeRecords } from "./tree/freshness.ts";
 import { type Latch, parseLatch } from "./trust/latch.ts";
 import { type PackageRecord, parsePackageRecord } from "./uci/record.ts";
@@ -27,6 +28,8 @@ export const STATE = {
   failed: `${FOLDER}/failed.json`,
   /** Images that were written or tried. */
   firmware: `${FOLDER}/firmware.json`,
+  /** JSON: the software packages that uciprov installed. No transaction takes them back. */
+  software: `${FOLDER}/packages.json`,
   keys: "/etc/uciprov/keys",
 } as const;
 
@@ -72,11 +75,13 @@ export interface State {
   readonly trees: TreeRecords;
   readonly failed: FailedTree | undefined;
   readonly firmware: FirmwareRecord;
+  readonly software?: SoftwareRecord;
 }
 
 /** Reads all of it. STATE_INVALID if a file is there and cannot be believed: forgetting an owner must not be that easy. */
 export function readState(files: Files): State {
   const freshness = readJson(files, STATE.freshness, parseFreshness);
+  const software = readJson(files, STATE.software, parseSoftwareRecord);
   return {
     confirmed: readJson(files, STATE.confirmed, parseConfirmed),
     owned: readJson(files, STATE.owned, parseOwned) ?? { uci: {}, files: undefined },
@@ -85,6 +90,7 @@ export function readState(files: Files): State {
     trees: freshness?.trees ?? new Map(),
     failed: readJson(files, STATE.failed, parseFailed),
     firmware: readFirmware(files),
+    ...(software === undefined ? {} : { software }),
   };
 }
 
@@ -117,6 +123,10 @@ export function printFreshness(floor: number, trees: TreeRecords): Uint8Array {
 
 export function printFailed(failed: FailedTree): Uint8Array {
   return asJson({ version: 1, ...failed });
+}
+
+export function printSoftware(record: SoftwareRecord): Uint8Array {
+  return asJson({ version: 1, ...record });
 }
 
 export function asJson(value: unknown): Uint8Array {

@@ -1,7 +1,8 @@
 import { toldLeft } from "../left-part.ts";
 import { type Paint, tellFinding } from "../messages.ts";
-import type { FilePlan, FirmwarePlan, Plan } from "../plan.ts";
+import { type FilePlan, type FirmwarePlan, isEmptyPlan, type Plan } from "../plan.ts";
 import type { ServicePlan } from "../services.ts";
+import type { SoftwareStep } from "../software.ts";
 import { isSecretOption, printDiff } from "../uci/diff.ts";
 import { redactUri } from "../uri.ts";
 
@@ -16,6 +17,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
   if (download.wait !== undefined) lines.push(`${paint.strong("not yet")} ${paint.warn(download.wait)}`);
   if (plan.firmware !== undefined) lines.push("", ...tellFirmware(plan.firmware, paint));
   const diffPaint = { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
+  for (const one of plan.software.install) lines.push("", tellSoftware("install", one, paint));
   for (const one of plan.packages) {
     lines.push("", `${paint.strong(`/etc/config/${one.name}`)}`);
     lines.push(printDiff(one.diff, diffPaint, { showSecrets: options.showsSecrets }).trimEnd());
@@ -23,6 +25,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
   }
   for (const one of plan.files) lines.push("", tellFile(one, paint));
   for (const one of plan.services) lines.push("", tellService(one, paint));
+  for (const one of plan.software.remove) lines.push("", tellSoftware("remove", one, paint));
   for (const one of plan.drift) {
     lines.push(
       "",
@@ -35,7 +38,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
   for (const one of plan.findings) lines.push("", tellFinding(one, paint));
   if (plan.reboots.length > 0)
     lines.push("", `${paint.warn("reboots")}, and confirms after it: ${plan.reboots.join("; ")}`);
-  if (plan.actions.length === 0 && plan.firmware === undefined) lines.push("", paint.good("nothing to change"));
+  if (isEmptyPlan(plan)) lines.push("", paint.good("nothing to change"));
   return lines.join("\n");
 }
 
@@ -50,6 +53,12 @@ function tellFirmware(firmware: FirmwarePlan, paint: Paint): string[] {
 
 function signers({ download }: Plan): string {
   return download.proof.signers.length > 0 ? `, key ${download.proof.signers.join(", ")}` : "";
+}
+
+function tellSoftware(act: "install" | "remove", { name, because, origin }: SoftwareStep, paint: Paint): string {
+  const when = act === "install" ? "before anything else changes" : "after the confirmation";
+  const from = origin === undefined ? [] : [`  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`];
+  return [`${paint.strong(`package ${name}`)}: ${act}, because ${because} (${when})`, ...from].join("\n");
 }
 
 function tellService({ name, act, because, byProcd, origin }: ServicePlan, paint: Paint): string {
@@ -114,6 +123,7 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
     })),
     files: plan.files.map(({ text: _, ...file }) => file),
     services: plan.services,
+    software: { install: plan.software.install, remove: plan.software.remove },
     drift: plan.drift,
     left: plan.left,
     findings: plan.findings,

@@ -20,6 +20,11 @@ export function setDeltasAside(ctx: RunContext, packages: readonly string[]): vo
   }
 }
 
+/** All of them, whatever package they are for. */
+export function setAllDeltasAside(ctx: RunContext): void {
+  setDeltasAside(ctx, ctx.disk.list(DELTAS));
+}
+
 /** Stages them again, before what came meanwhile. Harmless if there are none. */
 export function restoreDeltas(ctx: RunContext): void {
   for (const name of ctx.disk.list(ASIDE)) {

@@ -1,29 +1,48 @@
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
+import { readState } from "../state.ts";
 import { TX } from "../transaction/layout.ts";
 import { packagesWithDeltas } from "./foreign-deltas.ts";
+import { installSoftware, noteRemovals } from "./software.ts";
 
 /** Left free on the overlay whatever happens: a full one cannot even be mended. */
 const RESERVE = 131_072;
 /** What a file costs besides its bytes, on the file systems of flash. */
 const PER_FILE = 4096;
 
-/** Makes sure, before anything is written, that all of it will fit: the new files, the originals, the list of the way back. */
-export function preflight(ctx: RunContext, _device: Device, plan: Plan): void {
-  const need = neededBytes(ctx, plan);
-  const free = ctx.disk.free(TX.folder);
-  if (need.bytes + RESERVE > free.bytes || need.files > free.inodes) {
-    throw new ProvisionError(
-      "NO_SPACE",
-      `the plan needs ${need.bytes} bytes and ${need.files} files on the overlay, besides ${RESERVE} bytes kept free; free are ${free.bytes} and ${free.inodes}`,
-    );
-  }
+/**
+ * Makes sure, before anything is written, that all of it will fit: the new files, the originals, the list of the way back. Then brings the packages
+ * that the plan wants, and has the plan made again with what they brought: that one is applied. NO_SPACE, and what `installSoftware` throws.
+ */
+export async function preflight(
+  ctx: RunContext,
+  known: Device,
+  first: Plan,
+  planAgain: (ctx: RunContext, device: Device) => Promise<Plan>,
+): Promise<{ readonly device: Device; readonly plan: Plan }> {
+  refuseTooLarge(ctx, first);
+  const wasInstalled = await installSoftware(ctx, known, first.software);
+  const device = wasInstalled ? { ...known, state: readState(ctx.disk) } : known;
+  const plan = wasInstalled ? await planAgain(ctx, device) : first;
+  if (wasInstalled) refuseTooLarge(ctx, plan);
+  noteRemovals(ctx, device, plan.software);
   const waiting = packagesWithDeltas(
     ctx,
     plan.packages.map((one) => one.name),
   );
   if (waiting.length > 0) ctx.log("warning", `somebody has uncommitted changes of ${waiting.join(", ")}`);
+  return { device, plan };
+}
+
+function refuseTooLarge(ctx: RunContext, plan: Plan): void {
+  const need = neededBytes(ctx, plan);
+  const free = ctx.disk.free(TX.folder);
+  if (need.bytes + RESERVE <= free.bytes && need.files <= free.inodes) return;
+  throw new ProvisionError(
+    "NO_SPACE",
+    `the plan needs ${need.bytes} bytes and ${need.files} files on the overlay, besides ${RESERVE} bytes kept free; free are ${free.bytes} and ${free.inodes}`,
+  );
 }
 
 function neededBytes(ctx: RunContext, plan: Plan): { bytes: number; files: number } {

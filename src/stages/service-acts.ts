@@ -1,6 +1,7 @@
 import type { RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
-import { SERVICE_NAME, type ServiceAct, type ServicePlan } from "../services.ts";
+import { SERVICE_NAME } from "../service-record.ts";
+import type { ServiceAct, ServicePlan } from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { type ServiceState, serviceState } from "./service-state.ts";
 

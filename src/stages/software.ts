@@ -1,15 +1,8 @@
 import type { CommandResult } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { type ErrorCode, ProvisionError } from "../errors.ts";
-import {
-  type InstalledSet,
-  isInstalled,
-  NO_SOFTWARE,
-  protectedIn,
-  type SoftwarePlan,
-  type SoftwareRecord,
-  sorted,
-} from "../software.ts";
+import { type InstalledSet, isInstalled, protectedIn, type SoftwarePlan, sorted } from "../software.ts";
+import { NO_SOFTWARE, type SoftwareRecord } from "../software-record.ts";
 import { printSoftware, STATE } from "../state.ts";
 import { TX } from "../transaction/layout.ts";
 import { restoreDeltas, setAllDeltasAside } from "./foreign-deltas.ts";
@@ -25,7 +18,11 @@ const TAIL = 300;
  * by it; gives back whether anything was. What is done is believed when the data base says so. Nothing can be taken back here, so it is written down first
  * whose it is. PACKAGES_UNAVAILABLE: the feeds are out of reach. PACKAGES_FAILED, NO_SPACE.
  */
-export async function installSoftware(ctx: RunContext, device: Device, { tool, install }: SoftwarePlan): Promise<boolean> {
+export async function installSoftware(
+  ctx: RunContext,
+  device: Device,
+  { tool, install }: SoftwarePlan,
+): Promise<boolean> {
   if (tool === undefined || install.length === 0) return false;
   const wanted = install.map(({ name }) => name);
   if (!ctx.commands.has(tool)) {
@@ -54,39 +51,45 @@ export async function installSoftware(ctx: RunContext, device: Device, { tool, i
     if (tool === "apk") await cleanWorld(ctx, manager, missing);
     throw failure(`${tool} did not install ${missing.join(", ")}`, result, hasAllFeeds);
   }
-  if (result.status !== 0) ctx.log("warning", `${tool} ended with ${result.status}, but all is installed: ${tailOf(result)}`);
+  if (result.status !== 0)
+    ctx.log("warning", `${tool} ended with ${result.status}, but all is installed: ${tailOf(result)}`);
   return true;
 }
 
 /** Writes down what is to be removed once the trial is confirmed, so that a run that dies in between is made up for. */
 export function noteRemovals(ctx: RunContext, device: Device, { remove }: SoftwarePlan): void {
-  const record = device.state.software ?? NO_SOFTWARE;
-  const pending = remove.map(({ name }) => name).sort();
-  if (pending.length === 0) return;
-  const { ours } = currentRecord(ctx) ?? record;
-  remember(ctx, { ours, pending });
+  if (remove.length === 0) return;
+  const { ours } = device.state.software ?? NO_SOFTWARE;
+  remember(ctx, { ours, pending: remove.map(({ name }) => name).sort() });
 }
 
-/** After the confirmation: removes what the plan says. It decides about nothing any more, so its failures are only told. */
+/** After the confirmation: removes what the plan says. Nothing depends on it any more, so its failures are only told. */
 export async function settleSoftware(ctx: RunContext, device: Device, plan: SoftwarePlan): Promise<void> {
-  const { tool, remove } = plan;
+  const { tool, remove, record } = plan;
   const names = remove.map(({ name }) => name);
-  const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(device.settings.packages.timeout * 1000) };
   try {
-    if (tool !== undefined && names.length > 0 && ctx.commands.has(tool)) await removeAll(calm, device, tool, names);
+    if (tool !== undefined && !ctx.commands.has(tool) && names.length > 0) {
+      ctx.log("warning", `not removed here, since there is no ${tool}: ${names.join(", ")}`);
+      return;
+    }
+    if (tool !== undefined && names.length > 0) await removeAll(ctx, device, tool, names);
     const { set } = readInstalled(ctx);
-    const ours = Object.entries(currentRecord(ctx)?.ours ?? {});
-    const planned = Object.entries(plan.record.ours);
-    const all = Object.fromEntries([...ours, ...planned].filter(([name]) => set.has(name) || name in plan.record.ours));
-    for (const name of names) delete all[name]; // one that could not be removed is nobody's from now on, or it would be tried for ever
-    if (tool === undefined && ours.length === 0) return;
-    remember(ctx, { ours: all, pending: [] });
+    // What could not be removed is nobody's from now on, or it would be tried for ever.
+    remember(ctx, {
+      ours: Object.fromEntries(Object.entries(record.ours).filter(([name]) => set.has(name))),
+      pending: [],
+    });
   } catch (thrown) {
     ctx.log("error", `removing ${names.join(", ")}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
 }
 
-async function removeAll(ctx: RunContext, device: Device, tool: "opkg" | "apk", names: readonly string[]): Promise<void> {
+async function removeAll(
+  ctx: RunContext,
+  device: Device,
+  tool: "opkg" | "apk",
+  names: readonly string[],
+): Promise<void> {
   const manager = openManager(ctx, device, tool);
   const trial = await manager.run("try-remove", names);
   const safe = protectedIn(readInstalled(ctx).set);
@@ -105,20 +108,31 @@ async function removeAll(ctx: RunContext, device: Device, tool: "opkg" | "apk", 
 }
 
 /** All that would be done, without doing it: what is not plainly an installation is refused, and the space is reckoned. */
-async function tryFirst(ctx: RunContext, manager: Manager, wanted: readonly string[], hasAllFeeds: boolean): Promise<void> {
+async function tryFirst(
+  ctx: RunContext,
+  manager: Manager,
+  wanted: readonly string[],
+  hasAllFeeds: boolean,
+): Promise<void> {
   const trial = await manager.run("try", wanted);
   const acts = actsIn(trial.stdout);
   const coming = acts.filter(({ act }) => act === "Installing").map(({ name }) => name);
   const others = acts.filter(({ act }) => act !== "Installing");
   if (others.length > 0) {
     const told = others.map(({ act, name }) => `${act.toLowerCase()} ${name}`).join(", ");
-    throw new ProvisionError("PACKAGES_FAILED", `to install ${wanted.join(", ")} would mean ${told}: only what adds is done`);
+    throw new ProvisionError(
+      "PACKAGES_FAILED",
+      `to install ${wanted.join(", ")} would mean ${told}: only what adds is done`,
+    );
   }
   if (trial.status !== 0) throw failure(`${manager.tool} cannot install ${wanted.join(", ")}`, trial, hasAllFeeds);
   const bytes = await manager.sizeOf(coming);
   const free = ctx.disk.free(TX.folder).bytes;
   if (bytes + RESERVE > free) {
-    throw new ProvisionError("NO_SPACE", `${coming.join(", ")} need ${bytes} bytes, besides ${RESERVE} kept free; free are ${free}`);
+    throw new ProvisionError(
+      "NO_SPACE",
+      `${coming.join(", ")} need ${bytes} bytes, besides ${RESERVE} kept free; free are ${free}`,
+    );
   }
 }
 
@@ -186,21 +200,21 @@ function openManager(ctx: RunContext, { settings }: Device, tool: "opkg" | "apk"
 
 /** `Installed-Size: N`, bytes; without it, three times the packed `Size`. */
 function opkgSize(text: string): number {
-  const field = (name: string) => Number(new RegExp(`^${name}: *([0-9]{1,12})$`, "m").exec(text)?.[1] ?? 0);
+  const field = (name: string) => Number(new RegExp(`^${name}: *([0-9]{1,15})$`, "m").exec(text)?.[1] ?? 0);
   return field("Installed-Size") || field("Size") * 3;
 }
 
 const UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1_048_576, GiB: 1_073_741_824 };
 
 function apkSizes(text: string): number {
-  const sizes = [...text.matchAll(/installed size:\n([0-9]{1,9}(?:\.[0-9]{1,3})?) (B|KiB|MiB|GiB)$/gm)];
+  const sizes = [...text.matchAll(/installed size:\n([0-9]{1,12}(?:\.[0-9]{1,3})?) (B|KiB|MiB|GiB)$/gm)];
   return Math.ceil(sizes.reduce((sum, [, number, unit]) => sum + Number(number) * (UNITS[unit ?? ""] ?? 0), 0));
 }
 
 const SPACE = /no space left|only have \S+ available on filesystem/i;
 /** Words of the tools, of uclient-fetch and of libfetch for what may pass. */
 const PASSING =
-  /could not lock|unable to lock|failed to download|wget returned|temporary error|transient error|network error|try again later|timed out|unreachable|connection (?:refused|reset|failed)|could not resolve|host not found/i;
+  /could not lock|unable to lock|failed to download|wget returned|temporary error|transient error|network error|remote server returned error|try again later|timed out|unreachable|connection (?:refused|reset|failed)|could not resolve|host not found/i;
 
 function failure(what: string, result: CommandResult, hasAllFeeds: boolean): ProvisionError {
   const said = `${result.stdout}\n${result.stderr}`;
@@ -224,16 +238,16 @@ async function cleanWorld(ctx: RunContext, manager: Manager, missing: readonly s
 }
 
 function broughtBy(before: InstalledSet, after: InstalledSet, wanted: readonly string[]): SoftwareRecord["ours"] {
-  const brought = [...after.keys()].filter((name) => !before.has(name));
-  return { ...as(brought.filter((name) => !wanted.includes(name)), "dependency"), ...as(brought.filter((name) => wanted.includes(name)), "named") };
+  const brought = [...after.values()].filter(({ name }) => !before.has(name));
+  const isNamed = (name: string, provides: readonly string[]) =>
+    [name, ...provides].some((one) => wanted.includes(one));
+  return Object.fromEntries(
+    brought.map(({ name, provides }) => [name, isNamed(name, provides) ? "named" : "dependency"] as const),
+  );
 }
 
 function as(names: readonly string[], how: "named" | "dependency"): SoftwareRecord["ours"] {
   return Object.fromEntries(names.map((name) => [name, how]));
-}
-
-function currentRecord(ctx: RunContext): SoftwareRecord | undefined {
-  return readSoftware(ctx.disk);
 }
 
 function remember(ctx: RunContext, { ours, pending }: SoftwareRecord): void {

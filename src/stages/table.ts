@@ -60,10 +60,10 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: "preapply",
-    work: "makes sure that the plan fits: space, forbidden and protected paths, other people's uncommitted changes",
+    work: "makes sure that the plan fits, space above all; installs the packages it names, and then plans again",
     hooks: "after",
     onFailure: "fail",
-    deadline: 300,
+    deadline: 3000,
   },
   {
     name: "apply",
@@ -88,7 +88,7 @@ export const STAGES: readonly Stage[] = [
   },
   {
     name: "confirm",
-    work: "the probes must succeed within the window; then this generation is the device's own",
+    work: "the probes must succeed within the window; then this generation is the device's own; packages are removed after it",
     hooks: undefined,
     onFailure: "roll-back",
     deadline: 3700,

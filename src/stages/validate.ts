@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Finding, Module, PlanContext, Resource } from "../api.ts";
-import type { FirmwareChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
+import type { FirmwareChange, PackagesChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { LeftPart } from "../left-part.ts";
@@ -17,6 +17,7 @@ import { packagePlanner } from "./validate/packages.ts";
 import { rebootReasons } from "./validate/reboots.ts";
 import { planServices } from "./validate/services.ts";
 import { settling } from "./validate/settling.ts";
+import { planSoftware } from "./validate/software.ts";
 
 /**
  * Lets every module turn what came into changes, and makes the plan of them. All faults of the tree are told together; with one of them no
@@ -34,6 +35,7 @@ export async function planChanges(
   const packages = packagePlanner(ctx, device, held);
   const pathChanges: PathChange[] = [];
   const serviceChanges: ServiceChange[] = [];
+  const packageChanges: PackagesChange[] = [];
   const images: FirmwareChange[] = [];
   const reboots: RebootChange[] = [];
   for (const module of modules) {
@@ -41,15 +43,19 @@ export async function planChanges(
     for (const change of (await module.plan?.(context)) ?? []) {
       if (change.kind === "uci") packages.add(change);
       else if (change.kind === "service") serviceChanges.push(change);
+      else if (change.kind === "packages") packageChanges.push(change);
       else if (change.kind === "firmware") images.push(change);
       else if (change.kind === "reboot") reboots.push(change);
       else pathChanges.push(change);
     }
   }
   const uci = packages.settle();
-  const services = await planServices(ctx, device, serviceChanges, pathChanges, held);
-  const files = planFiles(ctx, device, [...pathChanges, ...services.links], held);
-  findings.push(...download.findings, ...uci.findings, ...services.findings, ...files.findings);
+  const { software, findings: aboutSoftware } = planSoftware(ctx, device, packageChanges);
+  // What packages that are still to come bring (init scripts, users) is judged when they are there and the plan is made again.
+  const isMoreToCome = software.install.length > 0;
+  const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
+  const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
+  findings.push(...download.findings, ...uci.findings, ...aboutSoftware, ...services.findings, ...files.findings);
   findings.push(...ownSettings(packages.planned));
   refuseFaulty(findings);
   const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);
@@ -75,6 +81,7 @@ export async function planChanges(
     packages: uci.packages,
     files: files.files,
     services: acts,
+    software,
     drift: [...uci.drift, ...files.drift],
     findings,
     actions,

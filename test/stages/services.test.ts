@@ -8,7 +8,7 @@ import type { PathChange, ServiceChange } from "../../src/changes.ts";
 import type { Device, RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { openDisk } from "../../src/host/disk.ts";
-import type { ServiceRecord } from "../../src/services.ts";
+import type { ServiceRecord } from "../../src/service-record.ts";
 import { holdBack } from "../../src/stages/bisect/hold.ts";
 import { actOnServices, undoServices } from "../../src/stages/service-acts.ts";
 import { planServices } from "../../src/stages/validate/services.ts";

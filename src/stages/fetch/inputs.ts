@@ -1,6 +1,7 @@
 import type { Module } from "../../api.ts";
 import type { Device } from "../../context.ts";
 import { sha256 } from "../../sha256.ts";
+import type { State } from "../../state.ts";
 import { candidates } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { VERSION } from "../../version.ts";
@@ -12,7 +13,7 @@ import { wantedResources } from "./wanted.ts";
  * and the URIs its resources expand to. While this and the manifest stay the same, so does the plan.
  */
 export function inputsOf(
-  device: Pick<Device, "settings" | "facts" | "macros">,
+  device: Pick<Device, "settings" | "facts" | "macros"> & { readonly state?: Pick<State, "software"> },
   modules: readonly Module[],
   keyNames: readonly string[],
   latch: Latch | undefined,
@@ -25,6 +26,8 @@ export function inputsOf(
     modules.map((module) => [module.name, module.revision ?? ""]),
     [...keyNames].sort(),
     latch ?? null,
+    // What a run that died left to be removed: until it is done no plan is the same.
+    device.state?.software?.pending ?? [],
     wantedResources(device.settings, modules).map(({ module, name, template }) => [
       module.name,
       name,

@@ -26,7 +26,13 @@ export interface FilesPlanned {
 }
 
 /** Settles the file changes of all modules against the ownership record and the device. */
-export function planFiles(ctx: RunContext, device: Device, all: readonly PathChange[], held: Held): FilesPlanned {
+export function planFiles(
+  ctx: RunContext,
+  device: Device,
+  all: readonly PathChange[],
+  held: Held,
+  isMoreToCome = false,
+): FilesPlanned {
   const record = device.state.owned.files ?? {};
   const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
   const isHeld = (path: string) => {
@@ -36,7 +42,7 @@ export function planFiles(ctx: RunContext, device: Device, all: readonly PathCha
   const isProtected = (path: string) =>
     isHeld(path) || protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
   const wanted = all.filter(({ path, origin }) => !isHeld(path) && !held.hasPath(path, origin.module));
-  const owned = withOwners(ctx, wanted);
+  const owned = withOwners(ctx, wanted, isMoreToCome);
   const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path), isProtected);
   const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {

@@ -7,11 +7,12 @@ const LIMIT = 1_048_576;
 
 /**
  * Turns owners and groups by name into numbers, by the device's own /etc/passwd and /etc/group or those that the plan puts there. A name nobody
- * knows is a finding. Who is not root cannot give files away: then they stay as they come.
+ * knows is a finding, and no error yet while packages are still to come. Who is not root cannot give files away: then they stay as they come.
  */
 export function withOwners(
   ctx: RunContext,
   changes: readonly PathChange[],
+  isMoreToCome: boolean,
 ): { readonly wanted: readonly WantedFile[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = [];
   const known = new Map<string, ReadonlyMap<string, number>>();
@@ -23,7 +24,7 @@ export function withOwners(
       const what = file === "/etc/group" ? "group" : "user";
       findings.push({
         code: "PLAN_INVALID",
-        severity: "error",
+        severity: isMoreToCome ? "note" : "error",
         message: `${change.path} is to belong to the ${what} ${JSON.stringify(name)}, which is not in ${file}`,
         ...(change.origin.uri === undefined ? {} : { place: { file: change.origin.uri } }),
       });

@@ -2,15 +2,8 @@ import type { Finding } from "../../api.ts";
 import type { PathChange, ServiceChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { whyForbidden } from "../../paths.ts";
-import {
-  decideService,
-  mergeServices,
-  placeOf,
-  SERVICE_NAME,
-  type ServicePlan,
-  type ServiceRecord,
-  type WantedService,
-} from "../../services.ts";
+import { SERVICE_NAME, type ServiceRecord } from "../../service-record.ts";
+import { decideService, mergeServices, placeOf, type ServicePlan, type WantedService } from "../../services.ts";
 import { smallContent } from "../archived.ts";
 import type { Held } from "../bisect/hold.ts";
 import { isRunning } from "../service-state.ts";
@@ -33,13 +26,14 @@ export interface ServicesPlanned {
   settle(changedPaths: ReadonlySet<string>): Promise<{ acts: readonly ServicePlan[]; record: ServiceRecord }>;
 }
 
-/** What modules say of services, against the init scripts as they will be. `paths`: all other changes of the plan. */
+/** What modules say of services, against the init scripts as they will be. `paths`: all other changes of the plan; `isMoreToCome`: packages may bring scripts. */
 export async function planServices(
   ctx: RunContext,
   device: Device,
   changes: readonly ServiceChange[],
   paths: readonly PathChange[],
   held: Held,
+  isMoreToCome = false,
 ): Promise<ServicesPlanned> {
   const { wanted, findings: contradictions } = mergeServices(changes.filter(({ name }) => !held.hasService(name)));
   const findings = [...contradictions, ...[...wanted.values()].flatMap(refusals)];
@@ -61,7 +55,7 @@ export async function planServices(
     const want = wanted.get(name);
     const script = await scriptOf(ctx, device, name, paths);
     const known = knownLinks(ctx, device);
-    const wrong = want === undefined ? undefined : whyNot(want, script);
+    const wrong = want === undefined ? undefined : whyNot(want, script, isMoreToCome);
     if (want !== undefined && wrong !== undefined) findings.push(wrong);
     if (want?.boot !== undefined && (script !== undefined || want.boot === "disabled") && wrong === undefined) {
       links.push(...bootLinks(name, want.boot === "enabled", script, known, want.origin));
@@ -112,13 +106,17 @@ function refusals(service: WantedService): Finding[] {
 }
 
 /** A service that is not there: nothing to switch off, and a word about it if it was to be switched on. */
-function whyNot({ name, boot, run, origin }: WantedService, script: string | undefined): Finding | undefined {
+function whyNot(
+  { name, boot, run, origin }: WantedService,
+  script: string | undefined,
+  isMoreToCome: boolean,
+): Finding | undefined {
   if (boot !== "enabled" && run !== "started") return undefined;
   const isStartable = script !== undefined && (boot !== "enabled" || orderIn(script, "START") !== undefined);
   if (isStartable) return undefined;
   const what = script === undefined ? "there is no such service on this device" : "its init script has no START number";
   const message = `${name} cannot be ${boot ?? "started"}: ${what}`;
-  return { code: "PLAN_INVALID", severity: "warning", message, ...placeOf(origin) };
+  return { code: "PLAN_INVALID", severity: isMoreToCome ? "note" : "warning", message, ...placeOf(origin) };
 }
 
 /** The init script as the plan leaves it. */

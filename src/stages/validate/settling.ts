@@ -31,7 +31,7 @@ export function settling(
   return {
     unsettled,
     inputsAfter: inputsOf(
-      { ...device, settings: settingsAfter(device, planned), macros },
+      { settings: settingsAfter(device, planned), facts: device.facts, macros },
       modules,
       keyNamesAfter(ctx, download),
       ownerAfter(device, download),

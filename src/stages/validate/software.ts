@@ -1,7 +1,8 @@
 import type { Finding } from "../../api.ts";
 import type { PackagesChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
-import { decideSoftware, NO_SOFTWARE, type SoftwarePlan } from "../../software.ts";
+import { decideSoftware, type SoftwarePlan } from "../../software.ts";
+import { NO_SOFTWARE } from "../../software-record.ts";
 import { readImageSet, readInstalled } from "../package-data.ts";
 
 /** So many packages one plan may name. */
@@ -24,7 +25,11 @@ export function planSoftware(
   if (named > MOST) return finding("error", "TOO_LARGE", `the tree names ${named} packages; ${MOST} are allowed`);
   const { tool, set } = readInstalled(ctx);
   if (tool === undefined) {
-    return finding("warning", "PLAN_INVALID", "there is no package manager on this device: packages are left as they are");
+    return finding(
+      "warning",
+      "PLAN_INVALID",
+      "there is no package manager on this device: packages are left as they are",
+    );
   }
   const { plan, findings } = decideSoftware(changes, record, set, readImageSet(ctx));
   return { software: { tool, ...plan }, findings };
