@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import type { Invocation } from "../commands/command.ts";
+import { type ExitName, ProvisionError } from "../errors.ts";
+import { plugins } from "../registry.ts";
+import { readSettings, type Settings } from "../settings.ts";
+import { parsePackage } from "../uci/parse.ts";
+import { readInventory } from "./inventory.ts";
+import { countFindings, printJson, printSarif, printText } from "./lint/print-findings.ts";
+import { lintTree } from "./lint-tree.ts";
+
+const FORM =
+  "tree lint DIR [--inventory FILE] [--settings FILE] [--key FILE…] [--format text|json|sarif] [--strict] [--verbose]";
+
+/** `tree lint DIR`: everything that is wrong with a tree, before a device meets it. 5 if there is an error; with --strict a warning is enough. */
+export async function lint({ words, options, flags, print, paint }: Invocation): Promise<ExitName> {
+  const [, folder, ...more] = words;
+  const format = options.format ?? (flags.isJson ? "json" : "text");
+  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
+  if (format !== "text" && format !== "json" && format !== "sarif")
+    throw new ProvisionError("USAGE", `--format ${format}: it is text, json or sarif`);
+  const result = await lintTree({
+    folder,
+    inventory: options.inventory === undefined ? undefined : readInventory(options.inventory),
+    settings: deviceSettings(options.settings),
+    modules: plugins.modules,
+    keyFiles: options.key,
+    now: Date.now(),
+    isVerbose: flags.isVerbose,
+  });
+  const { errors, warnings } = countFindings(result.findings);
+  print(format === "sarif" ? printSarif(result) : format === "json" ? printJson(result) : printText(result, paint));
+  return errors > 0 || (flags.isStrict && warnings > 0) ? "invalid-content" : "provisioned";
+}
+
+/** The devices' /etc/config/uciprov as the image has it; all defaults if none is given. */
+function deviceSettings(file: string | undefined): Settings {
+  if (file === undefined) return readSettings(undefined).settings;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
+  }
+  return readSettings(parsePackage(bytes, { name: "uciprov", file })).settings;
+}

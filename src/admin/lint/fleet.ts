@@ -1,0 +1,167 @@
+import { hostnameIn } from "../../hostname.ts";
+import type { Inventory, InventoryDevice } from "../inventory.ts";
+import type { LayersOf } from "./check-layers.ts";
+import { Asking, type Chosen, firstBoot, macrosOf } from "./reach.ts";
+import type { ResourceShape } from "./resource-shapes.ts";
+import type { Report } from "./rules.ts";
+
+/** What the devices of an inventory make of a tree. */
+export interface FleetView {
+  /** Every name that some device asks for at some time. */
+  readonly asked: ReadonlySet<string>;
+  /** The files that devices end up with, in the order of the layers, and how many devices do. */
+  readonly chains: readonly { readonly files: readonly string[]; readonly devices: number }[];
+  /** Boards of the devices that take a file, with how many they are. */
+  boardsFor(file: string): ReadonlyMap<string, number>;
+}
+
+/** Resources that a file of the tree adds by a `config resource` in it. */
+export type AddedBy = (file: string) => readonly ResourceShape[];
+
+/** As many passes as a run makes before it calls a tree unsettled (src/provision.ts). */
+const PASSES = 3;
+
+/** Walks every device of the inventory through the tree, from the first boot until it settles. */
+export function viewFleet(
+  inventory: Inventory,
+  shapes: readonly ResourceShape[],
+  addedBy: AddedBy,
+  layersOf: LayersOf,
+  has: (name: string) => boolean,
+  report: Report,
+): FleetView {
+  const walk = new Walk(shapes, addedBy, layersOf, has);
+  for (const device of inventory.devices) walk.device(device);
+  walk.tell(inventory.file, report);
+  return walk;
+}
+
+interface Group {
+  readonly message: string;
+  readonly line: number;
+  devices: number;
+}
+
+class Walk implements FleetView {
+  readonly asked = new Set<string>();
+  private readonly byFiles = new Map<string, { readonly files: readonly string[]; devices: number }>();
+  private readonly boards = new Map<string, Map<string, number>>();
+  private readonly missing = new Map<string, Group>();
+  private readonly unsettled = new Map<string, Group>();
+  private unconfigured: Group | undefined;
+  private readonly hostnames = new Map<string, string | undefined>();
+  private readonly asking: Asking;
+  private readonly shapes: readonly ResourceShape[];
+  private readonly addedBy: AddedBy;
+  private readonly layersOf: LayersOf;
+
+  constructor(shapes: readonly ResourceShape[], addedBy: AddedBy, layersOf: LayersOf, has: (name: string) => boolean) {
+    this.shapes = shapes;
+    this.addedBy = addedBy;
+    this.layersOf = layersOf;
+    this.asking = new Asking(has);
+  }
+
+  get chains(): FleetView["chains"] {
+    return [...this.byFiles.values()];
+  }
+
+  boardsFor(file: string): ReadonlyMap<string, number> {
+    return this.boards.get(file) ?? new Map();
+  }
+
+  device(device: InventoryDevice): void {
+    const begin = firstBoot(device);
+    let taken = this.take(device, begin);
+    for (let pass = 1; ; pass += 1) {
+      const hostname = this.hostnameFrom(taken) ?? begin.hostname;
+      const next = this.take(device, { fd: "", hostname });
+      const isSettled = keyOf(next) === keyOf(taken);
+      if (!isSettled && pass === PASSES) {
+        const [before, after] = [taken, next].map((files) => files.filter((name) => this.hostnameOf(name) !== undefined));
+        const message = `the hostname goes back and forth between ${told(before)} and ${told(after)}`;
+        count(this.unsettled, `${before?.join()} ${after?.join()}`, message, device);
+      }
+      taken = next;
+      if (isSettled || pass === PASSES) break;
+    }
+    if (taken.length === 0) {
+      const label = device.facts.mac ?? device.facts.hostname ?? device.facts.serial ?? "";
+      this.unconfigured ??= { message: `nothing in the tree is for ${label}`, line: device.line, devices: 0 };
+      this.unconfigured.devices += 1;
+    }
+    this.keep(taken, device);
+  }
+
+  tell(file: string, report: Report): void {
+    for (const { message, line, devices } of this.missing.values())
+      report({ rule: "macro-missing", message: `${message} (${people(devices)})`, file, line });
+    for (const { message, line, devices } of this.unsettled.values())
+      report({ rule: "unsettled", message: `${message} (${people(devices)})`, file, line });
+    if (this.unconfigured === undefined) return;
+    const { message, line, devices } = this.unconfigured;
+    const others = devices === 1 ? "" : `, nor for ${devices - 1} more`;
+    report({ rule: "unconfigured", message: `${message}${others}`, file, line });
+  }
+
+  private take(device: InventoryDevice, state: { readonly fd: string; readonly hostname: string }): readonly string[] {
+    const macros = macrosOf(device, state);
+    const own = this.ask(this.shapes, macros, device);
+    const added = own.flatMap(({ name }) => this.addedBy(name));
+    const all = added.length === 0 ? own : [...own, ...this.ask(added, macros, device)];
+    return all.map(({ name }) => name);
+  }
+
+  private ask(shapes: readonly ResourceShape[], macros: ReturnType<typeof macrosOf>, device: InventoryDevice): readonly Chosen[] {
+    const { chosen, names, missing } = this.asking.ask(shapes, macros);
+    for (const name of names) this.asked.add(name);
+    for (const { shape, why } of missing)
+      count(this.missing, `${shape.template.text}\0${why}`, `resource ${shape.name}, ${shape.template.text}: ${why}`, device);
+    return chosen;
+  }
+
+  private hostnameFrom(files: readonly string[]): string | undefined {
+    return files.flatMap((name) => this.hostnameOf(name) ?? []).at(-1);
+  }
+
+  private hostnameOf(file: string): string | undefined {
+    if (this.hostnames.has(file)) return this.hostnames.get(file);
+    const system = this.layersOf(file).findLast(({ content }) => content.name === "system")?.content;
+    const isSaid = system?.sections.some(({ type, options }) => type === "system" && options.some(({ name }) => name === "hostname"));
+    const hostname = isSaid === true ? hostnameIn(system) : undefined;
+    this.hostnames.set(file, hostname);
+    return hostname;
+  }
+
+  private keep(files: readonly string[], { facts }: InventoryDevice): void {
+    const key = keyOf(files);
+    const before = this.byFiles.get(key);
+    if (before === undefined) this.byFiles.set(key, { files, devices: 1 });
+    else before.devices += 1;
+    if (facts.board === undefined) return;
+    for (const file of files) {
+      const boards = this.boards.get(file) ?? new Map<string, number>();
+      boards.set(facts.board, (boards.get(facts.board) ?? 0) + 1);
+      this.boards.set(file, boards);
+    }
+  }
+}
+
+/** A run of the same device counts it once for each thing told. */
+function count(groups: Map<string, Group>, key: string, message: string, device: InventoryDevice): void {
+  const known = groups.get(key);
+  if (known === undefined) groups.set(key, { message, line: device.line, devices: 1 });
+  else known.devices += 1;
+}
+
+function keyOf(files: readonly string[]): string {
+  return files.join("\0");
+}
+
+function told(files: readonly string[] | undefined): string {
+  return files === undefined || files.length === 0 ? "no file" : files.join(" + ");
+}
+
+function people(devices: number): string {
+  return devices === 1 ? "1 device" : `${devices} devices`;
+}
