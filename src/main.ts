@@ -30,6 +30,9 @@ const OPTIONS = {
   against: { type: "string" },
   format: { type: "string" },
   out: { type: "string" },
+  into: { type: "string" },
+  settings: { type: "string" },
+  strict: { type: "boolean" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -134,6 +137,7 @@ function readArguments(argv: readonly string[]): Arguments {
       isFirstOnly: values["first-only"] ?? false,
       isTransaction: values.transaction ?? false,
       showsSecrets: values["show-secrets"] ?? false,
+      isStrict: values.strict ?? false,
     },
     options: {
       key: values.key ?? [],
@@ -148,6 +152,8 @@ function readArguments(argv: readonly string[]): Arguments {
       inventory: values.inventory,
       against: values.against,
       format: values.format,
+      into: values.into,
+      settings: values.settings,
       out: values.out,
     },
   };

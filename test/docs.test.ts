@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";
 import { ERRORS, EXIT } from "../src/errors.ts";
@@ -32,6 +33,16 @@ test("docs/operator.md lists every command and every option with its default", (
   );
   expectBlock("docs/operator.md", "commands", table(["command", "what it does"], commands));
   expectBlock("docs/operator.md", "settings", table(["option", "type, default", "meaning"], options));
+});
+
+test("docs/admin/lint.md lists every rule with its level and remedy", () => {
+  const rules = Object.entries(RULES).map(([name, { level, meaning, remedy }]) => [
+    `\`${name}\``,
+    level,
+    meaning,
+    remedy,
+  ]);
+  expectBlock("docs/admin/lint.md", "rules", table(["rule", "level", "what is found", "what to do"], rules));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {

@@ -98,6 +98,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "tree",
+    form: "tree lint DIR [--inventory FILE]",
+    meaning: "tell what is wrong with a tree before devices meet it (--settings, --key, --format, --strict)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
+  {
+    name: "tree",
     form: "tree plan DIR --mac MAC | --inventory FILE",
     meaning:
       "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out)",

@@ -25,6 +25,7 @@ export interface Flags {
   readonly isFirstOnly: boolean;
   readonly isTransaction: boolean;
   readonly showsSecrets: boolean;
+  readonly isStrict: boolean;
 }
 
 /** Options that carry a value. */
@@ -42,6 +43,8 @@ export interface Options {
   readonly against: string | undefined;
   readonly format: string | undefined;
   readonly out: string | undefined;
+  readonly into: string | undefined;
+  readonly settings: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

@@ -60,6 +60,9 @@ function lineOf(text: string, at: number): number {
   return text.slice(0, at).split("\n").length;
 }
 
+/** A pin of a chip. */
+const NO_SECRETS: ReadonlySet<string> = new Set(["gpio_pin"]);
+
 /** WireGuard's and the like: one key on two devices is wrong whoever can read it. */
 const KEY_OPTION = /^(?:private_?key|priv_key)$/i;
 
@@ -77,7 +80,7 @@ export function checkPlannedSecrets(
     if (!("sections" in change.layer.content)) continue;
     for (const section of change.layer.content.sections) {
       for (const { name, value } of section.options) {
-        if (typeof value !== "string" || !isSecretOption(name) || isHarmless(value)) continue;
+        if (typeof value !== "string" || !isSecretOption(name) || NO_SECRETS.has(name) || isHarmless(value)) continue;
         const path = `${change.package}.${section.name ?? `@${section.type}`}.${name}`;
         if (KEY_OPTION.test(name))
           report({ rule: "secret-private-key", message: `${path} is the same on every device`, file: file.name });

@@ -73,19 +73,21 @@ class Walk implements FleetView {
   device(device: InventoryDevice): void {
     const begin = firstBoot(device);
     let taken = this.take(device, begin);
-    for (let pass = 1; ; pass += 1) {
+    let isSettled = false;
+    for (let pass = 1; pass <= PASSES && !isSettled; pass += 1) {
       const hostname = this.hostnameFrom(taken) ?? begin.hostname;
       const next = this.take(device, { fd: "", hostname });
-      const isSettled = keyOf(next) === keyOf(taken);
+      isSettled = keyOf(next) === keyOf(taken);
       if (!isSettled && pass === PASSES) {
-        const [before, after] = [taken, next].map((files) => files.filter((name) => this.hostnameOf(name) !== undefined));
+        const [before, after] = [taken, next].map((files) =>
+          files.filter((name) => this.hostnameOf(name) !== undefined),
+        );
         const message = `the hostname goes back and forth between ${told(before)} and ${told(after)}`;
         count(this.unsettled, `${before?.join()} ${after?.join()}`, message, device);
       }
       taken = next;
-      if (isSettled || pass === PASSES) break;
     }
-    if (taken.length === 0) {
+    if (isSettled && taken.length === 0) {
       const label = device.facts.mac ?? device.facts.hostname ?? device.facts.serial ?? "";
       this.unconfigured ??= { message: `nothing in the tree is for ${label}`, line: device.line, devices: 0 };
       this.unconfigured.devices += 1;
@@ -112,11 +114,20 @@ class Walk implements FleetView {
     return all.map(({ name }) => name);
   }
 
-  private ask(shapes: readonly ResourceShape[], macros: ReturnType<typeof macrosOf>, device: InventoryDevice): readonly Chosen[] {
+  private ask(
+    shapes: readonly ResourceShape[],
+    macros: ReturnType<typeof macrosOf>,
+    device: InventoryDevice,
+  ): readonly Chosen[] {
     const { chosen, names, missing } = this.asking.ask(shapes, macros);
     for (const name of names) this.asked.add(name);
     for (const { shape, why } of missing)
-      count(this.missing, `${shape.template.text}\0${why}`, `resource ${shape.name}, ${shape.template.text}: ${why}`, device);
+      count(
+        this.missing,
+        `${shape.template.text}\0${why}`,
+        `resource ${shape.name}, ${shape.template.text}: ${why}`,
+        device,
+      );
     return chosen;
   }
 
@@ -127,7 +138,9 @@ class Walk implements FleetView {
   private hostnameOf(file: string): string | undefined {
     if (this.hostnames.has(file)) return this.hostnames.get(file);
     const system = this.layersOf(file).findLast(({ content }) => content.name === "system")?.content;
-    const isSaid = system?.sections.some(({ type, options }) => type === "system" && options.some(({ name }) => name === "hostname"));
+    const isSaid = system?.sections.some(
+      ({ type, options }) => type === "system" && options.some(({ name }) => name === "hostname"),
+    );
     const hostname = isSaid === true ? hostnameIn(system) : undefined;
     this.hostnames.set(file, hostname);
     return hostname;

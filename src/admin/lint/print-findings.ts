@@ -1,7 +1,7 @@
 import type { Paint } from "../../messages.ts";
 import { VERSION } from "../../version.ts";
 import type { LintResult } from "../lint-tree.ts";
-import { type Level, type LintFinding, type RuleName, RULES } from "./rules.ts";
+import { type Level, type LintFinding, RULES, type RuleName } from "./rules.ts";
 
 export interface Counts {
   readonly errors: number;
@@ -23,7 +23,9 @@ export function printText({ findings, files, devices }: LintResult, paint: Paint
     file = finding.file;
     const { line, byte } = finding;
     const place = line === undefined ? "" : byte === undefined ? `${line}` : `${line}:${byte}`;
-    lines.push(`  ${place.padEnd(8)} ${painted(finding.level, paint)} ${visible(finding.message)} ${paint.quiet(finding.rule)}`);
+    lines.push(
+      `  ${place.padEnd(8)} ${painted(finding.level, paint)} ${visible(finding.message)} ${paint.quiet(finding.rule)}`,
+    );
   }
   const rules = [...new Set(findings.map(({ rule }) => rule))];
   if (rules.length > 0) lines.push("", "What to do:", ...rules.map((rule) => `  ${rule}: ${RULES[rule].remedy}`), "");
@@ -55,7 +57,16 @@ function visible(text: string): string {
 export function printJson(result: LintResult): string {
   const findings = result.findings.map((finding) => ({ ...finding, remedy: RULES[finding.rule].remedy }));
   const { errors, warnings, notes } = countFindings(result.findings);
-  const answer = { format: "uciprov-lint", version: 1, files: result.files, devices: result.devices ?? null, errors, warnings, notes, findings };
+  const answer = {
+    format: "uciprov-lint",
+    version: 1,
+    files: result.files,
+    devices: result.devices ?? null,
+    errors,
+    warnings,
+    notes,
+    findings,
+  };
   return JSON.stringify(answer, undefined, 2);
 }
 
@@ -72,7 +83,8 @@ export function printSarif({ findings }: LintResult): string {
     };
   });
   const results = findings.map(({ rule, level, message, file, line, byte }) => {
-    const region = line === undefined ? {} : { region: { startLine: line, ...(byte === undefined ? {} : { startColumn: byte }) } };
+    const region =
+      line === undefined ? {} : { region: { startLine: line, ...(byte === undefined ? {} : { startColumn: byte }) } };
     // An entry of an archive is told behind the archive's name, which alone is a file of the tree.
     const [name = "", entry] = (file ?? "").split(/:(?=\/)/);
     const artifactLocation = { uri: name.split("/").map(encodeURIComponent).join("/"), uriBaseId: "%SRCROOT%" };
@@ -80,11 +92,24 @@ export function printSarif({ findings }: LintResult): string {
     const text = `${entry === undefined ? "" : `${entry}: `}${message}`;
     return { ruleId: rule, ruleIndex: names.indexOf(rule), level, message: { text }, locations };
   });
-  const driver = { name: "uciprov", version: VERSION, semanticVersion: VERSION, informationUri: "https://github.com/uciprov/uciprov", rules };
+  const driver = {
+    name: "uciprov",
+    version: VERSION,
+    semanticVersion: VERSION,
+    informationUri: "https://github.com/uciprov/uciprov",
+    rules,
+  };
   const log = {
     $schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
     version: "2.1.0",
-    runs: [{ tool: { driver }, columnKind: "utf16CodeUnits", originalUriBaseIds: { "%SRCROOT%": { description: { text: "the tree" } } }, results }],
+    runs: [
+      {
+        tool: { driver },
+        columnKind: "utf16CodeUnits",
+        originalUriBaseIds: { "%SRCROOT%": { description: { text: "the tree" } } },
+        results,
+      },
+    ],
   };
   return JSON.stringify(log, undefined, 2);
 }
