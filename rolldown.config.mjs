@@ -36,8 +36,10 @@ export default defineConfig({
       ],
     },
     entryFileNames: "[name].cjs",
-    chunkFileNames: ({ facadeModuleId, name }) =>
-      facadeModuleId?.endsWith("src/host/http/client.ts") ? "http.cjs" : `${name}.cjs`,
+    chunkFileNames: ({ facadeModuleId = "", name }) =>
+      facadeModuleId?.endsWith("src/host/http/client.ts")
+        ? "http.cjs"
+        : `${/src\/admin\/([\w-]+)\/command\.ts$/.exec(facadeModuleId ?? "")?.[1] ?? name}.cjs`,
     banner: ({ isEntry }) => (isEntry ? "#!/usr/bin/env node" : ""),
   },
 });

@@ -115,6 +115,7 @@ export const ERRORS = {
     exit: "invalid-content",
     remedy: "Correct the lines; CSV needs a header line, JSON is an array of flat objects.",
   },
+  TARGET_INVALID: { exit: "invalid-content", remedy: "Correct what is named; docs/packager.md shows a target file." },
   KEYS_INVALID: { exit: "invalid-content", remedy: "Write one OpenSSH public key a line." },
   ARCHIVE_INVALID: { exit: "invalid-content", remedy: "Pack it again with tar and gzip." },
   ARCHIVE_UNSAFE: {

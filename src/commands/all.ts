@@ -109,4 +109,10 @@ export const COMMANDS: readonly CommandEntry[] = [
       "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
+  {
+    name: "image",
+    form: "image FILE [--out DIR]",
+    meaning: "lay out what a target file puts into a device's image, and print the ImageBuilder's recipe",
+    load: async () => (await import("../admin/image/command.ts")).image,
+  },
 ];
