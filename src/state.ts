@@ -7,6 +7,7 @@ import { ProvisionError } from "./errors.ts";
 import { type FirmwareRecord, NO_FIRMWARE, parseFirmware } from "./firmware-record.ts";
 import { asObject, numberOf, textOf } from "./json-fields.ts";
 import type { LeftPart } from "./left-part.ts";
+import { type OriginRecord, parseOrigins } from "./origins.ts";
 import { type FileRecord, parseFileRecord } from "./ownership-record.ts";
 import { parseServiceRecord, type ServiceRecord } from "./service-record.ts";
 import { parseSoftwareRecord, type SoftwareRecord } from "./software-record.ts";
@@ -57,6 +58,8 @@ export interface Owned {
   readonly uci: Readonly<Record<string, PackageRecord>>;
   readonly files: FileRecord | undefined;
   readonly services?: ServiceRecord;
+  /** Who set it; only ever told. */
+  readonly origins?: OriginRecord;
 }
 
 /** A tree that was tried and taken back: not tried for ever. */
@@ -110,6 +113,7 @@ export function printOwned(owned: Owned): Uint8Array {
     uci: owned.uci,
     files: owned.files ?? null,
     ...(hasServices ? { services: owned.services } : {}),
+    ...(owned.origins === undefined ? {} : { origins: owned.origins }),
   });
 }
 
@@ -182,6 +186,7 @@ function parseOwned(value: unknown): Owned {
     uci: Object.fromEntries(packages),
     files: from["files"] === null ? undefined : parseFileRecord(from["files"]),
     ...(from["services"] === undefined ? {} : { services: parseServiceRecord(from["services"]) }),
+    ...(from["origins"] === undefined ? {} : { origins: parseOrigins(from["origins"]) }),
   };
 }
 

@@ -61,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./state-commands.ts")).history,
   },
   {
+    name: "diff",
+    form: "diff N [M] [--show-secrets]",
+    meaning: "show what changed from generation N (0: before the first) to M, or to the newest",
+    load: async () => (await import("./look-back.ts")).diff,
+  },
+  {
+    name: "blame",
+    form: "blame OPTION | PATH",
+    meaning: "tell who set an option, a section, a package or a file: layer, signer, generation, when",
+    load: async () => (await import("./look-back.ts")).blame,
+  },
+  {
     name: "rollback",
     form: "rollback [N]",
     meaning: "go back to generation N (0: before the first), or to the one before the last",

@@ -3,7 +3,8 @@ import { type Paint, tellFinding } from "../messages.ts";
 import { type FilePlan, type FirmwarePlan, isEmptyPlan, type Plan } from "../plan.ts";
 import type { ServicePlan } from "../services.ts";
 import type { SoftwareStep } from "../software.ts";
-import { isSecretOption, printDiff } from "../uci/diff.ts";
+import { isSecretOption, printDiff, type UciDiff } from "../uci/diff.ts";
+import type { DiffPaint } from "../uci/print-diff.ts";
 import { redactUri } from "../uri.ts";
 
 /** A plan for people: what becomes of each option and file, and who says so. */
@@ -16,11 +17,10 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
   ];
   if (download.wait !== undefined) lines.push(`${paint.strong("not yet")} ${paint.warn(download.wait)}`);
   if (plan.firmware !== undefined) lines.push("", ...tellFirmware(plan.firmware, paint));
-  const diffPaint = { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
   for (const one of plan.software.install) lines.push("", tellSoftware("install", one, paint));
   for (const one of plan.packages) {
     lines.push("", `${paint.strong(`/etc/config/${one.name}`)}`);
-    lines.push(printDiff(one.diff, diffPaint, { showSecrets: options.showsSecrets }).trimEnd());
+    lines.push(printDiff(one.diff, diffPaint(paint), { showSecrets: options.showsSecrets }).trimEnd());
     for (const origin of new Set(Object.values(one.origins))) lines.push(`  ${paint.quiet(`from ${origin}`)}`);
   }
   for (const one of plan.files) lines.push("", tellFile(one, paint));
@@ -49,6 +49,10 @@ function tellFirmware(firmware: FirmwarePlan, paint: Paint): string[] {
     `  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`,
     `  ${paint.warn("written first: the run ends with it, all below comes after the restart, with what the new release makes of it")}`,
   ];
+}
+
+export function diffPaint(paint: Paint): DiffPaint {
+  return { added: paint.good, removed: paint.bad, changed: paint.warn, quiet: paint.quiet };
 }
 
 function signers({ download }: Plan): string {
@@ -82,7 +86,7 @@ function tellFile({ path, act, origin, mode, owner, size, text }: FilePlan, pain
 const MOST_LINES = 40;
 
 /** The lines between what is the same at the start and at the end. */
-function lineDiff({ before, after }: { before: string; after: string }, paint: Paint): string[] {
+export function lineDiff({ before, after }: { before: string; after: string }, paint: Paint): string[] {
   const [was, is] = [before.split("\n"), after.split("\n")];
   let start = 0;
   while (start < was.length && start < is.length && was[start] === is[start]) start++;
@@ -131,7 +135,7 @@ export function planFacts(plan: Plan, options: { readonly showsSecrets: boolean 
   };
 }
 
-function withoutSecrets(diff: Plan["packages"][number]["diff"]): unknown {
+export function withoutSecrets(diff: UciDiff): unknown {
   return {
     ...diff,
     sections: diff.sections.map((section) => ({

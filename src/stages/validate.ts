@@ -4,9 +4,11 @@ import type { FirmwareChange, PackagesChange, PathChange, RebootChange, ServiceC
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { LeftPart } from "../left-part.ts";
+import { rememberOrigins } from "../origins.ts";
 import type { Plan } from "../plan.ts";
 import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
+import { nextGeneration } from "../transaction/generations.ts";
 import { stepsOf } from "../transaction/steps.ts";
 import { holdBack } from "./bisect/hold.ts";
 import type { Download } from "./fetch.ts";
@@ -68,10 +70,16 @@ export async function planChanges(
     ctx.log("warning", `${path} was changed on the device: ${isKept ? "it stays so" : "the tree has its way"}`);
   }
   const keys = keyActions(download.keys, download.keyChange);
+  const origins = rememberOrigins(
+    device.state.owned.origins,
+    { uci: uci.names, files: files.names },
+    { generation: nextGeneration(ctx.disk), at: Math.floor(ctx.clock.now() / 1000) },
+  );
   const actions = withOwnership(ctx, device, [...uci.actions, ...files.actions, ...keys], {
     uci: uci.records,
     files: files.record,
     services: record,
+    ...(origins === undefined ? {} : { origins }),
   });
   const { reboot } = readSettings(packages.planned("uciprov")).settings.main;
   return {

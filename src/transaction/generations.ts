@@ -50,6 +50,12 @@ export function readGenerationFile(files: Files, number: number, path: string, l
   return files.stat(path)?.kind === "file" ? files.readBytes(path, limit) : undefined;
 }
 
+/** Every path that a generation after `number` changed, sorted. GENERATION_UNKNOWN as for `undoTo`. */
+export function generationPaths(files: Files, number: number): string[] {
+  const items = laterThan(files, number).flatMap((later) => undoItems(files, later));
+  return [...new Set(items.flatMap(({ kind, path }) => (kind === "rmdir" ? [] : [path])))].sort();
+}
+
 /** The actions of a new transaction that make the device what it was in generation `number` (one below the oldest kept is possible). */
 export function undoTo(files: Files, number: number): Action[] {
   const actions = new Map<string, Action>();

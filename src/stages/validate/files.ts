@@ -3,6 +3,7 @@ import type { Finding } from "../../api.ts";
 import type { PathChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
+import type { OwnedNames } from "../../origins.ts";
 import { type FileAction, type FileRecord, type FileState, settleFiles } from "../../ownership.ts";
 import { resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
 import type { DriftPlan, FilePlan } from "../../plan.ts";
@@ -21,6 +22,8 @@ export interface FilesPlanned {
   readonly files: readonly FilePlan[];
   readonly actions: readonly Action[];
   readonly record: FileRecord;
+  /** For the record of who set what. */
+  readonly names: OwnedNames;
   readonly drift: readonly DriftPlan[];
   readonly findings: readonly Finding[];
 }
@@ -46,7 +49,7 @@ export function planFiles(
   const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path), isProtected);
   const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {
-    return { files: [], actions: [], record, drift: [], findings };
+    return { files: [], actions: [], record, names: { owned: [], set: new Map() }, drift: [], findings };
   }
   return {
     files: settlement.actions.map((action) => filePlan(ctx, action)),
@@ -56,6 +59,12 @@ export function planFiles(
       ...settlement.drop.map((sha256): Action => ({ kind: "remove", path: original(sha256) })),
     ],
     record: settlement.record,
+    names: {
+      owned: Object.keys(settlement.record),
+      set: new Map(
+        settlement.actions.flatMap((action) => (action.kind === "set" ? [[action.path, action.change.origin]] : [])),
+      ),
+    },
     drift: settlement.drift.map(({ path, outcome }) => ({ path, isKept: outcome === "kept" })),
     findings,
   };

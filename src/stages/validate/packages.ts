@@ -3,6 +3,7 @@ import type { Finding, Origin } from "../../api.ts";
 import type { UciChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
+import type { OwnedNames } from "../../origins.ts";
 import type { DriftPlan, PackagePlan } from "../../plan.ts";
 import type { Action } from "../../transaction/order.ts";
 import { diffPackages } from "../../uci/diff.ts";
@@ -12,6 +13,7 @@ import { printConfig } from "../../uci/print.ts";
 import type { PackageRecord } from "../../uci/record.ts";
 import { type Layer, type Settled, settle } from "../../uci/settle.ts";
 import type { Held } from "../bisect/hold.ts";
+import { namesOf } from "./set-names.ts";
 
 /** What libuci gives a file it makes (openwrt/uci uci.h, UCI_FILEMODE). */
 const NEW_MODE = 0o600;
@@ -38,6 +40,8 @@ export interface PackagesPlanned {
   readonly packages: readonly PackagePlan[];
   readonly actions: readonly Action[];
   readonly records: Readonly<Record<string, PackageRecord>>;
+  /** By package, for the record of who set what. */
+  readonly names: Readonly<Record<string, OwnedNames>>;
   readonly drift: readonly DriftPlan[];
   readonly findings: readonly Finding[];
 }
@@ -90,6 +94,9 @@ export function packagePlanner(ctx: RunContext, device: Device, held: Held): Pac
         packages: changed.map(({ name, diff, made }) => ({ name, diff, origins: originsOf(made) })),
         actions: changed.map(({ name, made }) => actionFor(ctx, name, made)),
         records: Object.fromEntries(all.flatMap(({ name, made }) => (made.record ? [[name, made.record]] : []))),
+        names: Object.fromEntries(
+          different.map(({ name, made, diff }) => [name, namesOf(made, diff, originsIn(changes.get(name) ?? []))]),
+        ),
         drift: all.flatMap(({ made }) => made.drift.map(({ path, isKept }) => ({ path, isKept }))),
         findings: [
           ...all.flatMap(({ name, made }) => (held.hasPackage(name) ? [] : made.findings)),
@@ -114,6 +121,12 @@ function readPackage(ctx: RunContext, name: string): UciPackage | undefined {
 
 function asLayer({ layer, origin }: UciChange): Layer {
   return { ...layer, origin: told(origin) };
+}
+
+/** The origin that stands behind a layer's words; the last layer's for none. */
+function originsIn(changes: readonly UciChange[]): (words: string | undefined) => Origin | undefined {
+  const byWords = new Map(changes.map(({ origin }) => [told(origin), origin]));
+  return (words) => (words === undefined ? changes.at(-1)?.origin : byWords.get(words));
 }
 
 function told({ module, uri, signer, detail }: Origin): string {
