@@ -6,8 +6,10 @@ import {
   type HookContext,
   type Module,
   ProvisionError,
+  packages,
   parseExport,
   remove,
+  service,
   symlink,
   template,
   uci,
@@ -15,7 +17,18 @@ import {
 import type { ModuleFile } from "./module-files.ts";
 
 /** What a module gets that exports a function instead of a module: it has no other way to these, since nothing is installed beside it. */
-const TOOLS = { defineModule, file, parseExport, ProvisionError, remove, symlink, template, uci } as const;
+const TOOLS = {
+  defineModule,
+  file,
+  packages,
+  parseExport,
+  ProvisionError,
+  remove,
+  service,
+  symlink,
+  template,
+  uci,
+} as const;
 
 const HOOK_POINTS: readonly string[] = [
   ...["preinit", "geturi", "fetch", "validate", "preapply", "apply"],

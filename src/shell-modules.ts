@@ -12,9 +12,11 @@ import {
   type Module,
   type PlanContext,
   ProvisionError,
+  packages,
   parseExport,
   type Resource,
   remove,
+  service,
   symlink,
   template,
   uci,
@@ -124,7 +126,11 @@ class ShellModule {
         });
         return [];
       case "file":
-        return [file(devicePath(saying.path), this.#kept(work, saying.kept), { mode: saying.mode, origin })];
+        return [file(devicePath(saying.path), this.#kept(work, saying.kept), { ...saying, origin })];
+      case "service":
+        return [service(saying.name, saying.what, origin)];
+      case "package":
+        return [packages({ install: saying.install, remove: saying.remove }, origin)];
       case "link":
         return [symlink(devicePath(saying.path), saying.target, origin)];
       case "remove":

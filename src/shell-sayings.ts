@@ -1,5 +1,6 @@
 /** What a shell module says to uciprov through the functions of /lib/uciprov/functions.sh: a line a word, its fields split by tabs. */
 import type { HookPoint } from "./api.ts";
+import type { ServiceChange } from "./changes.ts";
 import { ProvisionError } from "./errors.ts";
 
 /** A hook point, or `plan`: the module's part in the plan, before it is complete. */
@@ -11,7 +12,16 @@ export type Saying =
   | { readonly word: "deadline"; readonly seconds: number }
   | { readonly word: "set"; readonly name: string; readonly value: string; readonly isTainted: boolean }
   | { readonly word: "log"; readonly level: "debug" | "info" | "warning" | "error"; readonly message: string }
-  | { readonly word: "file"; readonly path: string; readonly kept: string; readonly mode: number }
+  | {
+      readonly word: "file";
+      readonly path: string;
+      readonly kept: string;
+      readonly mode: number;
+      readonly user?: string;
+      readonly group?: string;
+    }
+  | { readonly word: "service"; readonly name: string; readonly what: Pick<ServiceChange, "boot" | "run" | "onChange"> }
+  | { readonly word: "package"; readonly install: readonly string[]; readonly remove: readonly string[] }
   | { readonly word: "link"; readonly path: string; readonly target: string }
   | { readonly word: "remove"; readonly path: string }
   | { readonly word: "merge"; readonly kept: string }
@@ -67,8 +77,18 @@ function readSaying(word: string, fields: readonly string[]): Saying | undefined
       return isLevel(one) ? { word, level: one, message: two } : undefined;
     case "file":
       return isKept(two) && /^0?[0-7]{3}$/.test(three)
-        ? { word, path: one, kept: two, mode: Number.parseInt(three, 8) }
+        ? { word, path: one, kept: two, mode: Number.parseInt(three, 8), ...ownerIn(fields[3] ?? "") }
         : undefined;
+    case "service": {
+      const what = serviceIn(two, fields.slice(2));
+      return what === undefined ? undefined : { word, name: one, what };
+    }
+    case "package": {
+      const [remove, install] = [true, false].map((isMinus) =>
+        fields.filter((name) => name.startsWith("-") === isMinus),
+      );
+      return { word, install: install ?? [], remove: (remove ?? []).map((name) => name.slice(1)) };
+    }
     case "link":
       return { word, path: one, target: two };
     case "remove":
@@ -81,6 +101,21 @@ function readSaying(word: string, fields: readonly string[]): Saying | undefined
     default:
       return undefined;
   }
+}
+
+/** `USER:GROUP`, either may be empty. */
+function ownerIn(text: string): { user?: string; group?: string } {
+  const [user = "", group = ""] = text.split(":");
+  return { ...(user === "" ? {} : { user }), ...(group === "" ? {} : { group }) };
+}
+
+function serviceIn(
+  act: string,
+  paths: readonly string[],
+): Pick<ServiceChange, "boot" | "run" | "onChange"> | undefined {
+  if (act === "enabled" || act === "disabled") return { boot: act };
+  if (act === "started" || act === "stopped") return { run: act };
+  return act === "reload" || act === "restart" ? { onChange: { paths, act } } : undefined;
 }
 
 function isStage(text: string): text is ShellStage {

@@ -354,6 +354,41 @@ lines'; uciprov_log plain words; }
       await hook(module, "validate");
     });
 
+    test("owners, services and packages", async () => {
+      const module = await load(`
+        uciprov_hook_add plan a
+        a() {
+          echo x >"$UCIPROV_WORK/x"
+          uciprov_file /etc/a "$UCIPROV_WORK/x" 0640 asterisk:pbx
+          uciprov_file /etc/b "$UCIPROV_WORK/x" 0640 :pbx
+          uciprov_service asterisk enabled
+          uciprov_service asterisk started
+          uciprov_service asterisk reload /etc/asterisk/ "/etc/a b"
+          uciprov_package asterisk -kmod-usb2 libstdcpp6
+        }`);
+      const { changes } = await plan(module, {});
+      expect(changes).toMatchObject([
+        { kind: "file", path: "/etc/a", user: "asterisk", group: "pbx" },
+        { kind: "file", path: "/etc/b", group: "pbx" },
+        { kind: "service", name: "asterisk", boot: "enabled" },
+        { kind: "service", name: "asterisk", run: "started" },
+        { kind: "service", name: "asterisk", onChange: { paths: ["/etc/asterisk/", "/etc/a b"], act: "reload" } },
+        { kind: "packages", install: ["asterisk", "libstdcpp6"], remove: ["kmod-usb2"], origin: { module: "mine" } },
+      ]);
+      expect(changes[1]).not.toHaveProperty("user");
+    });
+
+    test.each([
+      "uciprov_service asterisk",
+      "uciprov_service asterisk restart",
+      "uciprov_service asterisk enabled now",
+      "uciprov_service asterisk rm -rf",
+      "uciprov_file /etc/a /dev/null 0644 asterisk",
+    ])("%s is told as the module's fault", async (call) => {
+      const module = await load(`uciprov_hook_add plan a\na() { ${call}; }\n`);
+      expect((await fault(plan(module, {}))).code).toBe("HOOK_FAILED");
+    });
+
     test("a path that is none is refused", async () => {
       const module = await load("uciprov_hook_add plan a\na() { uciprov_remove ../etc/passwd; }\n");
       expect((await fault(plan(module, {}))).exit).toBe("invalid-content");

@@ -19,7 +19,7 @@ uciprov_hook_add() {
 		uciprov__fault "uciprov_hook_add: /lib/functions.sh has a function $2 of its own; give yours another name"
 		return 2 ;;
 	uciprov__* | uciprov_hook_add | uciprov_get | uciprov_set | uciprov_fetch | uciprov_log | uciprov_uri | uciprov_deadline | \
-		uciprov_file | uciprov_link | uciprov_remove | uciprov_merge | uciprov_fault | uciprov_warn)
+		uciprov_file | uciprov_link | uciprov_remove | uciprov_merge | uciprov_service | uciprov_package | uciprov_fault | uciprov_warn)
 		uciprov__fault "uciprov_hook_add: $2 is a function of the library; give yours another name"
 		return 2 ;;
 	'' | *[!A-Za-z0-9_]* | [0-9]*)
@@ -95,10 +95,14 @@ uciprov_deadline() {
 
 # In the stage plan only: what is to be on the device. Nothing is written now: it becomes part of the plan.
 
-# uciprov_file PATH FILE [MODE]: PATH gets the content FILE has now; 0644 if no mode is given.
+# uciprov_file PATH FILE [MODE [USER:GROUP]]: PATH gets the content FILE has now; 0644 if no mode is given. USER or GROUP may be empty.
 uciprov_file() {
 	uciprov__keep "$2" || { uciprov__fault "uciprov_file: cannot read ${2-}"; return 2; }
-	uciprov__say file "$1" "$uciprov__kept" "${3:-0644}"
+	case ${4-} in
+	'' | *:*) ;;
+	*) uciprov__fault "uciprov_file: $4 is not USER:GROUP"; return 2 ;;
+	esac
+	uciprov__say file "$1" "$uciprov__kept" "${3:-0644}" "${4-}"
 }
 
 # uciprov_link PATH TARGET: PATH is a link to TARGET.
@@ -115,6 +119,24 @@ uciprov_remove() {
 uciprov_merge() {
 	uciprov__keep "$1" || { uciprov__fault "uciprov_merge: cannot read ${1-}"; return 2; }
 	uciprov__say merge "$uciprov__kept"
+}
+
+# uciprov_service NAME enabled|disabled|started|stopped: whether it starts at boot; whether it runs from now on.
+# uciprov_service NAME reload|restart PATH...: do that to it when one of these paths changes in this plan (a folder ends with /).
+uciprov_service() {
+	case ${2-} in
+	enabled | disabled | started | stopped)
+		[ $# -eq 2 ] || { uciprov__fault "uciprov_service: nothing follows $2"; return 2; } ;;
+	reload | restart)
+		[ $# -gt 2 ] || { uciprov__fault "uciprov_service: $2 needs the paths because of which"; return 2; } ;;
+	*) uciprov__fault "uciprov_service: ${2-} is none of enabled, disabled, started, stopped, reload, restart"; return 2 ;;
+	esac
+	uciprov__say service "$@"
+}
+
+# uciprov_package NAME...: software packages that are to be there; with a leading - not to be.
+uciprov_package() {
+	uciprov__say package "$@"
 }
 
 # uciprov_fault MESSAGE...: something is wrong with what came; the plan is refused, once all faults are told.
