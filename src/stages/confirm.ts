@@ -13,6 +13,8 @@ import { writeState } from "./write-state.ts";
 const PAUSE = 2000;
 /** Seconds that a boot takes before the window begins; recover.sh, which guards it, gives 30 more. */
 const BOOT_ALLOWANCE = 90;
+/** Seconds by which the watcher lets us act first. */
+const AFTER_US = 30;
 
 /**
  * The new configuration must prove itself: enough probes succeed within the window, none of them before what was reloaded had the time to
@@ -33,6 +35,7 @@ export async function confirm(
 export async function confirmAfterReboot(ctx: RunContext, { journal, settings }: OpenTrial): Promise<number> {
   const left = journal.window + BOOT_ALLOWANCE - ctx.clock.sinceBoot();
   const deadline = ctx.clock.elapsed() + Math.max(0, left) * 1000;
+  if (left > 0) ctx.startWatcher(Math.ceil(left) + AFTER_US); // recover.sh at boot has started one; without it nobody has
   ctx.log("info", `the plan has come through its reboot: ${Math.max(0, Math.floor(left))} s are left to prove itself`);
   return await hold(ctx, settings, journal.tree.uri, { id: journal.id, deadline });
 }

@@ -6,8 +6,8 @@ import type { Trial } from "./apply.ts";
 const DEADLINE = 30_000;
 
 /**
- * Starts the device anew in the middle of the trial, and waits to be ended by it. NOT_CONFIRMED: it goes on running until the trial's time is up; the plan is
- * taken back then.
+ * Starts the device anew in the middle of the trial, and waits to be ended by it. COMMAND_FAILED: it goes on running until the trial's time is up, and the
+ * plan is taken back.
  */
 export async function rebootOnTrial(ctx: RunContext, plan: Plan, trial: Trial): Promise<undefined> {
   ctx.log("warning", `the device restarts, and confirms after it: ${plan.reboots.join("; ")}`);
@@ -20,5 +20,5 @@ export async function rebootOnTrial(ctx: RunContext, plan: Plan, trial: Trial): 
     if (ctx.signal.aborted) return undefined; // as everybody is who still runs
     throw thrown;
   }
-  throw new ProvisionError("NOT_CONFIRMED", "the device was asked to restart and did not");
+  throw new ProvisionError("COMMAND_FAILED", "the device was asked to restart and did not");
 }

@@ -25,8 +25,9 @@ export async function takeBackTrial(
 ): Promise<ProvisionError> {
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
   try {
-    const wasOnTrial = readJournal(ctx.disk)?.state === "trial";
-    const hadLanded = hasLanded(readJournal(ctx.disk)?.state) || failure.exit === "rolled-back";
+    const journal = readJournal(ctx.disk);
+    const wasOnTrial = journal?.state === "trial";
+    const hadLanded = hasLanded(journal?.state) || failure.exit === "rolled-back";
     const back = await rollBack(calm, `${failure.code}: ${failure.message}`.slice(0, 500));
     restoreDeltas(calm);
     if (back === undefined && !hadLanded) return failure;
@@ -36,6 +37,7 @@ export async function takeBackTrial(
       await reload(calm, settings, packages);
       // Before the trial no service was touched.
       if (wasOnTrial) await undoServices(calm, settings, back.services);
+      if (journal !== undefined && journal.rebooted !== "") await rebootOnceMore(calm);
     }
   } catch (thrown) {
     ctx.log(
@@ -46,6 +48,13 @@ export async function takeBackTrial(
   }
   if (failure.exit === "rolled-back") return failure;
   return new ProvisionError("APPLY_FAILED", `taken back: ${failure.message}`, { cause: failure });
+}
+
+/** What took a reboot to become true takes one to be so no more. Tries of a tree are bounded, and so are these. */
+async function rebootOnceMore(ctx: RunContext): Promise<void> {
+  if (!ctx.commands.has("reboot")) return;
+  ctx.log("warning", "the device restarts with the old configuration");
+  await ctx.commands.run("reboot", [], { deadline: DEADLINE, signal: ctx.signal });
 }
 
 /** Staged is not landed: until the first file is in place the device is untouched, and the failure is an ordinary one. */

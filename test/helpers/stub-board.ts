@@ -1,7 +1,7 @@
 /** A device of a scene whose own programs (sysupgrade, reboot, ubus) are stand-ins that behave as the real ones were seen to. */
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { CommandResult } from "../../src/api.ts";
+import type { CommandResult, Module } from "../../src/api.ts";
 import type { RunContext } from "../../src/context.ts";
 import { asProvisionError, ProvisionError } from "../../src/errors.ts";
 import { openHost } from "../../src/host/host.ts";
@@ -25,6 +25,10 @@ export interface Board {
   upgrade(term: () => void): Promise<number | null>;
   /** What `reboot` does besides. */
   reboot(term: () => void): void;
+  /** Seconds of every watcher that was started. */
+  readonly watchers: number[];
+  /** Besides those that ship. */
+  readonly modules: Module[];
   /** The kernel's id of this boot. */
   bootId: string;
   uptime: number;
@@ -48,6 +52,8 @@ export function stubBoard(scene: Scene): Board {
       setTimeout(term, 5);
       return 1;
     },
+    watchers: [],
+    modules: [],
     reboot: (term) => void setTimeout(term, 5),
     bootId: "11111111-1111-4111-8111-111111111111",
     uptime: 100,
@@ -83,7 +89,7 @@ async function runOn(scene: Scene, board: Board, choices: Partial<RunContext["ch
   const ctx: RunContext = {
     ...host,
     processes: { ...openProcesses(), bootId: board.bootId },
-    startWatcher: () => undefined,
+    startWatcher: (seconds) => void board.watchers.push(seconds),
     clock: {
       ...host.clock,
       elapsed: () => performance.now() + passed,
@@ -112,7 +118,7 @@ async function runOn(scene: Scene, board: Board, choices: Partial<RunContext["ch
     },
   };
   try {
-    return await provision(ctx, plugins);
+    return await provision(ctx, { ...plugins, modules: [...plugins.modules, ...board.modules] });
   } catch (thrown) {
     return asProvisionError(thrown);
   }

@@ -13,7 +13,7 @@ import { copyArchived, FIRMWARE, KEEP, life, plantOld, snapshot, specimenOrder }
 /** What a process does with a device until it ends, or the power does. */
 export type Life = (host: TransactionHost) => Promise<void>;
 
-/** The two stories a transaction can have, with every step of both. */
+/** The stories a transaction can have, with every step of them. */
 export const LIVES = {
   "apply and confirm": async (host) => {
     await applied(host);
@@ -24,16 +24,29 @@ export const LIVES = {
     await rollBack(host, "the probes failed");
     forget(host);
   },
+  /** Prepared in another boot than all the rest is. */
+  "apply, reboot and confirm": async (host) => {
+    await applied(inBoot(host, "boot-before"), { rebootAllowed: true });
+    const found = await recover(host, { firmware: FIRMWARE, keep: KEEP });
+    if (found.kind !== "trial-in-progress-after-reboot") throw new Error(`after the reboot: ${found.kind}`);
+    await confirmTransaction(host, "t-1", () => true, KEEP);
+  },
 } as const satisfies Record<string, Life>;
 
-async function applied(host: TransactionHost): Promise<void> {
-  const prepared = await prepare(host, specimenOrder(), copyArchived);
+function inBoot(host: TransactionHost, bootId: string): TransactionHost {
+  return { ...host, processes: { ...host.processes, bootId } };
+}
+
+async function applied(host: TransactionHost, order: Parameters<typeof specimenOrder>[0] = {}): Promise<void> {
+  const prepared = await prepare(host, specimenOrder(order), copyArchived);
   if (prepared.kind === "ready") applyActions(host, prepared);
 }
 
-/** What recovery at the next start does, until it is done or cut. */
+/** What recovery at the next start does, until it is done or cut. A trial that comes through its reboot is confirmed by nobody: the boot after takes it back. */
 export const recovering: Life = async (host) => {
-  await recover(host, { firmware: FIRMWARE, keep: KEEP });
+  const how = { firmware: FIRMWARE, keep: KEEP };
+  const found = await recover(host, how);
+  if (found.kind === "trial-in-progress-after-reboot") await recover(inBoot(host, "boot-after"), how);
 };
 
 /** The tree before, and the tree after a confirmation; all else is a mixture. */

@@ -174,6 +174,8 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
         try {
           copyTree(disk, own.disk);
           expect(recoverSh(own.path).status, `at ${at}`).toBe(0);
+          // One that was let pass its reboot is taken back by the boot after it.
+          if (readJournal(own.disk)?.state === "trial") expect(recoverSh(own.path).status, `at ${at}`).toBe(0);
           if (state !== undefined && state !== "confirmed") expect(snapshot(own.disk), `at ${at}`).toBe(both.old);
           await recovering(life(own.disk, "2"));
           expect(await judge(own.disk, both, promised, "3"), `at ${at}`).toBe(promised);

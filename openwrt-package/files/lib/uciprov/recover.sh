@@ -103,12 +103,20 @@ watch() {
 	if is_still_mine; then
 		# Services are acted on after everything has landed, never before. Who acts on them now is noted, so that Node does not do it again.
 		[ "$state" != trial ] || [ -n "$ROOT" ] || acts=$services
-		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds"; fi
+		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds" && took_back=1; fi
 	fi
 	sweep_claims
 	[ -n "$ROOT" ] || ! has reload_config || reload_config
 	for one in $acts; do act_on_service "${one%%:*}" "${one#*:}"; done
+	reboot_once_more
 	exit 0
+}
+
+# What took a reboot to become true takes one to be so no more. The journal then says rolled-back, so it is done once.
+reboot_once_more() {
+	[ -n "${took_back:-}" ] && [ -n "$rebooted" ] && [ -z "$ROOT" ] && has reboot || return 0
+	say warning "the device restarts with the configuration from before transaction $id"
+	reboot
 }
 
 # act_on_service NAME ACT: an init script that hangs is killed after a minute.
