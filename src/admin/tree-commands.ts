@@ -28,6 +28,7 @@ export const keys: Command = async (invocation) => {
 /** `tree sign DIR`: MANIFEST over all its files, and MANIFEST.sig. The serial goes up by itself unless it is given. */
 export const tree: Command = async (invocation) => {
   const [act, folder] = invocation.words;
+  if (act === "import") return (await import("./import-command.ts")).importBackups(invocation);
   if (act === "lint") return (await import("./lint-command.ts")).lint(invocation);
   if (act === "plan") return (await import("./plan/command.ts")).planTree(invocation);
   if (act !== "sign" || folder === undefined || invocation.options.key.length === 0) {

@@ -110,6 +110,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "tree",
+    form: "tree import BACKUP… --into DIR",
+    meaning: "make a tree of golden routers' backups (--mac, --device, --inventory)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
+  {
+    name: "tree",
     form: "tree lint DIR [--inventory FILE]",
     meaning: "tell what is wrong with a tree before devices meet it (--settings, --key, --format, --strict)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,

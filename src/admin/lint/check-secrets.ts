@@ -95,9 +95,9 @@ export function checkPlannedSecrets(
   }
 }
 
-/** Paths to keys, switches, and what config_generate writes for somebody to fill in. */
+/** Paths to keys, switches, rpcd's hint where a password is (`$p$root`), and what config_generate writes for somebody to fill in. */
 function isHarmless(value: string): boolean {
-  return value.startsWith("/") || /^(?:[01]|on|off|yes|no|true|false|password|none)$/i.test(value);
+  return /^(?:\/|\$p\$)/.test(value) || /^(?:[01]|on|off|yes|no|true|false|password|none)$/i.test(value);
 }
 
 const KEY_FILE =
