@@ -55,7 +55,7 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
   const context = { ...ctx, signal };
   try {
     const findings: Finding[] = [];
-    const found = await Promise.all(wanted.map((one) => fetchFirst(context, device, tree, one, findings)));
+    const found = await largestFirst(wanted, (one) => fetchFirst(context, device, tree, one, findings));
     const brought = new Map<string, Resource[]>();
     for (const [index, { module }] of wanted.entries()) {
       const resource = found[index];
@@ -66,6 +66,18 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
     failed.abort();
     throw thrown;
   }
+}
+
+/**
+ * All at once, answers in the order of `wanted`; the large ones ask first, since a long body over a far link needs round trips until its connection is fast,
+ * and the small ones fit in between.
+ */
+async function largestFirst<T>(wanted: readonly Wanted[], get: (one: Wanted) => Promise<T>): Promise<T[]> {
+  const asked = new Map<Wanted, Promise<T>>();
+  for (const size of ["large", "small"]) {
+    for (const one of wanted) if (one.size === size) asked.set(one, get(one));
+  }
+  return await Promise.all(wanted.map((one) => asked.get(one) as Promise<T>));
 }
 
 /** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
