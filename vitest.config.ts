@@ -10,7 +10,7 @@ export default defineConfig({
     // Most of a scenario's time is waiting (deadlines, windows, children): more files at once than cores.
     maxWorkers: 3,
     include: ["test/**/*.test.ts"],
-    exclude: ["test/real/**"],
+    exclude: ["test/real/**", "test/processors/**"],
     testTimeout: 60_000,
     env: { NODE_EXTRA_CA_CERTS: "" },
   },

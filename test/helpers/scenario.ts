@@ -61,12 +61,16 @@ export interface Scene {
 const FIXTURES = join(import.meta.dirname, "../../fixtures");
 /** `UCIPROV_DIST` names another bundle: one of another commit, or one that a neighbour's build cannot take away. */
 const DIST = process.env["UCIPROV_DIST"] ?? join(import.meta.dirname, "../../dist");
+/** The Node that runs the program, with the words before it: an emulator, say. The tests' own if nothing else is said. */
+const NODE = process.env["UCIPROV_NODE"]?.split(" ") ?? [process.execPath];
+/** How many times slower than this machine that may be. */
+const PATIENCE = Number(process.env["UCIPROV_PATIENCE"] ?? 1);
 /** Longer than any run here may take; what is still running then is killed and its status is null. */
-const DEADLINE = 40_000;
+const DEADLINE = 40_000 * PATIENCE;
 
 /** A scenario as a test of its own; scenarios of a file run side by side, each with all that it needs. */
 export function scenario(title: string, act: (scene: Scene) => Promise<void>, timeout = 60_000): void {
-  test.concurrent(title, { timeout }, () => withScene(act));
+  test.concurrent(title, { timeout: timeout * PATIENCE }, () => withScene(act));
 }
 
 /** Sets the scene, acts, and takes everything away again. */
@@ -141,7 +145,8 @@ export function program(): string {
 export function start(args: readonly string[], { interrupt, preload, env = {} }: RunChoices = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const before = preload === undefined ? [] : ["--require", preload];
-    const child = spawn(process.execPath, [...before, program(), ...args], {
+    const [command = process.execPath, ...words] = NODE;
+    const child = spawn(command, [...words, ...before, program(), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], ...env },
     });
