@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 
 /**
  * node scripts/ci-suites.mjs FOLDER NODE…
  *
- * Runs every suite, here and on other versions of Node (unpacked as FOLDER/node-NODE/bin), and adds up what vitest counted; a suite without
+ * Runs every suite, here, on other versions of Node (unpacked as FOLDER/node-NODE/bin) and on other processors (FOLDER/processor-CPU), and adds up what vitest counted; a suite without
  * vitest counts as one. The last line is "N passed, N failed, N skipped". A suite against real peers in which a file passed nothing, or
  * in which anything was skipped, has failed: nobody would notice otherwise.
  */
@@ -20,6 +20,12 @@ const suites = [
     { name: `test on Node ${node}`, node, args: ["test"], counts: true },
     { name: `demo on Node ${node}`, node, args: ["run", "demo"] },
   ]),
+  ...processors().map(({ cpu, words }) => ({
+    name: `scenarios on ${cpu}`,
+    args: ["run", "test:processors"],
+    counts: true,
+    env: { UCIPROV_NODE: words },
+  })),
   ...(existsSync("test/torture.mjs") ? [{ name: "torture", args: ["run", "torture", "--", "--minutes", "1"] }] : []),
 ];
 
@@ -38,6 +44,19 @@ async function runSuite(suite, index) {
   return { ...told, name: suite.name, seconds };
 }
 
+/** The emulated Nodes that `.ci/run` has unpacked; an old one gets what it lacks. */
+function processors() {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith("processor-"))
+    .map((name) => {
+      const words = readFileSync(join(folder, name), "utf8").trim();
+      return {
+        cpu: name.slice("processor-".length),
+        words: `${words} --require ${resolve("test/processors/node-20-11.cjs")}`,
+      };
+    });
+}
+
 function npm(suite, report) {
   const path = suite.node === undefined ? [] : [join(folder, `node-${suite.node}`, "bin")];
   const { NODE_EXTRA_CA_CERTS: _, ...clean } = process.env;
@@ -46,11 +65,12 @@ function npm(suite, report) {
     PATH: [...path, process.env.PATH].join(delimiter),
     UCIPROV_REQUIRE_REAL: "1",
     ...(report === undefined ? {} : { UCIPROV_VITEST_JSON: report }),
+    ...suite.env,
   };
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const child = spawn("npm", suite.args, { env, stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", () => resolve(127));
-    child.on("exit", (code, signal) => resolve(code ?? signal));
+    child.on("error", () => done(127));
+    child.on("exit", (code, signal) => done(code ?? signal));
   });
 }
 
