@@ -8,12 +8,14 @@ const MAX_RECORDS = 32;
 const MAX_RECORD = 64 * 1024;
 const MAX_VALUE = 255;
 
-/** Variables of udhcpc that become macros, and the macros' names. */
+/** Variables of udhcpc and, in capitals, of odhcp6c that become macros, and the macros' names; of several domains or servers the first. */
 const MACROS = [
   ["hostname", "dhcp_hostname"],
   ["domain", "dhcp_domain"],
   ["serverid", "dhcp_server"],
   ["bootfile", "dhcp_bootfile"],
+  ["DOMAINS", "dhcp_domain"],
+  ["SERVER", "dhcp_server"],
 ] as const;
 
 /** The URI in an option of a DHCP lease: whoever is on the cable can send one, so it proves nothing. */
@@ -58,9 +60,15 @@ function leases({ files, settings, log }: ResolverContext): { name: string; leas
 function leaseMacros(lease: LeaseRecord): Record<string, string> {
   const macros = MACROS.flatMap(([variable, macro]) => {
     const bytes = lease.get(variable);
-    const text = bytes && bytes.length <= MAX_VALUE ? plainText(bytes) : undefined;
+    const first = variable === variable.toUpperCase() ? bytes?.subarray(0, indexOrEnd(bytes, 0x20)) : bytes;
+    const text = first && first.length <= MAX_VALUE ? plainText(first) : undefined;
     // Debian's udhcpc replaces a value that is no host name by this word.
-    return text === undefined || text === "bad" ? [] : [[macro, text] as const];
+    return text === undefined || text === "" || text === "bad" ? [] : [[macro, text] as const];
   });
   return Object.fromEntries(macros);
+}
+
+function indexOrEnd(bytes: Uint8Array, byte: number): number {
+  const at = bytes.indexOf(byte);
+  return at < 0 ? bytes.length : at;
 }

@@ -10,6 +10,7 @@ const missing = whyNoHosts("dnsmasq", "busybox", "unshare");
 if (missing) console.warn(`skipped: DHCP end to end (${missing})`);
 
 const DROP_IN4 = new URL("../../openwrt-package/files/etc/udhcpc.user.d/uciprov", import.meta.url).pathname;
+const ODHCP6C = new URL("../../fixtures/answers/dhcp/odhcp6c-env.json", import.meta.url).pathname;
 const DROP_IN6 = new URL("../../openwrt-package/files/etc/odhcp6c.user.d/uciprov", import.meta.url).pathname;
 
 describe.skipIf(missing)("a lease, from the server to the resolver", () => {
@@ -146,6 +147,26 @@ dhcp-option=option:domain-name,fleet.example
     });
     await event(DROP_IN6, ["eth0", "stopped"], env);
     expect(await resolved({ "dhcp.interface": ["wan6"] })).toBeUndefined();
+  });
+
+  test("what a real odhcp6c said, event by event, is kept while the lease lasts", async () => {
+    const recorded = JSON.parse(readFileSync(ODHCP6C, "utf8")) as {
+      events: { event: string; args: string[]; env: Record<string, string> }[];
+    };
+    const found: Record<string, string | undefined> = {};
+    for (const { event: name, args, env } of recorded.events) {
+      await event(DROP_IN6, args, { ...env, INTERFACE: "six" });
+      const source = await resolved({ "dhcp.interface": ["six"] });
+      found[name] = source && `${source.uri.text}, ${source.told}, ${source.macros?.["dhcp_domain"]}`;
+    }
+    const known = "https://sztp.fleet.example/, DHCPv6 option 136 of six, fleet.example";
+    expect(found).toEqual({
+      started: undefined,
+      bound: known,
+      "ra-updated": known,
+      unbound: undefined,
+      stopped: undefined,
+    });
   });
 
   test("records are for root alone", async () => {

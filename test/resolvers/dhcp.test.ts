@@ -40,6 +40,14 @@ test("dhcp: the option is a template, what else the server said becomes macros, 
   });
 });
 
+test("dhcp: of a DHCPv6 server's domains and addresses the first are macros", async () => {
+  const six = { OPTION_59: hex("https://six.example/"), DOMAINS: "fleet.example net.example", SERVER: "fe80::1" };
+  const macrosOf = async (env: Record<string, string>) =>
+    (await dhcp.resolve(aContext({ files: { [at("six.v6")]: recordOf(env) } })))?.macros;
+  expect(await macrosOf(six)).toEqual({ dhcp_domain: "fleet.example", dhcp_server: "fe80::1" });
+  expect(await macrosOf({ ...six, DOMAINS: "", SERVER: " " })).toEqual({});
+});
+
 describe("what real clients hand on", () => {
   interface Case {
     readonly name: string;
