@@ -11,9 +11,11 @@ import {
 } from "../../src/dns/dnssec/records.ts";
 import { encodeMessage, parseMessage, query } from "../../src/dns/message.ts";
 import { formatName, nameToWire } from "../../src/dns/name.ts";
+import { readTlsa } from "../../src/dns/rdata.ts";
 import { readReply } from "../../src/dns/reply.ts";
 import { TYPE } from "../../src/dns/types.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { usableRecords } from "../../src/host/http/dane.ts";
 import { type FuzzResult, fuzz } from "../damage.ts";
 import { aName, answerTo, bytes, cname, record, txt } from "./build.ts";
 import { RECORDED } from "./dnssec/samples.ts";
@@ -33,6 +35,13 @@ const SEEDS = [
         additional: [record("c.example", TYPE.AAAA, new Uint8Array(16))],
       },
     ),
+  ),
+  encodeMessage(
+    answerTo(asked, [
+      record("example", TYPE.DNAME, nameToWire(aName("b.example"))),
+      txt("_uciprov.fleet.b.example", "x=y"),
+      record("_443._tcp.b.example", TYPE.TLSA, bytes(3, 1, 1, ...new Array(32).fill(7))),
+    ]),
   ),
   encodeMessage(
     answerTo(asked, [], { rcode: 3, authority: [record("example", TYPE.SOA, bytes(0, 0, ...new Array(20).fill(1)))] }),
@@ -55,6 +64,7 @@ export function fuzzMessages(runs: number, seed: number): FuzzResult {
       parseMessage(encodeMessage(message));
       readReply(wire, asked);
       findRecords(message, name, TYPE.TXT);
+      usableRecords(message.answers.flatMap(({ type, rdata }) => (type === TYPE.TLSA ? (readTlsa(rdata) ?? []) : [])));
     },
     (thrown) => thrown instanceof ProvisionError && thrown.code === "DNS_FAILED",
   );
