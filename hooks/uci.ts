@@ -29,7 +29,9 @@ function layersIn(resource: Resource, context: PlanContext): readonly Change[] {
   const file = resource.origin.uri ?? resource.uri;
   const mode = context.settings.resources.find((setting) => setting.name === resource.name)?.mode ?? "merge";
   try {
-    const changes = mode === "batch" ? batchLayers(bytes, file, resource) : exportLayers(bytes, file, mode, resource);
+    const read = () =>
+      mode === "batch" ? batchLayers(bytes, file, resource) : exportLayers(bytes, file, mode, resource);
+    const changes = context.once?.(resource, read) ?? read();
     for (const change of changes) checkName(change.package, file, context);
     return changes;
   } catch (thrown) {

@@ -357,6 +357,11 @@ export interface PlanContext {
   readonly facts: DeviceFacts;
   readonly macros: MacroTable;
   readonly signal: AbortSignal;
+  /**
+   * What `make` reads out of a resource and nothing else; whoever plans for many devices makes it once for all that get the same bytes. Not there: make
+   * it yourself.
+   */
+  once?<T>(resource: Resource, make: () => T): T;
   /** Paths that this module set in the confirmed generation. */
   readonly owned: ReadonlySet<string>;
   /** Paths that any module set: what is there is a tree's, not the device's own. */

@@ -33,7 +33,13 @@ export function readDeviceSettings(files: Files): ReturnType<typeof readSettings
 /** `fd` is `-fd` until the first generation is confirmed: flashing alone does not end the first boot. */
 export const FIRST_BOOT = "-fd";
 
-function deviceMacros(ctx: RunContext, settings: Settings, facts: DeviceFacts, state: State): MacroTable {
+/** The macros that the device and its settings have; nothing of a resolver's answer is in them yet. */
+export function deviceMacros(
+  ctx: Pick<RunContext, "disk" | "readAddresses">,
+  settings: Settings,
+  facts: DeviceFacts,
+  state: State,
+): MacroTable {
   const domain = searchDomain(ctx.disk);
   const addresses = ctx.readAddresses();
   const [target, subtarget] = facts.target.split("/");

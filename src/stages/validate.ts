@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Finding, Module, PlanContext, Resource } from "../api.ts";
-import type { FirmwareChange, PackagesChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
+import type { Change, FirmwareChange, PackagesChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { LeftPart } from "../left-part.ts";
@@ -10,16 +10,88 @@ import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
 import { nextGeneration } from "../transaction/generations.ts";
 import { stepsOf } from "../transaction/steps.ts";
-import { holdBack } from "./bisect/hold.ts";
+import { type Held, holdBack } from "./bisect/hold.ts";
 import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { planFirmware } from "./validate/firmware.ts";
 import { keyActions } from "./validate/keys.ts";
-import { packagePlanner } from "./validate/packages.ts";
+import { type PackageCraft, type PackagePlanner, PLAINLY, packagePlanner } from "./validate/packages.ts";
 import { rebootReasons } from "./validate/reboots.ts";
 import { planServices } from "./validate/services.ts";
 import { settling } from "./validate/settling.ts";
 import { planSoftware } from "./validate/software.ts";
+
+/** How the pieces of a plan are made: anew for one device; whoever plans for many shares what comes out the same. */
+export interface Craft extends PackageCraft {
+  changes(module: Module, context: PlanContext): readonly Change[] | Promise<readonly Change[]>;
+}
+
+/** How one device reads and settles its packages. */
+export const settlePlainly: PackageCraft = PLAINLY;
+
+const BY_HAND: Craft = {
+  ...PLAINLY,
+  changes: (module, context) => module.plan?.(context) ?? [],
+};
+
+/** What all modules want, put together and not yet held against the device's files. */
+export interface Layout {
+  readonly packages: PackagePlanner;
+  readonly byModule: ReadonlyMap<string, readonly Change[]>;
+  readonly pathChanges: readonly PathChange[];
+  readonly serviceChanges: readonly ServiceChange[];
+  readonly packageChanges: readonly PackagesChange[];
+  readonly images: readonly FirmwareChange[];
+  readonly reboots: readonly RebootChange[];
+  readonly findings: readonly Finding[];
+}
+
+/** Lets every module turn what came into changes. */
+export async function layOut(
+  ctx: RunContext,
+  device: Device,
+  download: Pick<Download, "brought" | "source">,
+  modules: readonly Module[],
+  held: Held = holdBack([]),
+  craft: Craft = BY_HAND,
+): Promise<Layout> {
+  const findings: Finding[] = [];
+  const packages = packagePlanner(ctx, device, held, craft);
+  const byModule = new Map<string, readonly Change[]>();
+  const pathChanges: PathChange[] = [];
+  const serviceChanges: ServiceChange[] = [];
+  const packageChanges: PackagesChange[] = [];
+  const images: FirmwareChange[] = [];
+  const reboots: RebootChange[] = [];
+  for (const module of modules) {
+    const context = planContext(ctx, device, download, module, packages.planned, findings);
+    const changes = await craft.changes(module, context);
+    byModule.set(module.name, changes);
+    for (const change of changes) {
+      if (change.kind === "uci") packages.add(change);
+      else if (change.kind === "service") serviceChanges.push(change);
+      else if (change.kind === "packages") packageChanges.push(change);
+      else if (change.kind === "firmware") images.push(change);
+      else if (change.kind === "reboot") reboots.push(change);
+      else pathChanges.push(change);
+    }
+  }
+  return { packages, byModule, pathChanges, serviceChanges, packageChanges, images, reboots, findings };
+}
+
+/** What the device itself has against the layout's files, services and settings, as a plan would find it. */
+export async function judgeLayout(
+  ctx: RunContext,
+  device: Device,
+  { packages, pathChanges, serviceChanges, packageChanges }: Layout,
+): Promise<readonly Finding[]> {
+  const held = holdBack([]);
+  const { software, findings } = planSoftware(ctx, device, packageChanges);
+  const isMoreToCome = software.install.length > 0;
+  const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
+  const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
+  return [...findings, ...services.findings, ...files.findings, ...ownSettings(packages.planned)];
+}
 
 /**
  * Lets every module turn what came into changes, and makes the plan of them. All faults of the tree are told together; with one of them no
@@ -32,25 +104,10 @@ export async function planChanges(
   modules: readonly Module[],
   left: readonly LeftPart[] = leftBefore(device, download),
 ): Promise<Plan> {
-  const findings: Finding[] = [];
   const held = holdBack(left);
-  const packages = packagePlanner(ctx, device, held);
-  const pathChanges: PathChange[] = [];
-  const serviceChanges: ServiceChange[] = [];
-  const packageChanges: PackagesChange[] = [];
-  const images: FirmwareChange[] = [];
-  const reboots: RebootChange[] = [];
-  for (const module of modules) {
-    const context = planContext(ctx, device, download, module, packages.planned, findings);
-    for (const change of (await module.plan?.(context)) ?? []) {
-      if (change.kind === "uci") packages.add(change);
-      else if (change.kind === "service") serviceChanges.push(change);
-      else if (change.kind === "packages") packageChanges.push(change);
-      else if (change.kind === "firmware") images.push(change);
-      else if (change.kind === "reboot") reboots.push(change);
-      else pathChanges.push(change);
-    }
-  }
+  const layout = await layOut(ctx, device, download, modules, held);
+  const { packages, pathChanges, serviceChanges, packageChanges, images, reboots } = layout;
+  const findings = [...layout.findings];
   const uci = packages.settle();
   const { software, findings: aboutSoftware } = planSoftware(ctx, device, packageChanges);
   // What packages that are still to come bring (init scripts, users) is judged when they are there and the plan is made again.
@@ -151,7 +208,7 @@ function refuseFaulty(findings: readonly Finding[]): void {
 function planContext(
   ctx: RunContext,
   device: Device,
-  download: Download,
+  download: Pick<Download, "brought" | "source">,
   module: Module,
   planned: PlanContext["uci"],
   findings: Finding[],

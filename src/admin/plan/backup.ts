@@ -16,9 +16,25 @@ const LIMITS: ArchiveLimits = {
 /** A device to plan against: a folder laid out like its root, or an archive of `sysupgrade -b`. */
 export async function openRoot(path: string): Promise<Files> {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory()) return openDisk(path);
+  if (stat?.isDirectory()) return remembering(openDisk(path));
   if (stat?.isFile()) return readBackup(path);
   throw new ProvisionError("USAGE", `${path} is neither a folder nor a backup`);
+}
+
+/** Reads everything once: a fleet asks for the same few files for each of its devices, and nobody changes them meanwhile. */
+function remembering(files: Files): Files {
+  const known = new Map<string, unknown>();
+  const once = <T>(what: string, read: () => T): T => {
+    if (!known.has(what)) known.set(what, read());
+    return known.get(what) as T; // put there by the same reading
+  };
+  return {
+    readBytes: (path, limit) => once(`bytes ${limit} ${path}`, () => files.readBytes(path, limit)),
+    read: (path, limit) => once(`text ${limit} ${path}`, () => files.read(path, limit)),
+    list: (path) => once(`list ${path}`, () => files.list(path)),
+    stat: (path) => once(`stat ${path}`, () => files.stat(path)),
+    readLink: (path) => once(`link ${path}`, () => files.readLink(path)),
+  };
 }
 
 /** All files of a backup, in memory. Errors are the archive's, with the file. */

@@ -22,8 +22,8 @@ export const planTree: Command = async (invocation) => {
   if (isOne && options.against !== undefined) throw new ProvisionError("USAGE", `--against is for a fleet: ${FORM}`);
   if (isOne) return planDevice(invocation, folder);
   if (options.inventory === undefined) throw new ProvisionError("USAGE", FORM);
-  const { planFleet } = await import("../fleet/command.ts");
-  return planFleet(invocation, folder);
+  const { planFleetCommand } = await import("../fleet/command.ts");
+  return planFleetCommand(invocation, folder);
 };
 
 async function planDevice(invocation: Invocation, folder: string): Promise<ExitName> {

@@ -5,8 +5,8 @@ import { ProvisionError } from "../../errors.ts";
 import { clock } from "../../host/clock.ts";
 import { readFacts } from "../../host/facts.ts";
 import { openProcesses } from "../../host/processes.ts";
-import { isNetworkTaught, type MacroTable, type MacroValue } from "../../macros.ts";
-import { preinit } from "../../stages/preinit.ts";
+import { isNetworkTaught, type MacroValue } from "../../macros.ts";
+import { deviceMacros, preinit } from "../../stages/preinit.ts";
 import { STATE } from "../../state.ts";
 import { parsePublicKey } from "../../tree/keys.ts";
 import type { KnownDevice } from "./device-facts.ts";
@@ -64,20 +64,19 @@ export function openPaperRun(ground: PaperGround): PaperRun {
 }
 
 /** The device as `preinit` makes it, being this one. */
-export function paperDevice({ ctx }: PaperRun, known: KnownDevice): Device {
-  const own = ctx.readFacts();
-  const facts: DeviceFacts = { ...own, ...known.facts };
-  const device = preinit({
-    ...ctx,
-    readFacts: () => facts,
-    readAddresses: () => ({ ip: known.macros["ip"], ip6: known.macros["ip6"] }),
-  });
-  return { ...device, macros: withKnown(device.macros, known, facts) };
+export function paperDevice(run: PaperRun, known: KnownDevice): Device {
+  const device = preinit(run.ctx);
+  return withKnown(run, device, known, { ...device.facts, ...known.facts });
 }
 
-/** What the device has by itself stays; `domain`, and so `fqdn`, and the admin's own columns come from what is known. */
-function withKnown(macros: MacroTable, known: KnownDevice, facts: DeviceFacts): MacroTable {
-  const table = new Map<string, MacroValue>(macros);
+/**
+ * The same device, being another one. What it has by itself stays; `domain`, and so `fqdn`, and the admin's own columns come from what is known.
+ */
+export function withKnown({ ctx }: PaperRun, device: Device, known: KnownDevice, facts: DeviceFacts): Device {
+  const readAddresses = () => ({ ip: known.macros["ip"], ip6: known.macros["ip6"] });
+  const table = new Map<string, MacroValue>(
+    deviceMacros({ disk: ctx.disk, readAddresses }, device.settings, facts, device.state),
+  );
   const add = (name: string, value: string) => {
     if (table.has(name)) return;
     const isTainted = isNetworkTaught(name);
@@ -86,7 +85,7 @@ function withKnown(macros: MacroTable, known: KnownDevice, facts: DeviceFacts): 
   for (const [name, value] of Object.entries(known.macros)) add(name, value);
   const domain = table.get("domain")?.value;
   if (domain !== undefined) add("fqdn", `${facts.hostname}.${domain}`);
-  return table;
+  return { ...device, facts, macros: table };
 }
 
 function readKey(file: string): { readonly name: string; readonly bytes: Uint8Array } {

@@ -72,6 +72,11 @@ const ABOUT_KEYS: ReadonlySet<ErrorCode> = new Set([
   "SIGNATURES_TOO_FEW",
 ]);
 
+/** Whether a refusal says no more than that nobody told which keys the device holds. */
+export function isUnjudged({ code }: ProvisionError, keys: number, isOwned: boolean): boolean {
+  return ABOUT_KEYS.has(code) && keys === 0 && !isOwned;
+}
+
 interface Fetched {
   readonly trust: PaperTrust;
   readonly download: Download | undefined;
@@ -91,7 +96,7 @@ async function fetchOnPaper(
   } catch (thrown) {
     const error = asProvisionError(thrown);
     const isAboutTrust = error.exit === "trust-refused" && error.code !== "DIGEST_MISMATCH";
-    const isUnknown = ABOUT_KEYS.has(error.code) && run.keys === 0 && device.state.latch === undefined;
+    const isUnknown = isUnjudged(error, run.keys, device.state.latch !== undefined);
     const trust: PaperTrust = { verdict: isUnknown ? "unknown" : "refused", error };
     if (!isAboutTrust) return { trust, download: undefined, failure: error };
     try {
@@ -123,7 +128,7 @@ function silently(run: PaperRun): PaperRun {
 }
 
 /** Believes anything, and so looks at no signature: only to see what the plan would be. */
-function asInTheLaboratory(device: Device): Device {
+export function asInTheLaboratory(device: Device): Device {
   const { settings, state, http } = device;
   const get: Device["http"]["get"] = async (request) =>
     http.get(request.uri.endsWith("/MANIFEST.sig") ? { ...request, uri: `${request.uri}.looked-at-already` } : request);

@@ -81,15 +81,15 @@ async function largestFirst<T>(wanted: readonly Wanted[], get: (one: Wanted) => 
 }
 
 /** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
-async function fetchFirst(
+export async function fetchFirst(
   ctx: RunContext,
   device: Device,
   tree: Tree,
   wanted: Wanted,
   findings: Finding[],
+  tries: readonly Expanded[] = triesOf(device, wanted, tree.macros),
 ): Promise<Resource | undefined> {
-  const macros = wanted.isImage ? imageMacros(device, tree.macros) : tree.macros;
-  for (const expanded of candidatesOf(wanted, macros)) {
+  for (const expanded of tries) {
     const uri = parseUri(expanded.text, `resource ${wanted.name}`);
     const request = { wanted, expanded, uri, ...placeOf(uri, tree) };
     if (request.place === "unlisted") continue;
@@ -128,6 +128,11 @@ function choiceOf(ctx: RunContext, device: Device, tree: Tree, { uri, place }: R
     return { isWanted: false, finding: { severity: "warning", code: "UNTRUSTED", message, place: { file: told } } };
   }
   return chooseImage(ctx, device, { manifest, proof: tree.proof }, { name, uri: told });
+}
+
+/** What a device tries for a resource, best first; an image's name may hold what only images are named after. */
+export function triesOf(device: Device, wanted: Wanted, macros: MacroTable): readonly Expanded[] {
+  return candidatesOf(wanted, wanted.isImage ? imageMacros(device, macros) : macros);
 }
 
 /** A resource named after something this device does not have is not for it; a wrong template is an error. */

@@ -50,10 +50,27 @@ export interface PackagesPlanned {
 export interface PackagePlanner {
   add(change: UciChange): void;
   readonly planned: (name: string) => UciPackage | undefined;
+  /** Every package that something is said of, as it would be; undefined: it would not be there. */
+  desired(): ReadonlyMap<string, UciPackage | undefined>;
+  /** What is wrong with the layers, whatever the device has. */
+  findings(): readonly Finding[];
   settle(): PackagesPlanned;
 }
 
-export function packagePlanner(ctx: RunContext, device: Device, held: Held): PackagePlanner {
+/** How packages are read and settled; whoever plans for many devices shares what comes out the same. */
+export interface PackageCraft {
+  readonly settle: typeof settle;
+  readonly readPackage: (ctx: Pick<RunContext, "disk">, name: string) => UciPackage | undefined;
+}
+
+export const PLAINLY: PackageCraft = { settle, readPackage };
+
+export function packagePlanner(
+  ctx: RunContext,
+  device: Device,
+  held: Held,
+  craft: PackageCraft = PLAINLY,
+): PackagePlanner {
   const changes = new Map<string, UciChange[]>();
   const current = new Map<string, UciPackage | undefined>();
   const settled = new Map<string, Settled>();
@@ -61,17 +78,18 @@ export function packagePlanner(ctx: RunContext, device: Device, held: Held): Pac
   const protect = [...device.settings.main.protect.filter((path) => !path.startsWith("/")), ...OURS];
 
   const read = (name: string): UciPackage | undefined => {
-    if (!current.has(name)) current.set(name, readPackage(ctx, name));
+    if (!current.has(name)) current.set(name, craft.readPackage(ctx, name));
     return current.get(name);
   };
   const settleOne = (name: string): Settled => {
     const known = settled.get(name);
     if (known) return known;
     const layers = (changes.get(name) ?? []).map(asLayer);
-    const made = settle(read(name), records[name], layers, held.hasPackage(name) ? [name] : protect);
+    const made = craft.settle(read(name), records[name], layers, held.hasPackage(name) ? [name] : protect);
     settled.set(name, made);
     return made;
   };
+  const names = () => [...new Set([...Object.keys(records), ...changes.keys()])].sort();
   return {
     add(change) {
       changes.set(change.package, [...(changes.get(change.package) ?? []), change]);
@@ -82,9 +100,13 @@ export function packagePlanner(ctx: RunContext, device: Device, held: Held): Pac
       const made = settleOne(name);
       return made.isAbsent ? undefined : made.desired;
     },
+    desired() {
+      const all = names().map((name) => [name, settleOne(name)] as const);
+      return new Map(all.map(([name, made]) => [name, made.isAbsent ? undefined : made.desired]));
+    },
+    findings: () => [...names().flatMap((name) => settleOne(name).findings), ...conflicts(changes)],
     settle() {
-      const names = [...new Set([...Object.keys(records), ...changes.keys()])].sort();
-      const all = names.map((name) => ({ name, before: read(name), made: settleOne(name) }));
+      const all = names().map((name) => ({ name, before: read(name), made: settleOne(name) }));
       const different = all.map((one) => ({
         ...one,
         diff: diffPackages(one.before, one.made.isAbsent ? undefined : one.made.desired),
@@ -108,7 +130,7 @@ export function packagePlanner(ctx: RunContext, device: Device, held: Held): Pac
 }
 
 /** The device's own file. UCI_INVALID if it cannot be read: replacing what nobody understands would lose it. */
-function readPackage(ctx: RunContext, name: string): UciPackage | undefined {
+function readPackage(ctx: Pick<RunContext, "disk">, name: string): UciPackage | undefined {
   const path = `/etc/config/${name}`;
   const bytes = ctx.disk.readBytes(path, LIMIT);
   if (bytes === undefined) return undefined;

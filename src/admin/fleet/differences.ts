@@ -1,0 +1,152 @@
+import { createHash } from "node:crypto";
+import type { Change } from "../../api.ts";
+import type { Layout } from "../../stages/validate.ts";
+import { diffPackages, isSecretOption, type OptionDiff, type SectionDiff, type UciDiff } from "../../uci/diff.ts";
+import type { UciPackage } from "../../uci/model.ts";
+
+/** One thing that is another after than before: `wireless.radio0.channel`, `/etc/banner`, `service dropbear`. */
+export interface Difference {
+  /** What page it belongs to: a UCI package, or `files`, `services`, and the like. */
+  readonly group: string;
+  readonly subject: string;
+  /** Undefined: it was not there. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+/** Tells what differs between two layouts; the same pieces, compared once, give the same list object. */
+export class Differences {
+  private readonly showsSecrets: boolean;
+  private readonly packages = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
+  private readonly lists = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
+
+  constructor(options: { readonly showsSecrets: boolean }) {
+    this.showsSecrets = options.showsSecrets;
+  }
+
+  between(before: Layout, after: Layout): readonly (readonly Difference[])[] {
+    const [was, is] = [before.packages.desired(), after.packages.desired()];
+    const names = new Set([...was.keys(), ...is.keys()]);
+    const found: (readonly Difference[])[] = [];
+    for (const name of names) {
+      // What a tree says nothing of is as the device has it.
+      const [a, b] = [packageIn(before, was, name), packageIn(after, is, name)];
+      if (a === b) continue;
+      found.push(remembered(this.packages, a ?? ABSENT, b ?? ABSENT, () => this.packageDiff(a, b)));
+    }
+    for (const module of new Set([...before.byModule.keys(), ...after.byModule.keys()])) {
+      const [a, b] = [before.byModule.get(module) ?? NONE, after.byModule.get(module) ?? NONE];
+      if (a !== b) found.push(remembered(this.lists, a, b, () => changesDiff(a, b)));
+    }
+    return found.filter((list) => list.length > 0);
+  }
+
+  private packageDiff(a: UciPackage | undefined, b: UciPackage | undefined): readonly Difference[] {
+    const diff = diffPackages(a, b);
+    return diff.sections.flatMap((section) => this.sectionDiff(diff, section));
+  }
+
+  private sectionDiff(diff: UciDiff, section: SectionDiff): readonly Difference[] {
+    const group = diff.package;
+    const path = `${group}.${section.section}`;
+    const options = section.options.map((one) => this.optionDiff(group, path, one));
+    const about = (before: string | undefined, after: string | undefined) => ({ group, subject: path, before, after });
+    if (section.change === "added") return [about(undefined, section.type), ...options];
+    if (section.change === "removed") return [about(section.type, undefined), ...options];
+    const retyped = section.typeBefore === undefined ? [] : [about(section.typeBefore, section.type)];
+    const moved = section.moved ? [about(`position ${section.moved.from}`, `position ${section.moved.to}`)] : [];
+    return [...retyped, ...moved, ...options];
+  }
+
+  private optionDiff(group: string, path: string, { option, before, after }: OptionDiff): Difference {
+    const isSecret = !this.showsSecrets && isSecretOption(option);
+    const shown = (value: string | readonly string[] | undefined) =>
+      value === undefined
+        ? undefined
+        : isSecret
+          ? "(secret)"
+          : typeof value === "string"
+            ? value
+            : `[${value.join(", ")}]`;
+    return { group, subject: `${path}.${option}`, before: shown(before), after: shown(after) };
+  }
+}
+
+const ABSENT = {};
+const NONE: readonly Change[] = [];
+
+function packageIn(layout: Layout, desired: ReadonlyMap<string, UciPackage | undefined>, name: string) {
+  return desired.has(name) ? desired.get(name) : layout.packages.planned(name);
+}
+
+function remembered(
+  memory: WeakMap<object, WeakMap<object, readonly Difference[]>>,
+  a: object,
+  b: object,
+  make: () => readonly Difference[],
+): readonly Difference[] {
+  const inner = memory.get(a) ?? new WeakMap<object, readonly Difference[]>();
+  memory.set(a, inner);
+  const known = inner.get(b) ?? make();
+  inner.set(b, known);
+  return known;
+}
+
+/** What a module wants besides UCI, by what it is about; kinds that this file has never heard of are told as they are. */
+function changesDiff(a: readonly Change[], b: readonly Change[]): readonly Difference[] {
+  const [was, is] = [subjects(a), subjects(b)];
+  return [...new Set([...was.keys(), ...is.keys()])].flatMap((key) => {
+    const [before, after] = [was.get(key), is.get(key)];
+    if (before?.text === after?.text) return [];
+    const { group = "", subject = "" } = after ?? before ?? {};
+    return [{ group, subject, before: before?.text, after: after?.text }];
+  });
+}
+
+interface Subject {
+  readonly group: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+function subjects(changes: readonly Change[]): Map<string, Subject> {
+  const found = new Map<string, Subject>();
+  for (const change of changes) {
+    if (change.kind === "uci") continue;
+    const one = subjectOf(change);
+    found.set(`${one.group} ${one.subject}`, one);
+  }
+  return found;
+}
+
+function subjectOf(change: Exclude<Change, { kind: "uci" }>): Subject {
+  switch (change.kind) {
+    case "file": {
+      const about = `${change.mode.toString(8).padStart(4, "0")}, ${change.size} bytes, sha256 ${change.sha256.slice(0, 12)}`;
+      return { group: "files", subject: change.path, text: about };
+    }
+    case "symlink":
+      return { group: "files", subject: change.path, text: `→ ${change.target}` };
+    case "remove":
+      return { group: "files", subject: change.path, text: "deleted" };
+    default:
+      return otherSubject(change);
+  }
+}
+
+/** Services, packages, firmware: by their name; all else they say, as it stands there. */
+function otherSubject({
+  kind,
+  origin: _,
+  ...more
+}: Exclude<Change, { kind: "uci" | "file" | "symlink" | "remove" }>): Subject {
+  const { name = "", ...rest }: Record<string, unknown> = more;
+  const words = Object.entries(rest).map(([key, value]) => `${key}: ${wordOf(value)}`);
+  return { group: `${kind}s`, subject: `${kind} ${String(name)}`.trim(), text: words.join(", ") || "wanted" };
+}
+
+function wordOf(value: unknown): string {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = JSON.stringify(value) ?? "";
+  return text.length <= 200 ? text : `sha256 ${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
+}
