@@ -18,7 +18,7 @@ export default defineConfig({
     dir: "dist",
     cleanDir: true,
     format: "cjs",
-    minify: !process.env.NOMIN,
+    minify: true,
     // A device gets few files: what one half of the program needs lies together.
     // Each group takes what its modules import, unless one before it has that already.
     codeSplitting: {

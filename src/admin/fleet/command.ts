@@ -29,7 +29,7 @@ export async function planFleetCommand(invocation: Invocation, folder: string): 
   const exit = exitOf(fleet);
   if (format === "html") {
     const { fleetPage } = await import("./page.ts");
-    put(fleetPage(fleetFacts(fleet, exit)));
+    put(fleetPage(fleetFacts(fleet, exit), tellFleet(fleet, undefined)));
   } else if (format === "json") {
     put(`${JSON.stringify(fleetFacts(fleet, exit))}\n`);
   } else {

@@ -1,6 +1,8 @@
 import type { Change, Finding, MacroTable, Module, PlanContext, Resource } from "../../api.ts";
 import { type Craft, settlePlainly } from "../../stages/validate.ts";
 import type { UciPackage } from "../../uci/model.ts";
+import { printConfig } from "../../uci/print.ts";
+import type { Layer } from "../../uci/settle.ts";
 
 /** How much work was done, for tests and for whoever wonders: a fleet of any size must not parse a file twice. */
 export interface Work {
@@ -23,6 +25,19 @@ export function sharedCraft(work: Work): Craft {
   const merged = new Map<string, ReturnType<Craft["settle"]>>();
   const packages = new Map<string, UciPackage | undefined>();
   const idOf = numbering();
+  const texts = new Map<string, object>();
+  const asOne = new WeakMap<object, object>();
+  /** The same number for layers that say the same: two versions of a file often differ in one package of five. */
+  const contentId = (content: Layer["content"]): number => {
+    if (!("sections" in content)) return idOf(content);
+    const known = asOne.get(content);
+    if (known !== undefined) return idOf(known);
+    const text = `${content.name}\n${Buffer.from(printConfig(content)).toString("latin1")}`;
+    const first = texts.get(text) ?? content;
+    texts.set(text, first);
+    asOne.set(content, first);
+    return idOf(first);
+  };
   const once = <T>(resource: Resource, make: () => T): T => {
     const key = `${resource.origin.module} ${resource.name} ${resource.uri} ${resource.sha256}`;
     const known = read.get(key);
@@ -49,7 +64,7 @@ export function sharedCraft(work: Work): Craft {
       const key = [
         idOf(current),
         idOf(record),
-        ...layers.map(({ mode, content, origin }) => `${mode} ${idOf(content)} ${origin}`),
+        ...layers.map(({ mode, content, origin }) => `${mode} ${contentId(content)} ${origin}`),
       ].join("\n");
       const known = merged.get(key);
       if (known !== undefined) return known;

@@ -1,0 +1,1 @@
+export function makeFleet(folder: string, count: number): void;
