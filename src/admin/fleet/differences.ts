@@ -113,36 +113,39 @@ function subjects(changes: readonly Change[]): Map<string, Subject> {
   const found = new Map<string, Subject>();
   for (const change of changes) {
     if (change.kind === "uci") continue;
-    const one = subjectOf(change);
-    found.set(`${one.group} ${one.subject}`, one);
+    for (const one of subjectsOf(change)) found.set(`${one.group} ${one.subject}`, one);
   }
   return found;
 }
 
-function subjectOf(change: Exclude<Change, { kind: "uci" }>): Subject {
+function subjectsOf(change: Exclude<Change, { kind: "uci" }>): readonly Subject[] {
   switch (change.kind) {
     case "file": {
-      const about = `${change.mode.toString(8).padStart(4, "0")}, ${change.size} bytes, sha256 ${change.sha256.slice(0, 12)}`;
-      return { group: "files", subject: change.path, text: about };
+      const { path: subject, mode, size, sha256 } = change;
+      const text = `${mode.toString(8).padStart(4, "0")}, ${size} bytes, sha256 ${sha256.slice(0, 12)}`;
+      return [{ group: "files", subject, text }];
     }
     case "symlink":
-      return { group: "files", subject: change.path, text: `→ ${change.target}` };
+      return [{ group: "files", subject: change.path, text: `→ ${change.target}` }];
     case "remove":
-      return { group: "files", subject: change.path, text: "deleted" };
-    default:
-      return otherSubject(change);
+      return [{ group: "files", subject: change.path, text: "deleted" }];
+    case "packages": {
+      const about = (text: string) => (name: string) => ({ group: "packages", subject: `package ${name}`, text });
+      return [...(change.install ?? []).map(about("installed")), ...(change.remove ?? []).map(about("removed"))];
+    }
+    case "firmware": {
+      const { target, revision, sha256 } = change;
+      const text = `${revision} for ${target}, sha256 ${sha256.slice(0, 12)}`;
+      return [{ group: "firmware", subject: "firmware", text }];
+    }
+    case "reboot":
+      return [{ group: "reboot", subject: `reboot for ${change.reason}`, text: "yes" }];
+    case "service": {
+      const { kind: _, name, origin: __, ...rest } = change;
+      const words = Object.entries(rest).map(([key, value]) => `${key}: ${wordOf(value)}`);
+      return [{ group: "services", subject: `service ${name}`, text: words.join(", ") }];
+    }
   }
-}
-
-/** Services, packages, firmware: by their name; all else they say, as it stands there. */
-function otherSubject({
-  kind,
-  origin: _,
-  ...more
-}: Exclude<Change, { kind: "uci" | "file" | "symlink" | "remove" }>): Subject {
-  const { name = "", ...rest }: Record<string, unknown> = more;
-  const words = Object.entries(rest).map(([key, value]) => `${key}: ${wordOf(value)}`);
-  return { group: `${kind}s`, subject: `${kind} ${String(name)}`.trim(), text: words.join(", ") || "wanted" };
 }
 
 function wordOf(value: unknown): string {

@@ -1,4 +1,4 @@
-import type { DeviceFacts, Module, Resource } from "../../api.ts";
+import type { DeviceFacts, Finding, Module, Resource } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { asProvisionError, ProvisionError } from "../../errors.ts";
 import type { Expanded } from "../../macros.ts";
@@ -6,7 +6,7 @@ import { baseMacros } from "../../stages/base-macros.ts";
 import { readKeys } from "../../stages/fetch/keys.ts";
 import { type FetchedManifest, fetchManifest } from "../../stages/fetch/manifest.ts";
 import { proveTree, type TreeProof } from "../../stages/fetch/proof.ts";
-import { type Brought, candidatesOf, fetchFirst } from "../../stages/fetch/resources.ts";
+import { type Fetched, fetchFirst, triesOf } from "../../stages/fetch/resources.ts";
 import { type Wanted, wantedResources } from "../../stages/fetch/wanted.ts";
 import type { Source } from "../../stages/geturi.ts";
 import { type Craft, judgeLayout, type Layout, layOut } from "../../stages/validate.ts";
@@ -25,8 +25,8 @@ export interface PaperTree {
   /** Nobody said which keys the devices hold: the refusal says nothing. */
   readonly isUnjudged: boolean;
   /** What a device gets, by the names below the base; throws what the device would fail by. */
-  fetch(device: FleetDevice, asked: Asked): Promise<Brought>;
-  lay(device: FleetDevice, brought: Brought): Promise<Layout>;
+  fetch(device: FleetDevice, asked: Asked): Promise<Fetched>;
+  lay(device: FleetDevice, fetched: Fetched): Promise<Layout>;
   judge(device: FleetDevice, layout: Layout): Promise<ProvisionError | undefined>;
 }
 
@@ -42,25 +42,36 @@ export type Asked = readonly { readonly wanted: Wanted; readonly tries: readonly
 
 export function askedBy({ device, source }: FleetDevice, modules: readonly Module[]): Asked {
   const macros = baseMacros(device, source);
-  return wantedResources(device.settings, modules).map((wanted) => ({ wanted, tries: candidatesOf(wanted, macros) }));
+  return wantedResources(device.settings, modules).map((wanted) => ({
+    wanted,
+    tries: triesOf(device, wanted, macros),
+  }));
+}
+
+interface Got {
+  readonly resource: Resource | undefined;
+  readonly findings: readonly Finding[];
 }
 
 async function gather(
   asked: Asked,
-  fetch: (wanted: Wanted, tries: readonly Expanded[]) => Promise<Resource | undefined>,
-): Promise<Brought> {
+  fetch: (wanted: Wanted, tries: readonly Expanded[]) => Promise<Got>,
+): Promise<Fetched> {
   const brought = new Map<string, Resource[]>();
+  const findings: Finding[] = [];
   for (const { wanted, tries } of asked) {
-    const resource = tries.length === 0 ? undefined : await fetch(wanted, tries);
-    if (resource === undefined) continue;
+    if (tries.length === 0) continue;
+    const got = await fetch(wanted, tries);
+    findings.push(...got.findings);
+    if (got.resource === undefined) continue;
     const known = brought.get(wanted.module.name);
-    if (known === undefined) brought.set(wanted.module.name, [resource]);
-    else known.push(resource);
+    if (known === undefined) brought.set(wanted.module.name, [got.resource]);
+    else known.push(got.resource);
   }
-  return brought;
+  return { brought, findings };
 }
 
-const EMPTY: Brought = new Map();
+const EMPTY: Fetched = { brought: new Map(), findings: [] };
 
 /** No tree at all: what a device is without one. */
 export function noTree(run: PaperRun, modules: readonly Module[], craft: Craft): PaperTree {
@@ -71,7 +82,7 @@ export function noTree(run: PaperRun, modules: readonly Module[], craft: Craft):
     refusal: undefined,
     isUnjudged: false,
     fetch: async () => EMPTY,
-    lay: ({ device, source }, brought) => layOut(run.ctx, device, { brought, source }, modules, craft),
+    lay: ({ device, source }, { brought }) => layOut(run.ctx, device, { brought, source }, modules, undefined, craft),
     judge: async () => undefined,
   };
 }
@@ -98,7 +109,7 @@ export async function openPaperTree(
   const { proof, refusal } = proven(ctx, device, source, keys, answer);
   const judged = new Map<string, Promise<ProvisionError | undefined>>();
   const idOf = listIds();
-  const fetched = new Map<string, Promise<Resource | undefined>>();
+  const fetched = new Map<string, Promise<Got>>();
   return {
     folder,
     manifest: answer.manifest,
@@ -106,7 +117,8 @@ export async function openPaperTree(
     isUnjudged: refusal !== undefined && isUnjudged(refusal, run.keys, device.state.latch !== undefined),
     fetch: (one, asked) =>
       gather(asked, (wanted, tries) => {
-        const key = `${wanted.module.name} ${wanted.name} ${tries.map(({ text, isTainted }) => `${isTainted ? "?" : ""}${text}`).join(" ")}`;
+        const uris = tries.map(({ text, isTainted }) => `${isTainted ? "?" : ""}${text}`).join(" ");
+        const key = `${wanted.module.name} ${wanted.name} ${uris} ${wanted.isImage ? imageKey(one.facts) : ""}`;
         const known = fetched.get(key);
         if (known !== undefined) return known;
         const itsBase =
@@ -114,17 +126,16 @@ export async function openPaperTree(
         const itsHttp = itsBase === base ? http : paperWeb(folder, itsBase, spool);
         const tree = { base: itsBase, source: one.source, modules, macros: one.source.macros, keys, proof, answer };
         const asking = { ...one.device, http: itsHttp };
-        const resource = fetchFirst(
-          ctx,
-          refusal === undefined ? asking : asInTheLaboratory(asking),
-          tree,
-          wanted,
-          tries,
-        );
+        const findings: Finding[] = [];
+        const asker = refusal === undefined ? asking : asInTheLaboratory(asking);
+        const resource = fetchFirst(ctx, asker, tree, wanted, findings, tries).then((found) => ({
+          resource: found,
+          findings,
+        }));
         fetched.set(key, resource);
         return resource;
       }),
-    lay: (one, brought) => layOut(ctx, one.device, { brought, source: one.source }, modules, craft),
+    lay: (one, { brought }) => layOut(ctx, one.device, { brought, source: one.source }, modules, undefined, craft),
     judge(one, layout) {
       const own = layout.packages.planned("uciprov");
       const key = `${idOf(layout.byModule)} ${own === undefined ? 0 : idOf.of(own)}`;
@@ -134,6 +145,11 @@ export async function openPaperTree(
       return verdict.then((files) => files ?? faulty(layout.findings, layout.packages.findings()));
     },
   };
+}
+
+/** Which image a device takes depends on what it is and runs, besides its name. */
+function imageKey({ mac: _, hostname: __, serial: ___, ...kind }: DeviceFacts): string {
+  return JSON.stringify(kind);
 }
 
 function proven(

@@ -2,7 +2,7 @@ import type { DeviceFacts } from "../../api.ts";
 import { asProvisionError, type ProvisionError } from "../../errors.ts";
 import { isModuleOn } from "../../module-choice.ts";
 import { plugins } from "../../registry.ts";
-import type { Brought } from "../../stages/fetch/resources.ts";
+import type { Brought, Fetched } from "../../stages/fetch/resources.ts";
 import { inLine } from "../../stages/fetch/turn.ts";
 import type { Source } from "../../stages/geturi.ts";
 import type { Layout } from "../../stages/validate.ts";
@@ -108,7 +108,7 @@ async function planDevice(
   comparing: Differences,
 ): Promise<DeviceOutcome> {
   const [was, is] = [await fetched(device, before, asked), await fetched(device, after, asked)];
-  if (was.brought && is.brought && isSameFiles(was.brought, is.brought)) {
+  if (was.got && is.got && isSameFiles(was.got.brought, is.got.brought)) {
     const { failure } = await laidOut(device, after, is);
     return { differences: [], failedBefore: failure, failedAfter: failure };
   }
@@ -117,14 +117,14 @@ async function planDevice(
   return { differences, failedBefore: a.failure, failedAfter: b.failure };
 }
 
-interface Fetched {
-  readonly brought?: Brought;
+interface FetchedOrNot {
+  readonly got?: Fetched;
   readonly failure?: ProvisionError;
 }
 
-async function fetched(device: FleetDevice, tree: PaperTree, asked: Asked): Promise<Fetched> {
+async function fetched(device: FleetDevice, tree: PaperTree, asked: Asked): Promise<FetchedOrNot> {
   try {
-    return { brought: await tree.fetch(device, asked) };
+    return { got: await tree.fetch(device, asked) };
   } catch (thrown) {
     return { failure: asProvisionError(thrown) };
   }
@@ -133,10 +133,10 @@ async function fetched(device: FleetDevice, tree: PaperTree, asked: Asked): Prom
 async function laidOut(
   device: FleetDevice,
   tree: PaperTree,
-  { brought, failure }: Fetched,
+  { got, failure }: FetchedOrNot,
 ): Promise<{ readonly layout?: Layout; readonly failure: ProvisionError | undefined }> {
-  if (brought === undefined) return { failure };
-  const layout = await tree.lay(device, brought);
+  if (got === undefined) return { failure };
+  const layout = await tree.lay(device, got);
   return { layout, failure: await tree.judge(device, layout) };
 }
 
