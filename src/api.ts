@@ -5,6 +5,7 @@
 import type { Change, Origin } from "./changes.ts";
 import type { ErrorCode, Place } from "./errors.ts";
 import type { MacroTable, Template } from "./macros.ts";
+import type { Dns } from "./name-lookup.ts";
 import type { Settings } from "./settings.ts";
 import type { UciPackage } from "./uci/model.ts";
 
@@ -24,6 +25,7 @@ export {
 export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
+export type { Dns, SecureTxtAnswer, TxtAnswer, TxtRecord } from "./name-lookup.ts";
 export { deviceNameServers } from "./name-servers.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
@@ -140,42 +142,6 @@ export interface Commands {
       leavesChildren?: boolean;
     },
   ): Promise<CommandResult>;
-}
-
-/** One TXT record: its character strings, each up to 255 bytes of anything. */
-export type TxtRecord = readonly Uint8Array[];
-
-export type TxtAnswer =
-  | { readonly kind: "records"; readonly records: readonly TxtRecord[]; readonly name: string; readonly ttl: number }
-  | { readonly kind: "no-name" | "no-data"; readonly name: string };
-
-/** `insecure`: it is proven that the zone is not signed, or no anchor is above it; what it says is worth what plain DNS is. */
-export type SecureTxtAnswer = TxtAnswer | { readonly kind: "insecure"; readonly name: string; readonly why: string };
-
-export interface Dns {
-  /**
-   * TXT of a full name, over UDP and, when the answer was cut, TCP; CNAMEs are followed within the answer.
-   * DNS_TIMEOUT: nobody answered in `deadline` milliseconds. DNS_FAILED: SERVFAIL, REFUSED, or nonsense from every server.
-   */
-  txt(
-    name: string,
-    how: { servers: readonly string[]; port: number; deadline: number; signal: AbortSignal },
-  ): Promise<TxtAnswer>;
-  /**
-   * The same, proven on this device from a trust anchor down (DNSSEC); the servers need not be trusted, only to pass signatures on. `anchors` are
-   * DS lines; the root's are built in. `now`: milliseconds since 1970, which signatures are judged by. Further errors: DNSSEC_BOGUS, CLOCK_WRONG.
-   */
-  secureTxt(
-    name: string,
-    how: {
-      servers: readonly string[];
-      port: number;
-      deadline: number;
-      signal: AbortSignal;
-      anchors: readonly string[];
-      now: number;
-    },
-  ): Promise<SecureTxtAnswer>;
 }
 
 export interface HttpRequest {

@@ -24,6 +24,7 @@ export interface FleetFacts {
   readonly counts: {
     readonly devices: number;
     readonly changed: number;
+    readonly unchanged: number;
     readonly broken: number;
     readonly mended: number;
   };
@@ -89,6 +90,7 @@ export function fleetFacts(fleet: FleetPlan, exit: ExitName): FleetFacts {
     counts: {
       devices: rows.length,
       changed: rows.filter(({ isChanged }) => isChanged).length,
+      unchanged: rows.filter(({ isChanged, failedAfter }) => !isChanged && failedAfter === undefined).length,
       broken: rows.filter(isBroken).length,
       mended: rows.filter(({ failedBefore, failedAfter }) => failedBefore && !failedAfter).length,
     },

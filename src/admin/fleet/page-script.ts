@@ -37,7 +37,7 @@ export const SCRIPT = `"use strict";
 
   /* ---------------------------------------------------------------- the head */
   function treeWords(tree) {
-    return [tree.tree === null ? "no manifest" : "tree " + tree.tree, tree.serial === null ? null : "serial " + tree.serial, tree.date, number(tree.files) + " files"].filter(Boolean).join(", ");
+    return [tree.tree === null ? "without a manifest" : "tree " + tree.tree, tree.serial === null ? null : "serial " + tree.serial, tree.date, number(tree.files) + " files"].filter(Boolean).join(", ");
   }
   var head = document.getElementById("head");
   head.append(make("h1", {}, ["What changes with " + (facts.after.tree || "this tree") + (facts.after.serial === null ? "" : ", serial " + facts.after.serial)]));
@@ -48,7 +48,7 @@ export const SCRIPT = `"use strict";
   function figure(of, what, kind) { return make("li", {}, [make("b", kind ? { "class": kind } : {}, [number(of)]), what]); }
   var c = facts.counts;
   head.append(make("ul", { "class": "numbers" }, [
-    figure(c.changed, "change"), figure(c.devices - c.changed, "stay as they are"), figure(facts.changes.length, "different changes"),
+    figure(c.changed, "change"), figure(c.unchanged, "stay as they are"), figure(facts.changes.length, "different changes"),
     figure(c.broken, "become invalid", c.broken > 0 ? "bad" : "good")
   ]));
   if (facts.rollout) {

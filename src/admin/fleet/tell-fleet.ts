@@ -12,7 +12,7 @@ export function tellFleet(fleet: FleetPlan, given: Paint | undefined): string {
   const lines = [
     `${paint.strong("after")}  ${tellTree(after, paint)}`,
     `${paint.strong("before")} ${before ? tellTree(before, paint) : "no tree: first boot"}`,
-    `${paint.strong("devices")} ${number(counts.devices)}, ${number(counts.changed)} of them change, ${number(counts.devices - counts.changed)} stay as they are`,
+    `${paint.strong("devices")} ${number(counts.devices)}, ${number(counts.changed)} of them change, ${number(counts.unchanged)} stay as they are`,
     ...tellFiles(facts),
     ...tellRollout(facts, paint),
   ];
