@@ -100,8 +100,12 @@ export function parseJournal(text: string): Journal {
     boot: field(fields, "boot"),
     generation: number(fields, "generation"),
     at: number(fields, "at"),
-    packages: packages === "" ? [] : packages.split(" "),
-    services: (fields.get("services") ?? "").split(" ").filter((one) => one !== ""),
+    packages: words(packages, /^[A-Za-z0-9_-]+$/, "packages"),
+    services: words(
+      fields.get("services") ?? "",
+      /^[A-Za-z0-9_][A-Za-z0-9._+-]*:(?:start|stop|reload|restart)$/,
+      "services",
+    ),
     tree: parseTree(fields),
   };
 }
@@ -115,6 +119,13 @@ function parseTree(fields: Fields): TreeName {
     ...(sha256 === "" ? {} : { sha256 }),
     ...(field(fields, "tree-serial") === "" ? {} : { serial: number(fields, "tree-serial") }),
   };
+}
+
+/** What becomes arguments and paths. */
+function words(text: string, each: RegExp, key: string): string[] {
+  const all = text.split(" ").filter((one) => one !== "");
+  if (!all.every((one) => each.test(one))) throw invalid(`the ${key} ${text}`);
+  return all;
 }
 
 type Fields = ReadonlyMap<string, string>;

@@ -3,7 +3,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNoHosts } from "./netns.ts";
-import { bootedDevice, contents, type Device, type Image, makeImage, type Options, until } from "./setup-device.ts";
+import {
+  bootedDevice,
+  contents,
+  type Device,
+  type Image,
+  makeImage,
+  type Options,
+  reloads,
+  until,
+} from "./setup-device.ts";
 import { type Provider, startProvider } from "./setup-provider.ts";
 
 const missing = whyNoHosts("dnsmasq", "nginx", "unbound", "unshare", "nsenter", "busybox");
@@ -58,7 +67,7 @@ describe.skipIf(missing)("a tree whose firewall cuts the device off", () => {
       expect(seen(device, "etc/config/system")).toContain("attic");
       expect(seen(device, "etc/config/dropbear")).toContain("RootPasswordAuth");
       // The whole, its way back, the part.
-      expect(device.calls().filter((call) => call === "reload_config")).toHaveLength(3);
+      expect(reloads(device)).toBe(3);
       await until(() => device.processes().length === 0, 60_000);
       const again = await device.runInside(["run", "--json"]);
       expect(JSON.parse(again.stdout)).toMatchObject({ result: "unchanged" });
@@ -71,7 +80,7 @@ describe.skipIf(missing)("a tree whose firewall cuts the device off", () => {
       const running = device.runInside(["run"]);
       const journal = join(device.upper, "lib/uciprov/tx/journal");
       const state = () => (existsSync(journal) ? readFileSync(journal, "utf8") : "");
-      await until(() => device.calls().filter((call) => call === "reload_config").length === 3, 60_000);
+      await until(() => reloads(device) === 3, 60_000);
       await until(() => /^state=trial$/m.test(state()), 10_000);
       device.kill("uciprov.cjs");
       await running;

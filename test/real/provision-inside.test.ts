@@ -2,7 +2,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNoHosts } from "./netns.ts";
-import { bootedDevice, contents, type Device, type Image, makeImage, type Options, until } from "./setup-device.ts";
+import {
+  bootedDevice,
+  contents,
+  type Device,
+  type Image,
+  makeImage,
+  type Options,
+  reloads,
+  until,
+} from "./setup-device.ts";
 import { type Provider, plugIn, startProvider } from "./setup-provider.ts";
 
 const missing = whyNoHosts("dnsmasq", "nginx", "unbound", "unshare", "nsenter", "busybox");
@@ -39,7 +48,7 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
       plugIn(provider.net);
       expect(ended, ended.stderr).toMatchObject({ status: 6, stderr: expect.stringContaining("NOT_CONFIRMED") });
       expect(contents(device)).toEqual(before);
-      expect(device.calls().filter((call) => call === "reload_config")).toHaveLength(2);
+      expect(reloads(device)).toBe(2);
       await until(() => device.processes().length === 0, 20_000);
 
       const again = await device.runInside(["status", "--json"]);
@@ -54,7 +63,7 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
       const running = device.runInside(["run"]);
       const journal = join(device.upper, "lib/uciprov/tx/journal");
       await until(() => existsSync(journal) && /^state=trial$/m.test(readFileSync(journal, "utf8")), 30_000);
-      await until(() => device.calls().includes("reload_config"), 30_000);
+      await until(() => reloads(device) > 0, 30_000);
       device.kill("uciprov.cjs");
       await running;
       expect(contents(device)).not.toEqual(before);
@@ -63,7 +72,7 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
       await until(() => /^state=rolled-back$/m.test(readFileSync(journal, "utf8")), WATCHER_ACTS);
       await until(() => device.processes().length === 0, 20_000);
       expect(contents(device)).toEqual(before);
-      expect(device.calls().filter((call) => call === "reload_config")).toHaveLength(2);
+      expect(reloads(device)).toBe(2);
 
       const settings = join(device.seen, "etc/config/uciprov");
       writeFileSync(settings, readFileSync(settings, "utf8").replace("settle '600'", "settle '1'"));

@@ -109,6 +109,12 @@ export async function bootedDevice(
   }
 }
 
+/** How often procd was told that a package changed; that of the tree which is always among those that change, if none is named. */
+export function reloads(device: Device, name = "system"): number {
+  const event = `ubus call service event {"type":"config.change","data":{"package":"${name}"}}`;
+  return device.calls().filter((call) => call === event).length;
+}
+
 /** Waits until something is so; throws when it is not within this time. */
 export async function until(isSo: () => boolean, milliseconds: number): Promise<void> {
   const end = performance.now() + milliseconds;
@@ -254,15 +260,22 @@ function installBusybox(lower: string): void {
   execFileSync("chroot", [lower, "/bin/busybox", "--install", "-s", "/bin"]);
 }
 
-/** Commands that only tell what they were called with; `reload_config` does what the test put into /tmp/on-reload besides. */
+/** Commands that only tell what they were called with; at a package's `config.change` event procd does what the test put into /tmp/on-reload. */
 function installStubs(lower: string): void {
   const put = (name: string, text: string) => {
     rmSync(join(lower, name), { force: true });
     writeFileSync(join(lower, name), `#!/bin/sh\necho "\${0##*/}\${*:+ $*}" >>/tmp/calls\n${text}`);
     chmodSync(join(lower, name), 0o755);
   };
-  put("sbin/reload_config", "[ ! -e /tmp/on-reload ] || . /tmp/on-reload\n");
-  put("bin/ubus", `echo '{"interface":[{"interface":"loopback","up":true},{"interface":"wan","up":true}]}'\n`);
+  put("sbin/reload_config", "");
+  put(
+    "bin/ubus",
+    `case "$*" in
+'call service event'*) [ ! -e /tmp/on-reload ] || . /tmp/on-reload ;;
+*) echo '{"interface":[{"interface":"loopback","up":true},{"interface":"wan","up":true}]}' ;;
+esac
+`,
+  );
   put("sbin/service", "");
   rmSync(join(lower, "bin/logger"), { force: true });
 }

@@ -106,7 +106,7 @@ watch() {
 		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds" && took_back=1; fi
 	fi
 	sweep_claims
-	[ -n "$ROOT" ] || ! has reload_config || reload_config
+	[ -n "$ROOT" ] || reload
 	for one in $acts; do act_on_service "${one%%:*}" "${one#*:}"; done
 	reboot_once_more
 	exit 0
@@ -117,6 +117,14 @@ reboot_once_more() {
 	[ -n "${took_back:-}" ] && [ -n "$rebooted" ] && [ -z "$ROOT" ] && has reboot || return 0
 	say warning "the device restarts with the configuration from before transaction $id"
 	reboot
+}
+
+# The event that reload_config sends, for our packages alone: also for those that it has never seen.
+reload() {
+	has ubus || return 0
+	for one in $packages; do
+		ubus call service event "{\"type\":\"config.change\",\"data\":{\"package\":\"$one\"}}" </dev/null >/dev/null
+	done
 }
 
 # act_on_service NAME ACT: an init script that hangs is killed after a minute.
@@ -155,7 +163,7 @@ open_journal() {
 }
 
 read_journal() {
-	version='' id='' state='' reason='' window='' firmware='' reboot_allowed='' rebooted='' services='' last='' seen=' ' line=''
+	version='' id='' state='' reason='' window='' firmware='' reboot_allowed='' rebooted='' packages='' services='' last='' seen=' ' line=''
 	[ -f "$TX/journal" ] && [ "$(wc -c <"$TX/journal")" -le 16384 ] || return 1
 	while IFS= read -r line <&3; do
 		value=${line#*=}
@@ -182,6 +190,7 @@ read_journal() {
 		firmware) firmware=$value ;;
 		reboot-allowed) reboot_allowed=$value ;;
 		rebooted) rebooted=$value ;;
+		packages) packages=$value ;;
 		services) services=$value ;;
 		esac
 		line=''
@@ -202,6 +211,9 @@ read_journal() {
 	case $state in
 	prepared | applying | trial | confirmed | rolling-back | rolled-back) ;;
 	*) return 1 ;;
+	esac
+	case $packages in
+	*[!A-Za-z0-9_\ -]*) return 1 ;;
 	esac
 	services_are_acts
 }
