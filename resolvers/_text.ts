@@ -1,14 +1,12 @@
+import { strictUtf8 } from "../src/api.ts";
+
 /** Longest URI that anybody may teach, in bytes. */
 const MAX_URI = 2048;
 
 /** Bytes as text without control characters; undefined if they are no UTF-8 or hold one. */
 export function plainText(bytes: Uint8Array): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
+  const text = strictUtf8(bytes);
+  return text === undefined || /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/.test(text) ? undefined : text;
 }
 
 /**

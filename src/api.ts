@@ -35,6 +35,7 @@ export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { isPackageName } from "./uci/names.ts";
 export { parseExport, parsePackage } from "./uci/parse.ts";
 export { redactUri } from "./uri.ts";
+export { strictUtf8 } from "./utf8.ts";
 
 /** The stages of a run, in order; `stages/table.ts` says what each does and where its failure leads. */
 export type StageName =

@@ -1,5 +1,6 @@
 /** Paths on the device, as trees may name them: which are paths at all, and which no tree may ever write. */
 import { ProvisionError } from "./errors.ts";
+import { strictUtf8 } from "./utf8.ts";
 
 /** PATH_MAX less room for the temporaries that stand beside a file while it lands; NAME_MAX of every Linux file system. */
 const LIMITS = { path: 1024, segment: 255 } as const;
@@ -10,7 +11,7 @@ const LIMITS = { path: 1024, segment: 255 } as const;
  * so that what was checked is what is used.
  */
 export function devicePath(given: string | Uint8Array): string {
-  const text = typeof given === "string" ? given : decode(given);
+  const text = typeof given === "string" ? given : strictUtf8(given);
   const fault = text === undefined ? "is not valid UTF-8" : faultOfPath(text);
   if (text === undefined || fault !== undefined) {
     throw new ProvisionError("ARCHIVE_UNSAFE", `the path ${showBytes(given)} ${fault}`);
@@ -45,15 +46,6 @@ export function showBytes(given: string | Uint8Array): string {
     /[\u007f-\u009f]/g,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-}
-
-/** UTF-8 text, or undefined for bytes that are not. A leading byte order mark is kept: it is part of a name like any other character. */
-export function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 interface Forbidden {

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import type { DeviceFacts, Finding } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
+import { strictUtf8 } from "../utf8.ts";
 import { csvRows } from "./inventory/csv-rows.ts";
 import { jsonRows } from "./inventory/json-rows.ts";
 import { type Cell, INVENTORY_LIMITS, placeAt, type Row } from "./inventory/rows.ts";
@@ -176,11 +177,10 @@ class Seen {
 }
 
 function decoded(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new ProvisionError("INVENTORY_INVALID", `${file} is no UTF-8 text`, { cause, place: { file } });
-  }
+  const text = strictUtf8(bytes);
+  if (text === undefined)
+    throw new ProvisionError("INVENTORY_INVALID", `${file} is no UTF-8 text`, { place: { file } });
+  return text.replace(/^\ufeff/, "");
 }
 
 function invalid(text: string, file: string, faults: readonly { readonly at: number; readonly message: string }[]) {

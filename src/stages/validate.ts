@@ -10,6 +10,7 @@ import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
 import { nextGeneration } from "../transaction/generations.ts";
 import { stepsOf } from "../transaction/steps.ts";
+import { strictUtf8 } from "../utf8.ts";
 import { type Held, holdBack } from "./bisect/hold.ts";
 import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
@@ -242,10 +243,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function textOf(resource: Resource | undefined, finding: PlanContext["finding"]): string | undefined {
   if (resource === undefined || !("bytes" in resource.content)) return undefined;
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(resource.content.bytes);
-  } catch {
-    finding("error", "PLAN_INVALID", `${resource.name} is no UTF-8 text`, { file: resource.uri });
-    return undefined;
-  }
+  const text = strictUtf8(resource.content.bytes);
+  if (text === undefined) finding("error", "PLAN_INVALID", `${resource.name} is no UTF-8 text`, { file: resource.uri });
+  return text?.replace(/^\ufeff/, "");
 }

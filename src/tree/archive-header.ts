@@ -4,7 +4,8 @@
  * (POSIX.1-2017 pax "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".)
  */
 import { ProvisionError } from "../errors.ts";
-import { decode, showBytes } from "../paths.ts";
+import { showBytes } from "../paths.ts";
+import { strictUtf8 } from "../utf8.ts";
 
 export type HeaderType =
   | "file"
@@ -155,7 +156,7 @@ function* paxRecords(body: Uint8Array): Generator<{ key: string; value: Uint8Arr
     const length = Number(digits);
     const record = digits === undefined ? rest.subarray(0, 0) : rest.subarray(digits.length + 1, length);
     const equals = record.indexOf(0x3d);
-    const key = decode(record.subarray(0, Math.max(0, equals)));
+    const key = strictUtf8(record.subarray(0, Math.max(0, equals)));
     if (digits === undefined || length > rest.length || equals < 1 || record.at(-1) !== 0x0a || key === undefined) {
       throw new ProvisionError("ARCHIVE_INVALID", "an extended header is not made of `length key=value` records");
     }

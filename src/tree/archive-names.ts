@@ -1,6 +1,7 @@
 /** Which names an archive may hold, and how its entries may stand to one another. */
 import { ProvisionError } from "../errors.ts";
-import { decode, devicePath, hasControl, showBytes } from "../paths.ts";
+import { devicePath, hasControl, showBytes } from "../paths.ts";
+import { strictUtf8 } from "../utf8.ts";
 import type { RawEntry } from "./archive-scan.ts";
 
 /** An entry as a tree may have it. Folders are not handed on: they come into being with what lies in them. */
@@ -82,7 +83,7 @@ function unsafe(name: string | Uint8Array, what: string): ProvisionError {
 
 /** `./etc/banner` and `etc/banner` are `/etc/banner`, `./` is `/`; whatever else is odd in a name is refused. */
 function entryPath(name: Uint8Array, isDirectory: boolean, depth: number): string {
-  const text = decode(name);
+  const text = strictUtf8(name);
   if (text === undefined) throw unsafe(name, "is not valid UTF-8");
   if (text.startsWith("/")) throw unsafe(name, "is an absolute name");
   const relative = text.startsWith("./") ? text.slice(2) : text;
@@ -98,7 +99,7 @@ function entryPath(name: Uint8Array, isDirectory: boolean, depth: number): strin
  * the link itself: behind a name, which may be a link, nobody can tell from the archive where it leads.
  */
 function linkTarget(raw: RawEntry): string {
-  const target = decode(raw.linkName);
+  const target = strictUtf8(raw.linkName);
   if (target === undefined || target === "")
     throw unsafe(raw.name, "is a link without a target, or one that is not UTF-8");
   if (hasControl(target)) throw unsafe(raw.name, "is a link whose target holds a control character");

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Finding, ProvisionError } from "../errors.ts";
+import { strictUtf8 } from "../utf8.ts";
 import { HEADERS, type ManifestDraft, type ManifestImage, type ManifestKey } from "./manifest-headers.ts";
 import type { Rollout } from "./rollout.ts";
 
@@ -87,10 +88,9 @@ function readText(bytes: Uint8Array, fault: (line: number, message: string) => v
     fault(1, `longer than ${MANIFEST_LIMITS.bytes} bytes`);
     return undefined;
   }
-  const text = Buffer.from(bytes).toString("utf8");
-  if (text === "") fault(1, "empty");
-  // Not TextDecoder's `fatal`: a node without ICU has none.
-  else if (!Buffer.from(text, "utf8").equals(bytes)) fault(1, "not UTF-8");
+  const text = strictUtf8(bytes);
+  if (text === undefined) fault(1, "not UTF-8");
+  else if (text === "") fault(1, "empty");
   else if (!text.endsWith("\n")) fault(text.split("\n").length, "ends in mid-line: cut off?");
   else return text.slice(0, -1);
   return undefined;

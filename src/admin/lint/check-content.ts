@@ -2,6 +2,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import type { Change, DeviceFacts, Files, PlanContext, Resource } from "../../api.ts";
 import { type Finding, ProvisionError } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
+import { strictUtf8 } from "../../utf8.ts";
 import { checkUciPackage, checkUciText } from "./check-uci.ts";
 import type { ResourceShape } from "./resource-shapes.ts";
 import type { Report, RuleName } from "./rules.ts";
@@ -116,12 +117,9 @@ function textOf(
   finding: PlanContext["finding"],
 ): string | undefined {
   if (bytes === undefined) return undefined;
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    finding("error", "PLAN_INVALID", `${resource.name} is no UTF-8 text`, { file: resource.uri });
-    return undefined;
-  }
+  const text = strictUtf8(bytes);
+  if (text === undefined) finding("error", "PLAN_INVALID", `${resource.name} is no UTF-8 text`, { file: resource.uri });
+  return text?.replace(/^\ufeff/, "");
 }
 
 const FACTS: DeviceFacts = {
