@@ -84,6 +84,17 @@ function isDotSegment(segment: string): boolean {
   return /^(?:\.|%2e){1,2}$/i.test(segment);
 }
 
+/** Whether a host as people write it (any letter case; IPv6 with or without brackets, however shortened) is this one of a URI. A port beside it makes it none. */
+export function isHost(said: string, host: string): boolean {
+  if (!said.includes(":")) return said.toLowerCase() === host;
+  const literal = said.startsWith("[") ? said : `[${said}]`;
+  return (
+    /^\[[0-9a-f:.]+\]$/i.test(literal) &&
+    URL.canParse(`https://${literal}/`) &&
+    new URL(`https://${literal}/`).hostname === host
+  );
+}
+
 /** A DNS name of letters, digits, `-` and `_`, or IPv4 in its one plain form: parsers disagree about `010.1` and `0x7f.1`. */
 function isHostName(host: string): boolean {
   const labels = host.split(".");

@@ -8,7 +8,7 @@ import type { Answer } from "../stages/geturi.ts";
 import { askAll, withTaught } from "../stages/geturi.ts";
 import { preinit } from "../stages/preinit.ts";
 import { judge } from "../trust.ts";
-import { type PlainUri, parseUri, redactUri } from "../uri.ts";
+import { isHost, type PlainUri, parseUri, redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
@@ -87,7 +87,7 @@ function trustOf(device: Device, { resolver }: Answer, evidence: Evidence): stri
   const verdict = judge({
     source: { resolver, evidence: evidence.evidence, isBaseTainted: isTainted },
     transport: { scheme, host, port, proof },
-    isHostAllowed: settings.main.allowed_host.some((allowed) => allowed.toLowerCase() === host),
+    isHostAllowed: settings.main.allowed_host.some((allowed) => isHost(allowed, host)),
     signatures: undefined,
     latch: state.latch,
     policy: settings.main.trust,

@@ -3,7 +3,7 @@ import type { AskSecure, Verdicts } from "./ask-dnssec.ts";
 import { bundled, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 import { BIND_PORT, makeZones, NSEC3, startServers, withoutSignatures, type Zone } from "./setup-zones.ts";
 
-const missing = whyNoHosts("named", "unbound", "dnssec-keygen", "dnssec-signzone", "dig");
+const missing = whyNoHosts("named", "unbound", "dnsmasq", "dnssec-keygen", "dnssec-signzone", "dig");
 if (missing) console.warn(`skipped: DNSSEC against bind and unbound (${missing})`);
 
 const ZONES: Readonly<Record<string, Omit<Zone, "text">>> = {
@@ -95,6 +95,18 @@ describe.skipIf(missing)("DNSSEC with bind's zones and unbound's verdicts", () =
 
   test("asked itself, without a recursive server between, bind's answers have the same verdicts", async () => {
     expect(await ours(`192.0.2.1#${BIND_PORT}`)).toEqual(await ours("192.0.2.1"));
+  });
+
+  test("through the device's own dnsmasq, which only forwards, once and again from its cache, they are the same", async () => {
+    const config = net.dev.file(
+      "forward.conf",
+      `user=root\nno-hosts\nno-resolv\nserver=192.0.2.1\nlisten-address=127.0.0.1\nbind-interfaces\npid-file=${net.folder}/f.pid\n`,
+    );
+    net.dev.start("dnsmasq", ["-k", "-C", config]);
+    await net.dev.listens("udp", 53);
+    const direct = await ours("192.0.2.1");
+    expect(await ours("127.0.0.1")).toEqual(direct);
+    expect(await ours("127.0.0.1")).toEqual(direct);
   });
 
   test("each kind of zone has the verdict it was made for", async () => {

@@ -2,11 +2,13 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { generateKeyPair } from "../../src/tree/keys.ts";
 import { answer, serveBent } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
 import { contentOf, snapshotOf } from "../helpers/snapshot.ts";
 
 const SYSTEM = "/etc/config/system";
+const CHECKED = "/var/run/uciprov/checked.json";
 
 describe("the same tree again", () => {
   scenario("the first run applies, the second makes one request and writes nothing", async (scene) => {
@@ -212,6 +214,42 @@ describe("beacon", () => {
     scene.web.asked.length = 0;
     expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
     expect(scene.web.asked).toEqual([{ name: "MANIFEST", status: 304 }]);
+  });
+
+  /** The moment of the last full look, seconds after boot, moved by so many. */
+  const moveLastLook = (scene: Scene, seconds: number): void => {
+    const check = JSON.parse(scene.device(CHECKED) ?? "") as { at: number };
+    scene.edit(CHECKED, JSON.stringify({ ...check, at: check.at + seconds }));
+  };
+
+  for (const [title, seconds] of [
+    ["a day after the last full look", -86_400],
+    ["where the last full look lies in the future", 3600],
+  ] as const) {
+    scenario(`a frozen beacon hides a change of the tree, but not ${title}`, async (scene) => {
+      serial(scene, 42);
+      await provisioned(scene);
+      changeDefault(scene, "Europe/Prague", "Europe/Vienna");
+      scene.publish({ serial: 2 });
+      moveLastLook(scene, -80_000);
+      expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+      moveLastLook(scene, 80_000 + seconds);
+      expect(await provisioned(scene)).toMatchObject({ result: "changed" });
+      expect(scene.device(SYSTEM)).toContain("Europe/Vienna");
+    });
+  }
+
+  scenario("a beacon that lies saves nobody else's tree from being looked at and refused", async (scene) => {
+    serial(scene, 42);
+    await provisioned(scene);
+    const other = await serveBent(scene.tree, scene.bed.authority.issue({ names: ["127.0.0.1"] }));
+    try {
+      scene.publish({ serial: 9 }, [generateKeyPair().secretKey]);
+      scene.txt(`provuri=${other.uri}`, "serial=42");
+      await refused(scene, { code: "NOT_THE_OWNER", exit: "trust-refused", says: [other.uri] });
+    } finally {
+      await other.close();
+    }
   });
 
   for (const [title, change] of [

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isBelow, parseUri, redactUri } from "../../src/uri.ts";
+import { isBelow, isHost, parseUri, redactUri } from "../../src/uri.ts";
 import { failure } from "../macros/table.ts";
 
 const parse = (text: string) => parseUri(text, "test");
@@ -187,4 +187,27 @@ test.each([
   ["https://h/a/b", "https://h/a?x=1", false],
 ])("%s below %s: %s", (uri, base, isIt) => {
   expect(isBelow(parse(uri), parse(base))).toBe(isIt);
+});
+
+test("a host in settings is that host alone: letter case and the form of IPv6 do not count, a port does", () => {
+  for (const [said, host] of [
+    ["CFG.example", "cfg.example"],
+    ["2001:DB8::1", "[2001:db8::1]"],
+    ["[2001:db8:0:0::1]", "[2001:db8::1]"],
+    ["192.0.2.1", "192.0.2.1"],
+  ] as const)
+    expect(isHost(said, host)).toBe(true);
+  for (const said of [
+    "",
+    "example",
+    "www.cfg.example",
+    "cfg.example:443",
+    "*.example",
+    "cfg.example/",
+    "[cfg.example]",
+    "::1",
+    "[::1",
+  ])
+    expect(isHost(said, "cfg.example")).toBe(false);
+  for (const said of ["[::1]:443", "::1]", "[::1", "::1/", "1"]) expect(isHost(said, "[::1]")).toBe(false);
 });

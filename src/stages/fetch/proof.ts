@@ -3,7 +3,7 @@ import { type ErrorCode, ProvisionError } from "../../errors.ts";
 import { judgeFreshness, mayFollow, recordOf } from "../../tree/freshness.ts";
 import { verifySignatures } from "../../tree/signature.ts";
 import { judge, type SignatureFacts, type TrustQuestion, type Verdict } from "../../trust.ts";
-import { redactUri } from "../../uri.ts";
+import { isHost, redactUri } from "../../uri.ts";
 import type { Source } from "../geturi.ts";
 import { timeFloor } from "../time-floor.ts";
 import type { Keys } from "./keys.ts";
@@ -62,7 +62,7 @@ export function questionAbout(
   return {
     source: { resolver: source.resolver, evidence: source.evidence, isBaseTainted: source.base.isTainted },
     transport,
-    isHostAllowed: device.settings.main.allowed_host.some((host) => host.toLowerCase() === transport.host),
+    isHostAllowed: device.settings.main.allowed_host.some((host) => isHost(host, transport.host)),
     signatures,
     latch: device.state.latch,
     policy: device.settings.main.trust,
