@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, uptime } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -40,7 +40,7 @@ fsync() { :; }
 sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
 . "$INIT"
 SELF=$FOLDER/self CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
-CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending
+CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried
 uciprov_line_is() { uciprov_read; uciprov_line; }
 "$@"
 wait
@@ -126,17 +126,30 @@ test.skipIf(noAsh)(
   },
 );
 
-test.skipIf(noAsh)("an interface that comes up has a failed run made again, and no other", () => {
-  settings = { schedule_by: "crond" };
-  expect(call(["retry"])).toEqual(ONCE);
-  writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"try-later"}\n');
-  expect(call(["retry"])).toEqual(ONCE);
-  writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"provisioned"}\n');
-  expect(call(["retry"])).toEqual([""]);
-  settings = {};
-  rmSync(path("status.json"));
-  expect(call(["retry"])).toEqual([""]);
-});
+test.skipIf(noAsh)(
+  "an interface that comes up has a failed run made again, and no other, and not at every renewal of a lease",
+  () => {
+    const retry = () => {
+      rmSync(path("run"), { recursive: true, force: true });
+      return call(["retry"]);
+    };
+    settings = { schedule_by: "crond" };
+    expect(retry()).toEqual(ONCE);
+    expect(call(["retry"])).toEqual([""]);
+    writeFileSync(path("run/retried"), `${Math.floor(uptime()) - 61}\n`);
+    expect(call(["retry"])).toEqual(ONCE);
+    writeFileSync(path("confirmed.json"), "{}");
+    writeFileSync(path("run/retried"), `${Math.floor(uptime()) - 61}\n`);
+    expect(call(["retry"])).toEqual([""]);
+    writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"try-later"}\n');
+    expect(retry()).toEqual(ONCE);
+    writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"provisioned"}\n');
+    expect(retry()).toEqual([""]);
+    settings = {};
+    rmSync(path("status.json"));
+    expect(retry()).toEqual([""]);
+  },
+);
 
 test.skipIf(noAsh)("reload asks a daemon that was there to look now, and one that was not is started", () => {
   expect(call(["reload_service"], { RUNNING: "1" })).toEqual([...DAEMON, "signal uciprov * HUP"]);

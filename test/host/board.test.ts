@@ -1,0 +1,24 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openStatus, readStatus } from "../../src/host/board.ts";
+import { openDisk } from "../../src/host/disk.ts";
+
+test.each([
+  ["a short plan is told", 10, { plan: { text: "x".repeat(10) } }],
+  ["a plan longer than ubus hands on is left out, and that is said", 200_000, { isPlanLeftOut: true }],
+])("%s", (_, length, expected) => {
+  const root = mkdtempSync(join(tmpdir(), "uciprov-board-"));
+  mkdirSync(join(root, "var/run"), { recursive: true });
+  try {
+    const disk = openDisk(root);
+    openStatus(disk, () => 0).close({ exit: "provisioned", plan: { text: "x".repeat(length) } });
+    const status = readStatus(disk);
+    expect(status).toMatchObject({ state: "ended", exit: "provisioned", ...expected });
+    expect("plan" in Object(status)).toBe("plan" in expected);
+    expect(JSON.stringify(status).length).toBeLessThan(200_000);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});
