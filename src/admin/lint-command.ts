@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
+import { isModuleOn } from "../module-choice.ts";
 import { plugins } from "../registry.ts";
 import { readSettings, type Settings } from "../settings.ts";
 import { parsePackage } from "../uci/parse.ts";
@@ -18,11 +19,12 @@ export async function lint({ words, options, flags, print, paint }: Invocation):
   if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
   if (format !== "text" && format !== "json" && format !== "sarif")
     throw new ProvisionError("USAGE", `--format ${format}: it is text, json or sarif`);
+  const settings = deviceSettings(options.settings);
   const result = await lintTree({
     folder,
     inventory: options.inventory === undefined ? undefined : readInventory(options.inventory),
-    settings: deviceSettings(options.settings),
-    modules: plugins.modules,
+    settings,
+    modules: plugins.modules.filter((module) => isModuleOn(settings, module)),
     keyFiles: options.key,
     now: Date.now(),
     isVerbose: flags.isVerbose,

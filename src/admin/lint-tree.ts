@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { Module } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
@@ -9,7 +10,8 @@ import { checkBoards, imageMetadata } from "./lint/check-images.ts";
 import { LayerCheck, type LayersOf, layersIn } from "./lint/check-layers.ts";
 import { checkManifest, OURS } from "./lint/check-manifest.ts";
 import { checkPlannedSecrets, checkSecrets } from "./lint/check-secrets.ts";
-import { type FleetView, viewFleet } from "./lint/fleet.ts";
+import { placesIn } from "./lint/check-uci.ts";
+import { type Added, type AddedBy, type FleetView, viewFleet } from "./lint/fleet.ts";
 import { type ResourceShape, resourceShapes, shapeFor } from "./lint/resource-shapes.ts";
 import { type LintFinding, type Report, RULES } from "./lint/rules.ts";
 import { type TreeFile, treeFiles } from "./lint/tree-files.ts";
@@ -41,17 +43,18 @@ export async function lintTree(question: LintQuestion): Promise<LintResult> {
   const files = treeFiles(question.folder, report);
   const manifest = await checkManifest(files, question.keyFiles, question.now, report);
   const tree = await readTree(files, question, report);
-  const view = question.inventory && fleetView(question.inventory, files, tree, report);
+  const view = question.inventory && fleetView(question.inventory, files, tree, question, report);
   if (view === undefined) checkLayersAlone(tree, report);
   else checkLayers(view, tree.layersOf, question.isVerbose, report);
   tellUnreachable(files, tree, view, manifest, question, report);
-  return { findings: findings.toSorted(inOrder), files: files.size, devices: question.inventory?.devices.length };
+  const placed = withPlaces(findings, files);
+  return { findings: placed.toSorted(inOrder), files: files.size, devices: question.inventory?.devices.length };
 }
 
 interface Tree {
   readonly base: readonly ResourceShape[];
   /** What the tree's own settings add, by the file that does. */
-  readonly addedBy: (file: string) => readonly ResourceShape[];
+  readonly addedBy: AddedBy;
   readonly shapeOf: (file: string) => ResourceShape | undefined;
   readonly layersOf: LayersOf;
   readonly layered: readonly string[];
@@ -63,7 +66,7 @@ async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQues
   const base = resourceShapes(settings, modules);
   const shapes = new Map<string, ResourceShape>();
   const layers = new Map<string, ReturnType<LayersOf>>();
-  const added = new Map<string, readonly ResourceShape[]>();
+  const added = new Map<string, Added>();
   const images: Map<string, Awaited<ReturnType<typeof imageMetadata>>> = new Map();
 
   const look = async (file: TreeFile, shape: ResourceShape): Promise<void> => {
@@ -72,8 +75,8 @@ async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQues
     checkPlannedSecrets(changes, file, shape, report);
     const found = layersIn(changes);
     if (found.length > 0) layers.set(file.name, found);
-    const own = addedIn(found, settings, modules, base);
-    if (own.length > 0) added.set(file.name, own);
+    const own = addedIn(file.name, found, question, base, report);
+    if (own !== undefined) added.set(file.name, own);
     if (isImage(shape)) images.set(file.name, await imageMetadata(file, report));
   };
   const published = [...files.values()].filter(({ name }) => !OURS.test(name));
@@ -81,7 +84,7 @@ async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQues
     const shape = shapeFor(file.name, base);
     if (shape !== undefined) await look(file, shape);
   }
-  const more = [...added.values()].flat();
+  const more = [...added.values()].flatMap((one) => one.shapes);
   for (const file of published) {
     const shape = shapes.has(file.name) ? undefined : shapeFor(file.name, more);
     if (shape !== undefined) await look(file, shape);
@@ -89,7 +92,7 @@ async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQues
   for (const file of published) checkSecrets(file, shapes.get(file.name), now, report);
   return {
     base,
-    addedBy: (file) => added.get(file) ?? [],
+    addedBy: (file) => added.get(file),
     shapeOf: (file) => shapes.get(file),
     layersOf: (file) => layers.get(file) ?? [],
     layered: [...layers.keys()],
@@ -101,29 +104,50 @@ function isImage({ module, size }: ResourceShape): boolean {
   return size === "large" && module.name !== "overlay";
 }
 
-/** The resources a tree's own `uciprov` package adds to those the devices know already. */
+/** What a tree's own `uciprov` package adds to what the devices know already; values that they would refuse are told. */
 function addedIn(
+  file: string,
   layers: ReturnType<LayersOf>,
-  settings: Settings,
-  modules: readonly Module[],
+  { settings, modules }: LintQuestion,
   base: readonly ResourceShape[],
-): readonly ResourceShape[] {
+  report: Report,
+): Added | undefined {
   const own = layers.find(({ content }) => content.name === "uciprov")?.content;
-  if (own === undefined) return [];
+  if (own === undefined) return undefined;
   const known = new Set(base.map(({ template }) => template.text));
   try {
-    const { resources } = readSettings(own).settings;
-    const added = resourceShapes({ ...settings, resources: [...settings.resources, ...resources] }, modules);
-    return added.filter(({ template }) => !known.has(template.text));
+    const { settings: said, findings } = readSettings(own);
+    for (const { message, place } of findings)
+      report({
+        rule: "uci-unknown-option",
+        message,
+        file,
+        ...(place?.option === undefined ? {} : { option: `uciprov.${place.option}` }),
+      });
+    const all = resourceShapes({ ...settings, resources: [...settings.resources, ...said.resources] }, modules);
+    return { shapes: all.filter(({ template }) => !known.has(template.text)), macros: said.macros };
   } catch (thrown) {
-    // Settings that a device would refuse are for the plan to tell; macros in a resource, too.
-    if (thrown instanceof ProvisionError) return [];
-    throw thrown;
+    if (!(thrown instanceof ProvisionError)) throw thrown;
+    for (const { message, place } of thrown.findings.length > 0 ? thrown.findings : [thrown])
+      report({
+        rule: "uci-wrong-type",
+        message,
+        file,
+        ...(place?.option === undefined ? {} : { option: `uciprov.${place.option}` }),
+      });
+    return undefined;
   }
 }
 
-function fleetView(inventory: Inventory, files: ReadonlyMap<string, TreeFile>, tree: Tree, report: Report): FleetView {
-  const view = viewFleet(inventory, tree.base, tree.addedBy, tree.layersOf, (name) => files.has(name), report);
+function fleetView(
+  inventory: Inventory,
+  files: ReadonlyMap<string, TreeFile>,
+  tree: Tree,
+  { settings }: LintQuestion,
+  report: Report,
+): FleetView {
+  const own = { shapes: tree.base, macros: settings.macros };
+  const view = viewFleet(inventory, own, tree.addedBy, tree.layersOf, (name) => files.has(name), report);
   for (const [name, metadata] of tree.images) {
     const file = files.get(name);
     if (file !== undefined) checkBoards(file, metadata, view.boardsFor(name), report);
@@ -177,6 +201,18 @@ function whyUnreachable(name: string, { shapeOf }: Tree, view: FleetView | undef
   const shape = shapeOf(name);
   if (view === undefined || shape === undefined) return `no resource of any device has the name ${name}`;
   return `no device of the inventory asks for ${basename(name)} (resource ${shape.name}, ${shape.template.text})`;
+}
+
+/** Adds line and byte to what so far only names an option of a file. */
+function withPlaces(findings: readonly LintFinding[], files: ReadonlyMap<string, TreeFile>): readonly LintFinding[] {
+  const places = new Map<string, ReturnType<typeof placesIn>>();
+  return findings.map((finding) => {
+    const file = finding.line === undefined ? files.get(finding.file ?? "") : undefined;
+    if (file === undefined || finding.option === undefined || !file.name.endsWith(".uci")) return finding;
+    const inFile = places.get(file.name) ?? placesIn(readFileSync(file.path).toString("latin1"), undefined);
+    places.set(file.name, inFile);
+    return { ...finding, ...inFile.get(finding.option) };
+  });
 }
 
 function inOrder(a: LintFinding, b: LintFinding): number {

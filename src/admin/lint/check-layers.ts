@@ -67,7 +67,12 @@ export class LayerCheck {
         const key = `${file}\0${finding.message}`;
         if (finding.severity !== "error" || this.conflicts.has(key)) continue;
         this.conflicts.add(key);
-        this.report({ rule: "layer-conflict", message: finding.message, file });
+        this.report({
+          rule: "layer-conflict",
+          message: finding.message,
+          file,
+          ...conflictPlace(name, content, finding.message),
+        });
       }
     }
   }
@@ -101,10 +106,21 @@ export class LayerCheck {
         const names = [...winners];
         const by = names.length > 3 ? `${names.slice(0, 2).join(", ")} and others` : names.join(", ");
         const share = losses === devices ? `all ${devices}` : `${losses} of ${devices}`;
-        this.report({ rule: "layer-shadowed", message: `${toText(path)} loses on ${share} devices to ${by}`, file });
+        this.report({
+          rule: "layer-shadowed",
+          message: `${toText(path)} loses on ${share} devices to ${by}`,
+          file,
+          option: toText(path),
+        });
       }
     }
   }
+}
+
+/** The engine tells a conflict by the section's path at its beginning. */
+function conflictPlace(pkg: string, { sections }: UciPackage, message: string): { readonly option?: string } {
+  const found = sections.find(({ name }) => name !== undefined && message.startsWith(`${pkg}.${name} `));
+  return found === undefined ? {} : { option: `${pkg}.${found.name}` };
 }
 
 function getOrMake<T>(map: Map<string, T>, key: string, make: () => T): T {

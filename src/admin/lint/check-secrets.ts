@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Change } from "../../api.ts";
 import { isSecretOption } from "../../uci/diff.ts";
+import { sectionLabels } from "../../uci/identity.ts";
 import { expiry } from "./check-manifest.ts";
 import type { ResourceShape } from "./resource-shapes.ts";
 import type { Report } from "./rules.ts";
@@ -78,17 +79,25 @@ export function checkPlannedSecrets(
       checkFile(change.path, change.mode, shape, file, report);
     if (change.kind !== "uci" || shape.isPersonal || change.package === "wireless") continue;
     if (!("sections" in change.layer.content)) continue;
-    for (const section of change.layer.content.sections) {
+    const { sections } = change.layer.content;
+    const labels = sectionLabels(sections);
+    for (const [i, section] of sections.entries()) {
       for (const { name, value } of section.options) {
         if (typeof value !== "string" || !isSecretOption(name) || NO_SECRETS.has(name) || isHarmless(value)) continue;
-        const path = `${change.package}.${section.name ?? `@${section.type}`}.${name}`;
+        const option = `${change.package}.${labels[i]}.${name}`;
         if (KEY_OPTION.test(name))
-          report({ rule: "secret-private-key", message: `${path} is the same on every device`, file: file.name });
+          report({
+            rule: "secret-private-key",
+            message: `${option} is the same on every device`,
+            file: file.name,
+            option,
+          });
         else
           report({
             rule: "secret-password",
-            message: `${path} is for whoever fetches the tree to read`,
+            message: `${option} is for whoever fetches the tree to read`,
             file: file.name,
+            option,
           });
       }
     }

@@ -54,14 +54,27 @@ function blocksIn(text: string, defaultPackage: string | undefined): Block[] {
       pkg = name;
       counts.clear();
     } else if (keyword === "config") {
+      // As `uci` counts: also the named ones, each once.
       const index = counts.get(name) ?? 0;
-      if (value === "") counts.set(name, index + 1);
+      if (value === "" || !blocks.some((block) => block.pkg === pkg && block.label === value))
+        counts.set(name, index + 1);
       blocks.push({ pkg, type: name, label: value === "" ? `@${name}[${index}]` : value, line, byte, options: [] });
     } else if (keyword === "option" || keyword === "list") {
       blocks.at(-1)?.options.push({ name, value, isList: keyword === "list", line, byte });
     }
   }
   return blocks;
+}
+
+/** Where a file says an option (the last time, which counts) or begins a section; paths as findings have them. */
+export function placesIn(text: string, defaultPackage: string | undefined): ReadonlyMap<string, Place> {
+  const places = new Map<string, Place>();
+  for (const block of blocksIn(text, defaultPackage)) {
+    const path = `${block.pkg}.${block.label}`;
+    if (!places.has(path)) places.set(path, placeOf(block));
+    for (const option of block.options) places.set(`${path}.${option.name}`, placeOf(option));
+  }
+  return places;
 }
 
 function checkBlock(block: Block, file: string, report: Report): void {

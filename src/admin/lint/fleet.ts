@@ -1,7 +1,7 @@
 import { hostnameIn } from "../../hostname.ts";
 import type { Inventory, InventoryDevice } from "../inventory.ts";
 import type { LayersOf } from "./check-layers.ts";
-import { Asking, type Chosen, firstBoot, macrosOf } from "./reach.ts";
+import { Asking, type Chosen, firstBoot, macrosOf, type SettingMacro } from "./reach.ts";
 import type { ResourceShape } from "./resource-shapes.ts";
 import type { Report } from "./rules.ts";
 
@@ -15,8 +15,13 @@ export interface FleetView {
   boardsFor(file: string): ReadonlyMap<string, number>;
 }
 
-/** Resources that a file of the tree adds by a `config resource` in it. */
-export type AddedBy = (file: string) => readonly ResourceShape[];
+/** What a file of the tree adds to the devices' settings, by `config resource` and `config macro` in it. */
+export interface Added {
+  readonly shapes: readonly ResourceShape[];
+  readonly macros: readonly SettingMacro[];
+}
+
+export type AddedBy = (file: string) => Added | undefined;
 
 /** As many passes as a run makes before it calls a tree unsettled (src/provision.ts). */
 const PASSES = 3;
@@ -24,13 +29,13 @@ const PASSES = 3;
 /** Walks every device of the inventory through the tree, from the first boot until it settles. */
 export function viewFleet(
   inventory: Inventory,
-  shapes: readonly ResourceShape[],
+  own: Added,
   addedBy: AddedBy,
   layersOf: LayersOf,
   has: (name: string) => boolean,
   report: Report,
 ): FleetView {
-  const walk = new Walk(shapes, addedBy, layersOf, has);
+  const walk = new Walk(own, addedBy, layersOf, has);
   for (const device of inventory.devices) walk.device(device);
   walk.tell(inventory.file, report);
   return walk;
@@ -40,6 +45,7 @@ interface Group {
   readonly message: string;
   readonly line: number;
   devices: number;
+  last: InventoryDevice;
 }
 
 class Walk implements FleetView {
@@ -51,12 +57,12 @@ class Walk implements FleetView {
   private unconfigured: Group | undefined;
   private readonly hostnames = new Map<string, string | undefined>();
   private readonly asking: Asking;
-  private readonly shapes: readonly ResourceShape[];
+  private readonly own: Added;
   private readonly addedBy: AddedBy;
   private readonly layersOf: LayersOf;
 
-  constructor(shapes: readonly ResourceShape[], addedBy: AddedBy, layersOf: LayersOf, has: (name: string) => boolean) {
-    this.shapes = shapes;
+  constructor(own: Added, addedBy: AddedBy, layersOf: LayersOf, has: (name: string) => boolean) {
+    this.own = own;
     this.addedBy = addedBy;
     this.layersOf = layersOf;
     this.asking = new Asking(has);
@@ -89,7 +95,12 @@ class Walk implements FleetView {
     }
     if (isSettled && taken.length === 0) {
       const label = device.facts.mac ?? device.facts.hostname ?? device.facts.serial ?? "";
-      this.unconfigured ??= { message: `nothing in the tree is for ${label}`, line: device.line, devices: 0 };
+      this.unconfigured ??= {
+        message: `nothing in the tree is for ${label}`,
+        line: device.line,
+        devices: 0,
+        last: device,
+      };
       this.unconfigured.devices += 1;
     }
     this.keep(taken, device);
@@ -107,10 +118,12 @@ class Walk implements FleetView {
   }
 
   private take(device: InventoryDevice, state: { readonly fd: string; readonly hostname: string }): readonly string[] {
-    const macros = macrosOf(device, state);
-    const own = this.ask(this.shapes, macros, device);
-    const added = own.flatMap(({ name }) => this.addedBy(name));
-    const all = added.length === 0 ? own : [...own, ...this.ask(added, macros, device)];
+    const { shapes, macros } = this.own;
+    const own = this.ask(shapes, macrosOf(device, state, macros), device);
+    const added = own.flatMap(({ name }) => this.addedBy(name) ?? []);
+    const known = [...macros, ...added.flatMap((one) => one.macros)];
+    const more = added.flatMap((one) => one.shapes);
+    const all = more.length === 0 ? own : [...own, ...this.ask(more, macrosOf(device, state, known), device)];
     return all.map(({ name }) => name);
   }
 
@@ -163,8 +176,11 @@ class Walk implements FleetView {
 /** A run of the same device counts it once for each thing told. */
 function count(groups: Map<string, Group>, key: string, message: string, device: InventoryDevice): void {
   const known = groups.get(key);
-  if (known === undefined) groups.set(key, { message, line: device.line, devices: 1 });
-  else known.devices += 1;
+  if (known === undefined) groups.set(key, { message, line: device.line, devices: 1, last: device });
+  else if (known.last !== device) {
+    known.devices += 1;
+    known.last = device;
+  }
 }
 
 function keyOf(files: readonly string[]): string {

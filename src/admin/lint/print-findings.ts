@@ -96,7 +96,7 @@ export function printSarif({ findings }: LintResult): string {
     name: "uciprov",
     version: VERSION,
     semanticVersion: VERSION,
-    informationUri: "https://github.com/uciprov/uciprov",
+
     rules,
   };
   const log = {

@@ -1,6 +1,7 @@
 import type { MacroTable } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import { isNetworkTaught, type MacroValue } from "../../macros.ts";
+import type { Settings } from "../../settings.ts";
 import { FIRST_BOOT } from "../../stages/preinit.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import { type PlainUri, parseUri } from "../../uri.ts";
@@ -9,6 +10,9 @@ import type { ResourceShape } from "./resource-shapes.ts";
 
 /** Any place does: only what stands below it counts. */
 const BASE: PlainUri = parseUri("https://tree.invalid/", "the tree");
+
+/** `config macro` of the settings. */
+export type SettingMacro = Settings["macros"][number];
 
 /** One file a device would take for a resource, in the order of the layers. */
 export interface Chosen {
@@ -33,6 +37,7 @@ export interface Asked {
 export function macrosOf(
   { facts, macros }: InventoryDevice,
   state: { readonly fd: string; readonly hostname: string },
+  settings: readonly SettingMacro[],
 ): MacroTable {
   const [target, subtarget] = facts.target?.split("/") ?? [];
   const own: Record<string, string | undefined> = {
@@ -43,6 +48,7 @@ export function macrosOf(
     fd: state.fd,
   };
   const table = new Map<string, MacroValue>();
+  for (const { name, value } of settings) table.set(name, { value, isTainted: false, origin: "settings" });
   for (const [name, value] of Object.entries(macros))
     table.set(name, { value, isTainted: isNetworkTaught(name), origin: "inventory" });
   for (const [name, value] of Object.entries(own))

@@ -171,7 +171,10 @@ export const RULES = {
 
 export type RuleName = keyof typeof RULES;
 
-/** One thing found; `file` is relative to the tree (or the inventory's own name), line and byte count from 1. */
+/**
+ * One thing found; `file` is relative to the tree (or the inventory's own name), line and byte count from 1. `option` is a path in UCI, `network.lan.mtu` or
+ * `network.lan`, of which the place in the file is still to be looked up.
+ */
 export interface LintFinding {
   readonly rule: RuleName;
   readonly level: Level;
@@ -179,6 +182,7 @@ export interface LintFinding {
   readonly file?: string;
   readonly line?: number;
   readonly byte?: number;
+  readonly option?: string;
 }
 
 export type Report = (finding: Omit<LintFinding, "level"> & { readonly level?: Level }) => void;

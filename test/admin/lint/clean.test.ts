@@ -65,6 +65,22 @@ test("the files of a first boot, of a new hostname and of resources that the tre
   expect((await lintScene({ tree, inventory: "mac,floor\n02005e100001,3\n" })).map(told)).toEqual([]);
 });
 
+test("macros of the devices' settings and of the tree's own are macros like the inventory's, and wrong settings in a tree are told", async () => {
+  const resource = "config resource 'rooms'\n\toption module 'uci'\n\toption uri '{base_uri}/{floor}-{site}.uci'\n";
+  const own = `package uciprov\n\nconfig macro 'floor'\n\toption value '3'\n\n${resource}`;
+  const scene = { tree: { "default.uci": own, "3-brno.uci": "" }, inventory: "mac\n02005e100001\n" };
+  expect((await lintScene(scene)).map(told)).toEqual([
+    expect.stringContaining("warning unreachable 3-brno.uci"),
+    expect.stringContaining("error macro-missing fleet.csv:2 resource rooms, {base_uri}/{floor}-{site}.uci: "),
+  ]);
+  const settings = "config macro 'site'\n\toption value 'brno'\n";
+  expect((await lintScene({ ...scene, settings })).map(told)).toEqual([]);
+  const wrong = "package uciprov\n\nconfig uciprov 'main'\n\toption tries 'many'\n";
+  expect((await lintScene({ tree: { "default.uci": wrong } })).map(told)).toEqual([
+    expect.stringContaining("error uci-wrong-type default.uci:4:2 uciprov.main.tries: "),
+  ]);
+});
+
 test("with --verbose, options are told that lose on some devices only", async () => {
   const tree = {
     "default.uci": "package network\n\nconfig interface 'lan'\n\toption mtu '1400'\n",
@@ -73,7 +89,7 @@ test("with --verbose, options are told that lose on some devices only", async ()
   const scene = { tree, inventory: "mac\n02005e100001\n02005e100002\n" };
   expect(await lintScene(scene)).toEqual([]);
   expect((await lintScene({ ...scene, isVerbose: true })).map(told)).toEqual([
-    "note layer-shadowed default.uci network.lan.mtu loses on 1 of 2 devices to 02005e100001.uci",
+    "note layer-shadowed default.uci:4:2 network.lan.mtu loses on 1 of 2 devices to 02005e100001.uci",
   ]);
 });
 

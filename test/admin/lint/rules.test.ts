@@ -61,7 +61,7 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
         "acme-r1.uci": "package network\n\nconfig device 'lan'\n\toption name 'eth0'\n",
       },
     },
-    ['error layer-conflict acme-r1.uci network.lan is "interface", and acme-r1.uci says "device"'],
+    ['error layer-conflict acme-r1.uci:3:1 network.lan is "interface", and acme-r1.uci says "device"'],
   ],
   "layer-shadowed": [
     {
@@ -71,7 +71,7 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
       },
       inventory: "mac,board\n02005e100001,acme-r1\n02005e100002,acme-r1\n",
     },
-    ["note layer-shadowed default.uci network.lan.mtu loses on all 2 devices to acme-r1.uci"],
+    ["note layer-shadowed default.uci:4:2 network.lan.mtu loses on all 2 devices to acme-r1.uci"],
   ],
   archive: [
     { tree: { "overlay.tar.gz": tarGz({ name: "etc/../../evil", body: "x" }) } },
@@ -151,7 +151,7 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
       },
     },
     [
-      "error secret-private-key default.uci network.wg0.private_key is the same on every device",
+      "error secret-private-key default.uci:5:2 network.wg0.private_key is the same on every device",
       "error secret-private-key overlay.tar.gz /etc/ssl/uhttpd.key is the same on every device",
     ],
   ],
@@ -162,7 +162,7 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
           "package network\n\nconfig interface 'wan'\n\toption proto 'pppoe'\n\toption password 'hunter2'\n",
       },
     },
-    ["warning secret-password default.uci network.wan.password is for whoever fetches the tree to read"],
+    ["warning secret-password default.uci:5:2 network.wan.password is for whoever fetches the tree to read"],
   ],
   "secret-mode": [
     { tree: { "overlay.tar.gz": tarGz({ name: "etc/shadow", body: "root:$1$x:1:0:99999:7:::\n", mode: 0o644 }) } },
