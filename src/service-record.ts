@@ -2,7 +2,8 @@
 import type { ServiceChange } from "./changes.ts";
 
 export type ServiceRun = "started" | "stopped";
-export type OnChange = NonNullable<ServiceChange["onChange"]>;
+/** `restart`: paths whose change wants a restart, where the others are content with a reload. */
+export type OnChange = NonNullable<ServiceChange["onChange"]> & { readonly restart?: readonly string[] };
 
 /** The name of an init script, which ends up in paths and in the journal. */
 export const SERVICE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}$/;
@@ -44,15 +45,17 @@ function isRun(value: unknown): value is ServiceRun {
 }
 
 function parseOnChange(value: unknown): OnChange {
-  const { paths, act } = asObject(value);
-  if (!Array.isArray(paths) || (act !== "reload" && act !== "restart")) throw new TypeError("no act of a service");
-  return {
-    paths: paths.map((path: unknown) => {
-      if (typeof path !== "string") throw new TypeError("a path is no text");
-      return path;
-    }),
-    act,
-  };
+  const { paths, act, restart } = asObject(value);
+  if (act !== "reload" && act !== "restart") throw new TypeError("no act of a service");
+  return { paths: parsePaths(paths), act, ...(restart === undefined ? {} : { restart: parsePaths(restart) }) };
+}
+
+function parsePaths(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw new TypeError("no paths of a service");
+  return value.map((path: unknown) => {
+    if (typeof path !== "string") throw new TypeError("a path is no text");
+    return path;
+  });
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {

@@ -59,14 +59,7 @@ function asWanted({ kind: _, ...wanted }: ServiceChange): WantedService {
 function joined(one: WantedService, other: ServiceChange): WantedService {
   const boot = one.boot ?? other.boot;
   const run = one.run ?? other.run;
-  const both = [one.onChange, other.onChange].filter((part) => part !== undefined);
-  const onChange: OnChange | undefined =
-    both.length === 0
-      ? undefined
-      : {
-          paths: [...new Set(both.flatMap(({ paths }) => paths))].sort(),
-          act: both.some(({ act }) => act === "restart") ? "restart" : "reload",
-        };
+  const onChange = joinedActs([one.onChange, other.onChange].filter((part) => part !== undefined));
   return {
     name: one.name,
     ...(boot === undefined ? {} : { boot }),
@@ -74,6 +67,18 @@ function joined(one: WantedService, other: ServiceChange): WantedService {
     ...(onChange === undefined ? {} : { onChange }),
     origin: one.origin,
   };
+}
+
+/** Each path keeps the act that was asked for it; a path that both were asked for has the stronger one. */
+function joinedActs(parts: readonly OnChange[]): OnChange | undefined {
+  if (parts.length === 0) return undefined;
+  const sorted = (paths: readonly string[]) => [...new Set(paths)].sort();
+  const restart = sorted(parts.flatMap(({ act, paths, restart = [] }) => (act === "restart" ? paths : restart)));
+  const reload = sorted(parts.flatMap(({ act, paths }) => (act === "reload" ? paths : []))).filter(
+    (path) => !restart.includes(path),
+  );
+  if (reload.length === 0) return { paths: restart, act: "restart" };
+  return { paths: reload, act: "reload", ...(restart.length === 0 ? {} : { restart }) };
 }
 
 function teller({ module, uri, detail }: Origin): string {
@@ -162,12 +167,13 @@ function changeAct(
   changed: ReadonlySet<string>,
   { isRunning, startsAtBoot, triggers }: ServiceFacts,
 ): Act | undefined {
-  const hits =
-    onChange === undefined ? [] : [...changed].filter((path) => onChange.paths.some((one) => covers(one, path)));
+  if (onChange === undefined) return undefined;
+  const { paths, restart = [] } = onChange;
+  const hits = [...changed].filter((path) => [...paths, ...restart].some((one) => covers(one, path)));
   const [first] = hits;
-  if (onChange === undefined || first === undefined) return undefined;
+  if (first === undefined) return undefined;
   if (isRunning === false && !startsAtBoot) return undefined;
-  const { act } = onChange;
+  const act = hits.some((path) => restart.some((one) => covers(one, path))) ? "restart" : onChange.act;
   const because = hits.length === 1 ? `${first} changes` : `${first} and ${hits.length - 1} more change`;
   const byProcd = act === "reload" ? triggers.find((name) => changed.has(`/etc/config/${name}`)) : undefined;
   return { act, undo: isRunning === false ? "stop" : act, because, ...(byProcd === undefined ? {} : { byProcd }) };

@@ -8,7 +8,7 @@ import type { PathChange, ServiceChange } from "../../src/changes.ts";
 import type { Device, RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { openDisk } from "../../src/host/disk.ts";
-import type { ServiceRecord } from "../../src/service-record.ts";
+import { parseServiceRecord, type ServiceRecord } from "../../src/service-record.ts";
 import { holdBack } from "../../src/stages/bisect/hold.ts";
 import { actOnServices, undoServices } from "../../src/stages/service-acts.ts";
 import { planServices } from "../../src/stages/validate/services.ts";
@@ -140,6 +140,22 @@ describe("only when one of its paths changes", () => {
   test("two modules: all their paths, the stronger act, once", async () => {
     const other = service("asterisk", { onChange: { paths: ["/etc/phones"], act: "restart" } }, { module: "phones" });
     expect((await plan({}, [reloads, other], [EXTENSIONS, "/etc/phones"])).told).toEqual(["asterisk restart"]);
+  });
+
+  test("each path keeps its own act: a restart only for those that want one", async () => {
+    const transports = "/etc/asterisk/transports.conf";
+    const restart = service("asterisk", { onChange: { paths: [transports], act: "restart" } }, origin);
+    for (const [changed, told] of [
+      [[EXTENSIONS], ["asterisk reload"]],
+      [[transports], ["asterisk restart"]],
+      [[EXTENSIONS, transports], ["asterisk restart"]],
+      [["/etc/other"], []],
+    ] as const) {
+      expect((await plan({}, [reloads, restart], changed)).told).toEqual(told);
+    }
+    const first = await plan({}, [reloads, restart], [EXTENSIONS]);
+    expect((await plan({ record: first.record }, [], [transports])).told).toEqual(["asterisk restart"]);
+    expect(parseServiceRecord(JSON.parse(JSON.stringify(first.record)))).toEqual(first.record);
   });
 
   test("a tree that no longer names it: the files go back, so it is reloaded once more, and forgotten", async () => {
