@@ -27,6 +27,7 @@ export default defineConfig({
         { name: "dnssec", test: /src\/dns\/dnssec\/chain\.ts$/, priority: 2 },
         { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
         { name: "daemon", test: /src\/commands\/daemon\.ts$/, priority: 2 },
+        { name: "pbx", test: /hooks\/pbx\/plan\.ts$/, priority: 2 },
         { name: "archive", test: /src\/tree\/archive\.ts$/, priority: 2 },
         {
           name: "change",

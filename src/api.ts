@@ -32,6 +32,7 @@ export { archiveLimits } from "./tree/archive-limits.ts";
 export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
 export { checkImage, IMAGE_TAIL, type ImageMetadata, imageBoards, readImageMetadata } from "./tree/fwtool.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
+export { makeSection, optionFlag, optionList, optionText, type UciPackage, type UciSection } from "./uci/model.ts";
 export { isPackageName } from "./uci/names.ts";
 export { parseExport, parsePackage } from "./uci/parse.ts";
 export { redactUri } from "./uri.ts";

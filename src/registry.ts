@@ -3,6 +3,7 @@
 import certs from "../hooks/certs.ts";
 import overlay from "../hooks/overlay.ts";
 import packages from "../hooks/packages.ts";
+import pbx from "../hooks/pbx/index.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import sysupgrade from "../hooks/sysupgrade.ts";
@@ -17,5 +18,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs],
+  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, pbx],
 };

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { EXTENSION, GATEWAY, PBX, PHONE, ROUTE } from "../hooks/pbx/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";
@@ -43,6 +44,18 @@ test("docs/admin/lint.md lists every rule with its level and remedy", () => {
     remedy,
   ]);
   expectBlock("docs/admin/lint.md", "rules", table(["rule", "level", "what is found", "what to do"], rules));
+});
+
+test("docs/pbx.md lists every option of every section", () => {
+  const sections = { pbx: PBX, extension: EXTENSION, phone: PHONE, gateway: GATEWAY, route: ROUTE };
+  const rows = Object.entries(sections).flatMap(([type, options]) =>
+    Object.entries(options).map(([name, { isList, initial, meaning }]) => [
+      `\`${type}.${name}\``,
+      [isList ? "list" : "option", ...(initial === undefined || initial === "" ? [] : [`\`${initial}\``])].join(", "),
+      meaning,
+    ]),
+  );
+  expectBlock("docs/pbx.md", "pbx", table(["option", "kind, default", "meaning"], rows));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {

@@ -1,0 +1,225 @@
+/** The exchange as it shall be: sections of the planned /etc/config/beesip and the gateway list, checked one by one and against each other. */
+import { optionList, optionText, type PlanContext, type UciPackage } from "../../src/api.ts";
+import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
+import { faultOfAddress, macOf } from "./checks.ts";
+import type { GatewayList } from "./gateway-list.ts";
+import { ownPrefix } from "./numbers.ts";
+import {
+  EXTENSION,
+  type Extension,
+  GATEWAY,
+  type Gateway,
+  PBX,
+  type PbxSection,
+  PHONE,
+  type Phone,
+  ROUTE,
+  type Route,
+} from "./schema.ts";
+
+/** A route with the gateways that can take its calls, in order. */
+export interface Trunk {
+  readonly route: Route;
+  readonly gateways: readonly Gateway[];
+}
+
+export interface Exchange {
+  readonly pbx: PbxSection;
+  /** The device's address for SIP. */
+  readonly address: string;
+  /** SIP domain and realm. */
+  readonly domain: string;
+  readonly extensions: readonly Extension[];
+  readonly phones: readonly Phone[];
+  /** All that are enabled. */
+  readonly gateways: readonly Gateway[];
+  readonly trunks: readonly Trunk[];
+}
+
+/** Where the exchange is described. */
+const FILE = "/etc/config/beesip";
+const MOST = { extension: 2000, phone: 2000, gateway: 1000, route: 10_000 } as const;
+
+/** Undefined if a fault stands in the way; all faults are findings then. */
+export function readExchange(context: PlanContext, list: GatewayList): Exchange | undefined {
+  const config = context.uci("beesip") ?? { name: "beesip", sections: [] };
+  const faults = { count: 0 };
+  const counting: PlanContext = {
+    ...context,
+    finding: (severity, ...rest) => {
+      if (severity === "error") faults.count++;
+      context.finding(severity, ...rest);
+    },
+  };
+  const tell = (place: string, wrong: string, severity: "error" | "warning" = "error") =>
+    counting.finding(severity, "PLAN_INVALID", `${place} ${wrong}`, { file: FILE, option: place });
+
+  const pbx = readAll(counting, config, "pbx", PBX)[0]?.values;
+  const extensions = readAll(counting, config, "extension", EXTENSION);
+  const phones = readAll(counting, config, "phone", PHONE);
+  const gateways = readAll(counting, config, "gateway", GATEWAY);
+  const routes = readAll(counting, config, "route", ROUTE);
+  noteDoubles(extensions, "number", ({ number }) => number, tell);
+  noteDoubles(phones, "mac", ({ mac }) => macOf(mac) ?? mac, tell);
+  noteDoubles(gateways, "id", ({ id }) => id, tell);
+  noteDoubles(routes, "prefix", ({ prefix }) => prefix, tell);
+  for (const { values, place } of extensions) {
+    if (values.secret === values.number)
+      tell(`${place}.secret`, "is the number itself: anybody would try that first", "warning");
+  }
+  for (const { values, place } of phones) {
+    for (const number of values.extension) {
+      if (!extensions.some((one) => one.values.number === number))
+        tell(`${place}.extension`, `${number} is no extension`);
+    }
+    if (values.extension.length === 0) tell(`${place}.extension`, "is missing: the phone has no number");
+  }
+  for (const { values, place } of gateways) checkGateway(values, place, tell);
+  if (pbx === undefined) return undefined;
+
+  const allGateways = withListed(
+    gateways.map(({ values }) => values),
+    list.gateways,
+    ({ id }) => id,
+  );
+  const allRoutes = withListed(
+    routes.map(({ values }) => values),
+    list.routes,
+    ({ prefix }) => prefix,
+  );
+  checkPbx(pbx, allRoutes, tell);
+  if (pbx.role === "proxy")
+    checkProxy(
+      allGateways.filter(({ enabled }) => enabled),
+      tell,
+    );
+  const address = pbx.address ?? addressOf(counting, pbx, tell);
+  const known = new Map(allGateways.filter(({ enabled }) => enabled).map((one) => [one.id, one]));
+  const trunks = allRoutes.flatMap((route) =>
+    trunkOf(
+      route,
+      known,
+      pbx,
+      extensions.map(({ values }) => values.number),
+      tell,
+    ),
+  );
+  if (faults.count > 0 || address === undefined) return undefined;
+  return {
+    pbx,
+    address,
+    domain: pbx.domain ?? address,
+    extensions: extensions.map(({ values }) => values),
+    phones: phones.map(({ values }) => values),
+    gateways: [...known.values()],
+    trunks,
+  };
+}
+
+interface Placed<T> {
+  readonly values: T;
+  readonly place: string;
+}
+
+type Tell = (place: string, wrong: string, severity?: "error" | "warning") => void;
+
+function readAll<T extends OptionTable>(
+  context: PlanContext,
+  config: UciPackage,
+  type: string,
+  table: T,
+): readonly Placed<ValuesOf<T>>[] {
+  const sections = placedSections(config, type);
+  const most = type in MOST ? MOST[type as keyof typeof MOST] : 1;
+  if (sections.length > most) {
+    context.finding("error", "PLAN_INVALID", `${sections.length} sections \`${type}\`: ${most} are allowed`, {
+      file: FILE,
+    });
+    return [];
+  }
+  return sections.flatMap(({ section, place }) => {
+    const values = readOptions(context, section, place, table);
+    return values === undefined ? [] : [{ values, place }];
+  });
+}
+
+function noteDoubles<T>(all: readonly Placed<T>[], option: string, keyOf: (one: T) => string, tell: Tell): void {
+  const first = new Map<string, string>();
+  for (const { values, place } of all) {
+    const key = keyOf(values);
+    const before = first.get(key);
+    if (before === undefined) first.set(key, place);
+    else tell(`${place}.${option}`, `is ${show(key)}, which ${before} is already`);
+  }
+}
+
+/** UCI wins where both have it; the list's others follow. */
+function withListed<T>(own: readonly T[], listed: readonly T[], keyOf: (one: T) => string): readonly T[] {
+  const mine = new Set(own.map(keyOf));
+  return [...own, ...listed.filter((one) => !mine.has(keyOf(one)))];
+}
+
+function checkGateway(gateway: Gateway, place: string, tell: Tell): void {
+  if ((gateway.username === undefined) !== (gateway.password === undefined)) {
+    tell(place, "has one of username and password, and needs both or none");
+  }
+  if (gateway.register && gateway.username === undefined) tell(`${place}.register`, "needs username and password");
+}
+
+function checkPbx(pbx: PbxSection, routes: readonly Route[], tell: Tell): void {
+  if (pbx.rtp_end <= pbx.rtp_start) tell("beesip.pbx.rtp_end", "is not above rtp_start");
+  if (pbx.country_code?.startsWith("0")) tell("beesip.pbx.country_code", "begins with 0, as no country code does");
+  if (pbx.area_code !== undefined && pbx.country_code === undefined) tell("beesip.pbx.area_code", "needs country_code");
+  if (`${pbx.country_code ?? ""}${pbx.area_code ?? ""}`.length > 13)
+    tell("beesip.pbx.area_code", "leaves no room for a number");
+  if (routes.length > 0 && pbx.country_code === undefined) {
+    tell("beesip.pbx.country_code", "is not set: national numbers cannot be dialled", "warning");
+  }
+}
+
+/** What Kamailio alone cannot do. */
+function checkProxy(gateways: readonly Gateway[], tell: Tell): void {
+  for (const { id, transport, username, srtp, max_calls } of gateways) {
+    const place = `gateway ${id}`;
+    if (username !== undefined)
+      tell(place, "wants a login, which only Asterisk can answer: take role `both` or `b2bua`");
+    if (transport === "tls") tell(place, "speaks TLS, which only Asterisk does here: take role `both` or `b2bua`");
+    if (srtp !== "none") tell(place, "wants SRTP, which only Asterisk does: take role `both` or `b2bua`");
+    if (max_calls !== undefined) tell(place, "has max_calls, which a proxy does not count", "warning");
+  }
+}
+
+function trunkOf(
+  route: Route,
+  known: ReadonlyMap<string, Gateway>,
+  pbx: PbxSection,
+  extensions: readonly string[],
+  tell: Tell,
+): readonly Trunk[] {
+  const place = `route ${route.prefix}`;
+  const own = ownPrefix(pbx);
+  if (own !== undefined && route.prefix.startsWith(own)) {
+    tell(place, "is this exchange's own: calls there stay here", "warning");
+    return [];
+  }
+  if (extensions.includes(route.prefix)) tell(place, "is an extension, which wins", "warning");
+  if (route.min_digits !== undefined && route.min_digits > route.max_digits)
+    tell(place, "has min_digits above max_digits");
+  const missing = route.gateway.filter((id) => !known.has(id));
+  if (missing.length > 0) tell(place, `names ${missing.map(show).join(", ")}, no gateway in service`, "warning");
+  const gateways = [...new Set(route.gateway)].flatMap((id) => known.get(id) ?? []);
+  if (gateways.length > 0) return [{ route, gateways }];
+  tell(place, "has no gateway in service and is left out", "warning");
+  return [];
+}
+
+/** The first static address of the first interface, as netifd's `option ipaddr` or `list ipaddr` has it, with or without `/BITS`. */
+function addressOf(context: PlanContext, pbx: PbxSection, tell: Tell): string | undefined {
+  const name = pbx.interface[0] ?? "";
+  const section = context.uci("network")?.sections.find((one) => one.type === "interface" && one.name === name);
+  const given = optionList(section, "ipaddr")[0]?.split("/")[0];
+  if (optionText(section, "proto") === "static" && given !== undefined && faultOfAddress(given) === undefined)
+    return given;
+  tell("beesip.pbx.address", `is not set, and network.${name} has no static address to take`);
+  return undefined;
+}

@@ -1,0 +1,150 @@
+/** How Kamailio alone sends calls to gateways: which of them, by the number, and the next one when one is dead (role `proxy`). */
+import { gatewayUri } from "./asterisk.ts";
+import type { Exchange, Trunk } from "./exchange.ts";
+import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "./kamailio-cfg.ts";
+import { dialForms, lengthsOf, numberTrunks, ownPrefix, prefixTrunks } from "./numbers.ts";
+
+/** A set of gateways for each route. */
+export const GATEWAYS = "/etc/kamailio/beesip-gateways.list";
+
+/** Numbers of the world: what was dialled becomes `$var(number)`, the longest prefix that is known decides. */
+export function world(exchange: Exchange): Cfg {
+  const own = ownPrefix(exchange.pbx);
+  const prefixes = prefixTrunks(exchange);
+  const longest = Math.max(0, ...prefixes.map(({ route }) => route.prefix.length));
+  return cfg`
+route[WORLD] {
+${numberTrunks(exchange).map(
+  (trunk, at) => cfg`	if ($rU == ${quoted(trunk.route.prefix)}) {
+		$var(set) = ${int(prefixes.length + at + 1)};
+		$var(number) = $rU;
+${placed(trunk)}
+		route(TO_GATEWAY);
+	}`,
+)}
+	$var(number) = "";
+${dialForms(exchange.pbx).map(
+  ({ begins, digits: count, becomes }) => cfg`	if ($var(number) == "" && $rU =~ ${formRegex(begins, count)}) {
+		$var(number) = ${quoted(becomes)} + $(rU{s.substr,${int(begins.length)},0});
+	}`,
+)}
+	if ($var(number) == "") {
+		return;
+	}
+${
+  own === undefined
+    ? NOTHING
+    : cfg`	# Our own numbers that nobody has would come back to us.
+	if ($var(number) =~ ${regex("^", own)}) {
+		return;
+	}`
+}
+	$var(length) = ${int(longest)};
+	$var(set) = 0;
+	while ($var(length) > 1 && $var(set) == 0) {
+		$var(key) = $(var(number){s.substr,0,$var(length)});
+		if ($sht(prefix=>$var(key)) != $null) {
+			$var(set) = $sht(prefix=>$var(key));
+		}
+		$var(length) = $var(length) - 1;
+	}
+	switch ($var(set)) {
+${prefixes.map((trunk, at) => oneSet(trunk, at + 1))}
+		default:
+			return;
+	}
+	route(TO_GATEWAY);
+}
+
+route[TO_GATEWAY] {
+	$rU = $var(number);
+${own === undefined ? NOTHING : cfg`	append_hf("P-Asserted-Identity: <sip:${digits(own)}$fU@${hostInUri(exchange.domain)}>\\r\\n");`}
+	if (!ds_select_domain("$var(set)", "8")) {
+		t_newtran();
+		t_reply("503", "No Gateway");
+		exit;
+	}
+	t_on_failure("GATEWAY");
+	route(RELAY);
+	exit;
+}`;
+}
+
+function oneSet(trunk: Trunk, set: number): Cfg {
+  const { least, most } = lengthsOf(trunk);
+  return cfg`		case ${int(set)}:
+			if ($(var(number){s.len}) < ${int(least)} || $(var(number){s.len}) > ${int(most)}) {
+				sl_send_reply("484", "Address Incomplete");
+				exit;
+			}
+${placed(trunk)}
+			break;`;
+}
+
+/** What the gateways of a route want to see of the number. */
+function placed({ route: { strip, prepend } }: Trunk): Cfg {
+  const cut = strip === 0 ? cfg`$var(number)` : cfg`$(var(number){s.substr,${int(strip)},0})`;
+  if (strip === 0 && prepend === "") return NOTHING;
+  return prepend === "" ? cfg`			$var(number) = ${cut};` : cfg`			$var(number) = ${quoted(prepend)} + ${cut};`;
+}
+
+function formRegex(begins: string, count: number | undefined): Cfg {
+  const head = begins === "" ? "" : inRegex(begins.replace(/^\+$/, "+0")).cfg.replace(/^\\\+0$/, "\\+");
+  return quoted(`^${head}[0-9]${count === undefined ? "+" : `{${count}}`}$`);
+}
+
+function regex(before: string, number: string): Cfg {
+  return quoted(`${before}${inRegex(number).cfg}`);
+}
+
+/** Kamailio looks at all gateways as often as the most impatient one asks for. */
+function pingSeconds({ gateways }: Exchange): number {
+  const looks = gateways.map(({ qualify }) => qualify).filter((seconds) => seconds > 0);
+  return looks.length === 0 ? 0 : Math.min(...looks);
+}
+
+export function sendingParams(exchange: Exchange): Cfg {
+  return cfg`modparam("htable", "htable", "prefix=>size=10;")
+modparam("dispatcher", "list_file", ${quoted(GATEWAYS)})
+modparam("dispatcher", "flags", 2)
+modparam("dispatcher", "ds_ping_method", "OPTIONS")
+modparam("dispatcher", "ds_ping_interval", ${int(pingSeconds(exchange))})
+modparam("dispatcher", "ds_probing_mode", 1)
+modparam("dispatcher", "ds_probing_threshold", 2)
+modparam("dispatcher", "ds_inactive_threshold", 1)
+modparam("dispatcher", "ds_ping_reply_codes", "class=2;class=3;class=4")`;
+}
+
+/** The next gateway only if this one is not there or has no line; busy, no answer or a refusal by the called ends the call. */
+export function failover(exchange: Exchange): Cfg {
+  return cfg`
+failure_route[GATEWAY] {
+	if (t_is_canceled()) {
+		exit;
+	}
+${
+  pingSeconds(exchange) === 0
+    ? NOTHING
+    : cfg`	# The next call need not wait; as soon as it answers a look it is back.
+	if (t_branch_timeout() && !t_branch_replied()) {
+		ds_mark_dst("ip");
+	}`
+}
+	if (t_check_status("50[0-9]") || (t_branch_timeout() && !t_branch_replied())) {
+		if (ds_next_domain()) {
+			t_on_failure("GATEWAY");
+			route(RELAY);
+			exit;
+		}
+	}
+}`;
+}
+
+/** A set for each route, in the order of `WORLD`; the higher number is taken first (kamailio: dispatcher, algorithm 8). */
+export function gatewayFile(exchange: Exchange): string {
+  const all = [...prefixTrunks(exchange), ...numberTrunks(exchange)];
+  const lines = all.flatMap(({ gateways }, at) =>
+    gateways.map((gateway, rank) => `${at + 1} ${gatewayUri(gateway)} 0 ${gateways.length - rank}`),
+  );
+  return `# Made by uciprov from /etc/config/beesip; changes here are lost.\n${lines.join("\n")}\n`;
+}

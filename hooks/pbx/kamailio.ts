@@ -1,0 +1,377 @@
+/**
+ * Kamailio's files. It asks phones for their passwords and knows where they are; behind it stands Asterisk (`both`), or it sends calls to
+ * gateways itself (`proxy`). Another module may add protection in `PROTECTION`, which docs/pbx.md describes.
+ */
+import { createHash } from "node:crypto";
+import { INNER_PORT } from "./asterisk.ts";
+import type { Exchange } from "./exchange.ts";
+import { address, type Cfg, cfg, digits, int, NOTHING, quoted } from "./kamailio-cfg.ts";
+import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
+import { ownForms, ownPrefix, prefixTrunks } from "./numbers.ts";
+import type { Gateway } from "./schema.ts";
+
+export const KAMAILIO_CFG = "/etc/kamailio/kamailio.cfg";
+/** Read if it is there; it defines WITH_PROTECTION and the routes PROTECT, LOGGED_IN and LOGIN_FAILED. */
+export const PROTECTION = "/etc/kamailio/beesip-protection.cfg";
+
+export function renderKamailio(exchange: Exchange): readonly { readonly path: string; readonly text: string }[] {
+  const files = [
+    {
+      path: KAMAILIO_CFG,
+      text: `#!KAMAILIO\n# Made by uciprov from /etc/config/beesip; changes here are lost.\n${whole(exchange).cfg}`,
+    },
+  ];
+  if (!sendsItself(exchange)) return files;
+  return [...files, { path: GATEWAYS, text: gatewayFile(exchange) }];
+}
+
+/** Whether Kamailio sends calls to gateways, and not Asterisk. */
+function sendsItself({ pbx, trunks }: Exchange): boolean {
+  return pbx.role === "proxy" && trunks.length > 0;
+}
+
+function whole(exchange: Exchange): Cfg {
+  const { pbx, domain } = exchange;
+  const isBoth = pbx.role === "both";
+  const isSending = sendsItself(exchange);
+  return cfg`
+debug=2
+log_stderror=no
+log_facility=LOG_DAEMON
+log_name="kamailio"
+children=2
+tcp_children=2
+auto_aliases=no
+mhomed=yes
+server_signature=no
+user_agent_header="User-Agent: beesip"
+alias=${quoted(domain)}
+
+${MODULES.map((name) => cfg`loadmodule ${quoted(`${name}.so`)}`)}
+${isSending ? cfg`loadmodule "dispatcher.so"` : NOTHING}
+
+modparam("ctl", "binrpc", "unix:/var/run/kamailio/kamailio_ctl")
+modparam("tm", "failure_reply_mode", 3)
+modparam("tm", "reparse_on_dns_failover", 0)
+# Milliseconds: a gateway that says nothing at all is dead after the first, one that rings has time until the second.
+modparam("tm", "fr_timer", 5000)
+modparam("tm", "fr_inv_timer", ${int((pbx.ring_seconds + 60) * 1000)})
+modparam("rr", "enable_full_lr", 1)
+modparam("rr", "append_fromtag", 0)
+modparam("registrar", "method_filtering", 1)
+modparam("registrar", "max_contacts", 10)
+# Where phones are lies in memory: after a restart they are found again within this time.
+modparam("registrar", "max_expires", 300)
+modparam("registrar", "default_expires", 300)
+modparam("registrar", "xavp_cfg", "reg")
+modparam("usrloc", "db_mode", 0)
+modparam("nathelper|registrar", "received_avp", "$avp(received)")
+# The password's digest for the realm (RFC 2617 HA1), by number; how many phones may be a number at once stands in contacts.
+modparam("htable", "htable", "secret=>size=8;")
+modparam("htable", "htable", "contacts=>size=8;")
+modparam("htable", "htable", "alias=>size=8;")
+${isSending ? sendingParams(exchange) : NOTHING}
+
+import_file ${quoted(PROTECTION)}
+
+event_route[htable:mod-init] {
+${exchange.extensions.map((one) => secretOf(one.number, one.secret, domain))}
+${exchange.extensions.map((one) => cfg`	$sht(contacts=>${digits(one.number)}) = ${int(one.contacts)};`)}
+${exchange.extensions.flatMap((one) => aliasesOf(exchange, one.number))}
+${isSending ? prefixTrunks(exchange).map((trunk, at) => cfg`	$sht(prefix=>${digits(trunk.route.prefix)}) = ${int(at + 1)};`) : NOTHING}
+}
+
+request_route {
+#!ifdef WITH_PROTECTION
+	route(PROTECT);
+#!endif
+	if (!mf_process_maxfwd_header("10")) {
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}
+	if (!sanity_check("17895", "7")) {
+		exit;
+	}
+	if (is_method("OPTIONS") && uri==myself && !has_totag() && $rU == $null) {
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	route(NAT);
+	if (is_method("CANCEL")) {
+		if (t_check_trans()) {
+			route(RELAY);
+		}
+		exit;
+	}
+	if (has_totag()) {
+		route(WITHIN_DIALOG);
+		exit;
+	}
+	if (is_method("ACK")) {
+		t_check_trans();
+		exit;
+	}
+	t_check_trans();
+	# A route that the caller made up would lead past all of this.
+	remove_hf("Route");
+	remove_hf("P-Asserted-Identity");
+	if (is_method("REGISTER")) {
+		route(REGISTER);
+		exit;
+	}
+	if (!is_method("INVITE|MESSAGE|OPTIONS|SUBSCRIBE|NOTIFY|PUBLISH|INFO")) {
+		sl_send_reply("405", "Method Not Allowed");
+		exit;
+	}
+	if (is_method("INVITE|SUBSCRIBE")) {
+		record_route();
+	}
+	if ($rU == $null || !($rU =~ "^\\+?[0-9]+$")) {
+		sl_send_reply("404", "Not Found");
+		exit;
+	}
+${isBoth ? fromAsterisk(exchange) : NOTHING}
+	route(FROM_GATEWAY);
+	if ($var(is_gateway) == 1) {
+		exit;
+	}
+	# Ours are asked for their password; other domains are none of our business.
+	if (from_uri!=myself && uri!=myself) {
+		sl_send_reply("403", "Not Relaying");
+		exit;
+	}
+	route(LOGIN);
+	route(FROM_PHONE);
+}
+
+route[NAT] {
+	force_rport();
+	if (nat_uac_test("19")) {
+		if (is_method("REGISTER")) {
+			fix_nated_register();
+		} else if (is_first_hop()) {
+			set_contact_alias();
+		}
+	}
+}
+
+route[REGISTER] {
+	# The password is of the number that is registered, which is the user that logs in.
+	$var(user) = $tU;
+	route(CHECK_PASSWORD);
+	if ($au != $tU) {
+		sl_send_reply("403", "Not Your Number");
+		exit;
+	}
+#!ifdef WITH_PROTECTION
+	route(LOGGED_IN);
+#!endif
+	$xavp(reg=>max_contacts) = $sht(contacts=>$tU);
+	# One phone alone: whoever logs in as it last is it.
+	if ($sht(contacts=>$tU) == 1) {
+		if (!save("location", "0x04")) {
+			sl_reply_error();
+		}
+		exit;
+	}
+	if (!save("location")) {
+		sl_reply_error();
+	}
+}
+
+route[LOGIN] {
+	$var(user) = $fU;
+	route(CHECK_PASSWORD);
+	if ($au != $fU) {
+		sl_send_reply("403", "Not Your Number");
+		exit;
+	}
+	consume_credentials();
+#!ifdef WITH_PROTECTION
+	route(LOGGED_IN);
+#!endif
+}
+
+# Goes on only with the right password for the realm; $au is who it belongs to.
+route[CHECK_PASSWORD] {
+	# One that no number has: nobody learns which numbers there are.
+	$var(ha1) = "-";
+	if ($au != $null && $sht(secret=>$au) != $null) {
+		$var(ha1) = $sht(secret=>$au);
+	}
+	$var(known) = -1;
+	if (is_method("REGISTER")) {
+		if (pv_www_authenticate(${quoted(domain)}, "$var(ha1)", "1")) {
+			$var(known) = 1;
+		}
+	} else if (pv_proxy_authenticate(${quoted(domain)}, "$var(ha1)", "1")) {
+		$var(known) = 1;
+	}
+	if ($var(known) == 1) {
+		return;
+	}
+#!ifdef WITH_PROTECTION
+	if ($au != $null) {
+		route(LOGIN_FAILED);
+	}
+#!endif
+	if (is_method("REGISTER")) {
+		www_challenge(${quoted(domain)}, "1");
+	} else {
+		proxy_challenge(${quoted(domain)}, "1");
+	}
+	exit;
+}
+
+route[FROM_GATEWAY] {
+	$var(is_gateway) = 0;
+${gatewayConditions(exchange.gateways)}
+	if ($var(is_gateway) == 0) {
+		return;
+	}
+	# Gateways reach extensions and nothing else: nobody calls through us.
+	route(EXTENSION);
+	if ($var(extension) == 0) {
+		sl_send_reply("404", "Not Found");
+		exit;
+	}
+${isBoth ? cfg`	route(TO_ASTERISK);` : cfg`	route(TO_PHONE);`}
+}
+
+# Makes every way to dial an extension the short one; $var(extension) says whether it is one.
+route[EXTENSION] {
+	$var(extension) = 0;
+	$var(dialled) = $rU;
+	if ($sht(alias=>$var(dialled)) != $null) {
+		$rU = $sht(alias=>$var(dialled));
+		$var(dialled) = $rU;
+	}
+	if ($sht(secret=>$var(dialled)) != $null) {
+		$var(extension) = 1;
+	}
+}
+
+${isBoth ? toAsterisk(exchange) : fromPhone(exchange)}
+
+route[TO_PHONE] {
+	if (!lookup("location")) {
+		t_newtran();
+		t_reply("480", "Not Logged In");
+		exit;
+	}
+	handle_ruri_alias();
+	route(RELAY);
+	exit;
+}
+
+route[WITHIN_DIALOG] {
+	if (loose_route()) {
+		if (!isdsturiset()) {
+			handle_ruri_alias();
+		}
+		route(RELAY);
+		exit;
+	}
+	if (is_method("ACK")) {
+		if (t_check_trans()) {
+			route(RELAY);
+		}
+		exit;
+	}
+	sl_send_reply("404", "Not Here");
+	exit;
+}
+
+route[RELAY] {
+	if (is_method("INVITE|SUBSCRIBE|UPDATE")) {
+		t_on_reply("ANSWER");
+	}
+	if (!t_relay()) {
+		sl_reply_error();
+	}
+}
+
+onreply_route[ANSWER] {
+	if (nat_uac_test("1") && is_first_hop()) {
+		set_contact_alias();
+	}
+}
+${isSending ? failover(exchange) : NOTHING}
+`;
+}
+
+const MODULES = [
+  ...[
+    "kex",
+    "corex",
+    "tm",
+    "tmx",
+    "sl",
+    "rr",
+    "pv",
+    "maxfwd",
+    "textops",
+    "siputils",
+    "xlog",
+    "sanity",
+    "ctl",
+    "htable",
+  ],
+  ...["auth", "usrloc", "registrar", "nathelper"],
+] as const;
+
+function secretOf(number: string, secret: string, realm: string): Cfg {
+  const ha1 = createHash("md5").update(`${number}:${realm}:${secret}`).digest("hex");
+  return cfg`	$sht(secret=>${digits(number)}) = ${quoted(ha1)};`;
+}
+
+function aliasesOf({ pbx }: Exchange, number: string): readonly Cfg[] {
+  const own = ownPrefix(pbx);
+  const forms = own === undefined ? [] : [...ownForms(pbx, number), `${own.slice(1)}${number}`];
+  return [...new Set(forms)].map((form) => cfg`	$sht(alias=>${digits(form)}) = ${quoted(number)};`);
+}
+
+function gatewayConditions(gateways: readonly Gateway[]): readonly Cfg[] {
+  return gateways.flatMap(({ match, host }) =>
+    (match.length > 0 ? match : [host]).map((one) => {
+      const isAddress = /^[0-9.]+(?:\/[0-9]+)?$|:/.test(one);
+      return cfg`	if (src_ip==${isAddress ? address(one) : quoted(one)}) {
+		$var(is_gateway) = 1;
+	}`;
+    }),
+  );
+}
+
+/** Nobody else can send from our own address: the kernel drops what comes in with it. */
+function fromAsterisk(exchange: Exchange): Cfg {
+  return cfg`	if (src_ip==${address(exchange.address)} && src_port==${int(INNER_PORT)}) {
+		route(TO_PHONE);
+		exit;
+	}`;
+}
+
+function toAsterisk(exchange: Exchange): Cfg {
+  const inner = `sip:${address(exchange.address).cfg}:${INNER_PORT}`;
+  return cfg`route[FROM_PHONE] {
+	route(TO_ASTERISK);
+}
+
+route[TO_ASTERISK] {
+	$du = ${quoted(inner)};
+	route(RELAY);
+	exit;
+}`;
+}
+
+function fromPhone(exchange: Exchange): Cfg {
+  return cfg`route[FROM_PHONE] {
+	route(EXTENSION);
+	if ($var(extension) == 1) {
+		route(TO_PHONE);
+	}
+${sendsItself(exchange) ? cfg`	route(WORLD);` : NOTHING}
+	sl_send_reply("404", "Not Found");
+	exit;
+}
+${sendsItself(exchange) ? world(exchange) : NOTHING}`;
+}

@@ -1,0 +1,173 @@
+import {
+  type Change,
+  file,
+  makeSection,
+  type Origin,
+  optionList,
+  type PlanContext,
+  parseBatch,
+  service,
+  uci,
+} from "../../src/api.ts";
+import { renderAsterisk } from "./asterisk.ts";
+import { type Exchange, readExchange } from "./exchange.ts";
+import { type GatewayList, parseGatewayList } from "./gateway-list.ts";
+import { KAMAILIO_CFG, renderKamailio } from "./kamailio.ts";
+import { provisioningUri, renderPhones } from "./phones.ts";
+
+/** The exchange as changes: files, the services' own switches, and how phones find theirs. */
+export function planPbx(context: PlanContext): readonly Change[] {
+  const { list, changes } = keptList(context);
+  const exchange = readExchange(context, list);
+  if (exchange === undefined) return changes;
+  return [
+    ...changes,
+    ...(exchange.pbx.role === "proxy" ? [] : asterisk(context, exchange)),
+    ...(exchange.pbx.role === "b2bua" ? [] : kamailio(context, exchange)),
+    ...phones(context, exchange),
+  ];
+}
+
+const ORIGIN: Origin = { module: "pbx" };
+const FROM_UCI: Origin = { module: "pbx", uri: "/etc/config/beesip" };
+
+/** The last gateway list that was good; passwords of trunks stand in it. */
+const KEPT = "/etc/beesip/gateways.json";
+const NO_LIST: GatewayList = { gateways: [], routes: [] };
+
+/** The tree's list if it is good, else the last one that was; none at all if the tree has none. A bad one without a good one before it is a fault. */
+function keptList(context: PlanContext): { readonly list: GatewayList; readonly changes: readonly Change[] } {
+  const resource = context.resource("gateways");
+  if (resource === undefined) return { list: NO_LIST, changes: [] };
+  const text = context.text("gateways");
+  if (text === undefined) return { list: NO_LIST, changes: [] };
+  const fresh = parseGatewayList(text, resource.uri);
+  if ("list" in fresh)
+    return { list: fresh.list, changes: [file(KEPT, text, { mode: 0o600, origin: resource.origin })] };
+
+  const before = context.owned.has(KEPT) ? context.files.read(KEPT) : undefined;
+  const last = before === undefined ? undefined : parseGatewayList(before, KEPT);
+  const isKept = last !== undefined && "list" in last;
+  for (const { code, message, place } of fresh.faults)
+    context.finding(isKept ? "warning" : "error", code, message, place);
+  if (!isKept || before === undefined) return { list: NO_LIST, changes: [] };
+  context.finding("warning", "PLAN_INVALID", "the gateway list is bad: the last good one stays in use", {
+    file: resource.uri,
+  });
+  return { list: last.list, changes: [file(KEPT, before, { mode: 0o600, origin: resource.origin })] };
+}
+
+/** Secrets, for root and the group the program runs in (OpenWrt's packages make groups of these names). */
+const secret = (path: string, text: string, group: string): Change =>
+  file(path, text, { mode: 0o640, group, origin: FROM_UCI });
+
+function asterisk(context: PlanContext, exchange: Exchange): readonly Change[] {
+  if (isMissing(context, "asterisk")) return [];
+  const files = renderAsterisk(exchange);
+  const paths = (isReloadable: boolean) =>
+    files.filter((one) => one.isReloadable === isReloadable).map(({ path }) => path);
+  return [
+    ...files.map(({ path, text }) => secret(path, text, "asterisk")),
+    switchedOn("asterisk", { enabled: "1" }),
+    service("asterisk", { boot: "enabled", run: "started", onChange: { paths: paths(true), act: "reload" } }, ORIGIN),
+    service("asterisk", { onChange: { paths: paths(false), act: "restart" } }, ORIGIN),
+  ];
+}
+
+function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
+  if (isMissing(context, "kamailio")) return [];
+  const files = renderKamailio(exchange);
+  const listen = exchange.pbx.interface.map((name) => `udp:${name}:5060`);
+  return [
+    ...files.map(({ path, text }) => secret(path, text, "kamailio")),
+    switchedOn("kamailio", { enabled: "1", cfg_file: KAMAILIO_CFG, listen }),
+    service(
+      "kamailio",
+      // It has no reload.
+      {
+        boot: "enabled",
+        run: "started",
+        onChange: { paths: [...files.map(({ path }) => path), "/etc/config/kamailio"], act: "restart" },
+      },
+      ORIGIN,
+    ),
+  ];
+}
+
+/** Files for a program that is not there would only hold secrets, and belong to a group that is not there either. */
+function isMissing(context: PlanContext, name: string): boolean {
+  if (context.files.stat(`/etc/init.d/${name}`) !== undefined) return false;
+  context.finding("warning", "PLAN_INVALID", `${name} is not on this device, so its part is left out until it is`, {
+    file: "/etc/config/beesip",
+    option: "beesip.pbx.role",
+  });
+  return true;
+}
+
+function switchedOn(name: string, options: Readonly<Record<string, string | readonly string[]>>): Change {
+  const content = { name, sections: [makeSection(name, "general", options)] };
+  return uci({ mode: "merge", content }, name, FROM_UCI);
+}
+
+const FOLDERS = { tftp: "/etc/beesip/phones", http: "/www/prov" } as const;
+
+function phones(context: PlanContext, exchange: Exchange): readonly Change[] {
+  const { provision } = exchange.pbx;
+  const files = provision === "none" ? [] : renderPhones(exchange);
+  if (provision === "none" || files.length === 0) return [];
+  const folder = FOLDERS[provision];
+  return [
+    // uhttpd serves what everybody may read, and nothing else; dnsmasq reads with its group's rights.
+    ...files.map(({ name, text }) => {
+      const access =
+        provision === "http"
+          ? { mode: 0o644 }
+          : hasDnsmasq(context)
+            ? { mode: 0o640, group: "dnsmasq" }
+            : { mode: 0o600 };
+      return file(`${folder}/${name}`, text, { ...access, origin: FROM_UCI });
+    }),
+    ...(provision === "tftp" ? [tftpServer(context, folder)].flat() : []),
+    ...(exchange.pbx.dhcp ? dhcpOptions(context, exchange) : []),
+  ];
+}
+
+function hasDnsmasq(context: PlanContext): boolean {
+  return context.uci("dhcp")?.sections.some(({ type }) => type === "dnsmasq") ?? false;
+}
+
+/** OpenWrt has one `config dnsmasq` as a rule, without a name. */
+function tftpServer(context: PlanContext, folder: string): readonly Change[] {
+  if (hasDnsmasq(context)) {
+    return [batch(["set dhcp.@dnsmasq[0].enable_tftp='1'", `set dhcp.@dnsmasq[0].tftp_root='${folder}'`])];
+  }
+  const message = "there is no dnsmasq here: serve the phones' files some other way";
+  context.finding("warning", "PLAN_INVALID", message, { file: folder });
+  return [];
+}
+
+/** Option 66 names a server, 160 the same for phones that look there first. */
+function dhcpOptions(context: PlanContext, exchange: Exchange): readonly Change[] {
+  const name = exchange.pbx.interface[0] ?? "";
+  const pool = context
+    .uci("dhcp")
+    ?.sections.find((one) => one.type === "dhcp" && optionList(one, "interface").includes(name));
+  if (pool?.name === undefined) {
+    context.finding(
+      "warning",
+      "PLAN_INVALID",
+      `the device gives no addresses to ${name}: phones need DHCP option 66 from whoever does`,
+      {
+        file: "/etc/config/beesip",
+        option: "beesip.pbx.dhcp",
+      },
+    );
+    return [];
+  }
+  const uri = provisioningUri(exchange);
+  return [batch([66, 160].map((option) => `add_list dhcp.${pool.name}.dhcp_option='${option},${uri}'`))];
+}
+
+function batch(lines: readonly string[]): Change {
+  return uci({ mode: "batch", content: parseBatch(lines.join("\n")) }, "dhcp", FROM_UCI);
+}

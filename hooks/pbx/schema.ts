@@ -1,0 +1,119 @@
+/** The sections of /etc/config/beesip that make a telephone exchange. `docs/pbx.md` is compared with these tables. */
+import { choice, flag, list, needed, number, text, type ValuesOf, word } from "../_options.ts";
+import {
+  faultOfAddress,
+  faultOfCodec,
+  faultOfDigits,
+  faultOfExtension,
+  faultOfHost,
+  faultOfId,
+  faultOfInterface,
+  faultOfLabel,
+  faultOfMac,
+  faultOfModel,
+  faultOfName,
+  faultOfNetwork,
+  faultOfPrefix,
+  faultOfPrepend,
+  faultOfSecret,
+} from "./checks.ts";
+
+export const TRANSPORTS = ["udp", "tcp", "tls"] as const;
+export const VENDORS = ["yealink", "grandstream", "snom", "cisco"] as const;
+
+export const PBX = {
+  enabled: flag(false, "Whether the device is an exchange at all."),
+  role: choice(
+    ["b2bua", "proxy", "both"],
+    "b2bua",
+    "`b2bua`: Asterisk. `proxy`: Kamailio, which forwards and never touches the media. `both`: Kamailio in front, Asterisk behind it.",
+  ),
+  interface: list(
+    ["lan"],
+    "Logical interfaces that Kamailio listens on; phones are told the first one's address.",
+    faultOfInterface,
+  ),
+  address: text("The device's own address for SIP; else the first interface's, if that is static.", faultOfAddress),
+  domain: text("SIP domain, and realm of passwords; else the address.", faultOfName),
+  country_code: text("Country code without `+`; national numbers need it.", faultOfDigits),
+  area_code: text(
+    "What follows the country code in this exchange's own numbers: +COUNTRY AREA EXTENSION. Calls there never leave by a trunk.",
+    faultOfDigits,
+  ),
+  national_prefix: text(
+    "What is dialled before a national number, such as `0`; none in many countries.",
+    faultOfDigits,
+  ),
+  national_digits: number(9, 3, 14, "Digits of a national number where no national prefix is dialled."),
+  international_prefix: word("00", "What is dialled for an international number, as `+` is.", faultOfDigits),
+  codec: list(["alaw", "ulaw"], "Codecs, the best first.", faultOfCodec),
+  rtp_start: number(10_000, 1024, 65_000, "First UDP port of media."),
+  rtp_end: number(10_400, 1025, 65_535, "Last UDP port of media."),
+  ring_seconds: number(60, 5, 600, "How long a phone rings, and how long a gateway may take to answer."),
+  external_address: text("Address to tell peers outside `local_net`, behind somebody's NAT.", faultOfHost),
+  local_net: list([], "Networks that are not outside.", faultOfNetwork),
+  provision: choice(
+    ["tftp", "http", "none"],
+    "tftp",
+    "How phones get their files: dnsmasq's TFTP, the device's web server (any host in its reach can read them), or not at all.",
+  ),
+  dhcp: flag(true, "Whether DHCP options 66 and 160 of the first interface tell phones where their files are."),
+};
+
+export const EXTENSION = {
+  number: needed("What is dialled, and what the phone logs in as.", faultOfExtension),
+  name: text("Name that is shown.", faultOfLabel),
+  secret: needed("The phone's password.", faultOfSecret),
+  contacts: number(2, 1, 10, "How many phones may be this number at once."),
+};
+
+export const PHONE = {
+  mac: needed("The phone's MAC address.", faultOfMac),
+  vendor: choice(VENDORS, "yealink", "Who made it."),
+  model: text(
+    "Its model as the maker writes it: Snom (`D785`) and Cisco (`504G`) need it to find their files.",
+    faultOfModel,
+  ),
+  extension: list([], "Its numbers, line by line.", faultOfExtension),
+};
+
+export const GATEWAY = {
+  id: needed("Its name in routes.", faultOfId),
+  enabled: flag(true, "Whether calls go there."),
+  host: needed("Name or address.", faultOfHost),
+  port: number(undefined, 1, 65_535, "5060, or 5061 for TLS."),
+  transport: choice(TRANSPORTS, "udp", "How SIP gets there."),
+  codec: list([], "Codecs; those of the exchange if none.", faultOfCodec),
+  match: list([], "Addresses and networks its calls come from; the host if none.", faultOfNetwork),
+  username: text("What we log in there as.", faultOfSecret),
+  password: text("And the password.", faultOfSecret),
+  register: flag(false, "Whether we register there."),
+  srtp: choice(["none", "sdes"], "none", "Whether media is encrypted."),
+  max_calls: number(undefined, 1, 10_000, "Calls at a time; no bound if not set. Asterisk alone counts them."),
+  qualify: number(60, 0, 3600, "Seconds between looks whether it is alive; 0 never looks."),
+};
+
+export const ROUTE = {
+  prefix: needed("International prefix with `+`; or a whole number as it is dialled, such as `112`.", (given) =>
+    faultOfPrefix(given) !== undefined && faultOfDigits(given) !== undefined ? faultOfPrefix(given) : undefined,
+  ),
+  label: text("For people.", faultOfLabel),
+  min_digits: number(
+    undefined,
+    1,
+    15,
+    "Fewest digits of a whole number, country code included; those of the prefix if not set.",
+  ),
+  max_digits: number(15, 1, 15, "Most digits of it."),
+  strip: number(0, 0, 16, "How many characters are taken off the front for the gateway, `+` included."),
+  prepend: word("", "And what is put there.", faultOfPrepend),
+  gateway: list([], "Gateways by id, the first that is alive takes the call.", faultOfId),
+};
+
+export type PbxSection = ValuesOf<typeof PBX>;
+export type Extension = ValuesOf<typeof EXTENSION>;
+export type Phone = ValuesOf<typeof PHONE>;
+/** A gateway, from UCI or from the list. */
+export type Gateway = ValuesOf<typeof GATEWAY>;
+/** Where calls with a prefix go, from UCI or from the list. */
+export type Route = ValuesOf<typeof ROUTE>;

@@ -1,0 +1,185 @@
+/** Phones that log in and call, by SIPp. */
+import type { Ended, Host } from "./netns.ts";
+
+export interface SipPhone {
+  readonly user: string;
+  readonly password: string;
+  /** Where it is, and where its exchange is. */
+  readonly address: string;
+  readonly port: number;
+  readonly exchange: string;
+  readonly domain: string;
+}
+
+/** Logs in once; SIPp's exit status is 0 if the exchange said 200. */
+export function register(host: Host, phone: SipPhone): Promise<Ended> {
+  return sipp(host, phone, "register", REGISTER, []);
+}
+
+/** Calls a number, expects it to be answered, and hangs up; or expects this status instead. `login` is what INVITE is answered with first. */
+export function call(host: Host, phone: SipPhone, number: string, login: 401 | 407, expect = 200): Promise<Ended> {
+  const scenario = (expect === 200 ? ANSWERED : REFUSED)
+    .replaceAll("LOGIN", String(login))
+    .replaceAll("EXPECT", String(expect));
+  return sipp(host, phone, `call-${number.replace("+", "p")}`, scenario, ["-s", number]);
+}
+
+/** Answers every call on the phone's port until it is stopped. */
+export function answers(host: Host, { address, port }: SipPhone) {
+  const file = host.file(`answers-${port}.xml`, ANSWERING.replaceAll("MEDIA", SDP));
+  return host.start("sipp", ["-sf", file, "-i", address, "-p", String(port), "-aa", "-nostdin"]);
+}
+
+function sipp(host: Host, phone: SipPhone, name: string, scenario: string, more: readonly string[]): Promise<Ended> {
+  const text = scenario
+    .replaceAll("USER", phone.user)
+    .replaceAll("DOMAIN", phone.domain)
+    .replaceAll("PASSWORD", xml(phone.password));
+  const file = host.file(`${name}-${phone.user}.xml`, text);
+  const args = [
+    `${phone.exchange}:5060`,
+    "-i",
+    phone.address,
+    "-p",
+    String(phone.port),
+    "-sf",
+    file,
+    "-m",
+    "1",
+    "-nostdin",
+  ];
+  return host.run("sipp", [...args, "-recv_timeout", "15000", "-timeout", "25", ...more], { seconds: 40 });
+}
+
+function xml(text: string): string {
+  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+const HEAD = `<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE scenario SYSTEM "sipp.dtd">`;
+const CREDENTIALS = `[authentication username=USER password=PASSWORD]`;
+const SDP = `v=0
+      o=user1 53655765 2353687637 IN IP[local_ip_type] [local_ip]
+      s=-
+      c=IN IP[media_ip_type] [media_ip]
+      t=0 0
+      m=audio 6000 RTP/AVP 8
+      a=rtpmap:8 PCMA/8000`;
+
+const registering = (cseq: number, credentials: string) => `<send retrans="500"><![CDATA[
+      REGISTER sip:DOMAIN SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:USER@DOMAIN>;tag=[call_number]
+      To: <sip:USER@DOMAIN>
+      Call-ID: [call_id]
+      CSeq: ${cseq} REGISTER
+      Contact: <sip:USER@[local_ip]:[local_port]>
+      Max-Forwards: 70
+      Expires: 300
+      ${credentials}
+      Content-Length: 0
+
+    ]]></send>`;
+
+const REGISTER = `${HEAD}<scenario name="register">
+  ${registering(1, "Subject: login")}
+  <recv response="401" auth="true"/>
+  ${registering(2, CREDENTIALS)}
+  <recv response="200"/>
+</scenario>`;
+
+const inviting = (cseq: number, credentials: string) => `<send retrans="500"><![CDATA[
+      INVITE sip:[service]@DOMAIN SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:USER@DOMAIN>;tag=[call_number]
+      To: <sip:[service]@DOMAIN>
+      Call-ID: [call_id]
+      CSeq: ${cseq} INVITE
+      Contact: <sip:USER@[local_ip]:[local_port]>
+      Max-Forwards: 70
+      ${credentials}
+      Content-Type: application/sdp
+      Content-Length: [len]
+
+      ${SDP}
+
+    ]]></send>`;
+
+const acking = (cseq: number) => `<send><![CDATA[
+      ACK sip:[service]@DOMAIN SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-2]
+      From: <sip:USER@DOMAIN>;tag=[call_number]
+      To: <sip:[service]@DOMAIN>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: ${cseq} ACK
+      Max-Forwards: 70
+      Content-Length: 0
+
+    ]]></send>`;
+
+const inDialog = (method: string, cseq: number) => `<send${method === "ACK" ? "" : ' retrans="500"'}><![CDATA[
+      ${method} [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: <sip:USER@DOMAIN>;tag=[call_number]
+      To: <sip:[service]@DOMAIN>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: ${cseq} ${method}
+      Max-Forwards: 70
+      Content-Length: 0
+
+    ]]></send>`;
+
+const CALLING = `
+  ${inviting(1, "Subject: call")}
+  <recv response="100" optional="true"/>
+  <recv response="LOGIN" auth="true"/>
+  ${acking(1)}
+  ${inviting(2, CREDENTIALS)}
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="183" optional="true"/>`;
+
+const ANSWERED = `${HEAD}<scenario name="answered">${CALLING}
+  <recv response="200" rrs="true"/>
+  ${inDialog("ACK", 2)}
+  <pause milliseconds="300"/>
+  ${inDialog("BYE", 3)}
+  <recv response="200"/>
+</scenario>`;
+
+const REFUSED = `${HEAD}<scenario name="refused">${CALLING}
+  <recv response="EXPECT"/>
+  ${acking(2)}
+</scenario>`;
+
+/** As a phone does it: Record-Route comes back, so that what follows takes the same way. */
+const replying = (status: string, more: string) => `<send${status.startsWith("200") ? ' retrans="500"' : ""}><![CDATA[
+      SIP/2.0 ${status}
+      [last_Via:]
+      [last_Record-Route:]
+      [last_From:]
+      [last_To:];tag=[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Contact: <sip:[local_ip]:[local_port]>
+      ${more}
+
+    ]]></send>`;
+
+const ANSWERING = `${HEAD}<scenario name="answering">
+  <recv request="INVITE" crlf="true"/>
+  ${replying("180 Ringing", "Content-Length: 0")}
+  ${replying("200 OK", "Content-Type: application/sdp\n      Content-Length: [len]\n\n      MEDIA")}
+  <recv request="ACK" optional="true" crlf="true"/>
+  <recv request="BYE"/>
+  <send><![CDATA[
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_From:]
+      [last_To:]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+
+    ]]></send>
+</scenario>`;

@@ -1,0 +1,262 @@
+/**
+ * Asterisk and Kamailio of other Debian releases, unpacked beside the system without their install scripts, since OpenWrt's versions are not bookworm's:
+ * Kamailio 5.7 and 6.0 (here 5.6 and 6.0), Asterisk 20 and 23 (here 16 and 22). Taken from the mirror that apt itself is set up with.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import pbx from "../../hooks/pbx/index.ts";
+import type { Finding } from "../../src/api.ts";
+import { planScene } from "../helpers/plan-context.ts";
+import type { Host } from "./netns.ts";
+
+const run = promisify(execFile);
+
+/** What runs here: `system` is bookworm itself. */
+export type Release = "system" | "bullseye" | "trixie" | "sid";
+
+/** The package unpacked, ready for chroot; `/` for the system's own. Kept between the files of one run of the tests. */
+export async function rootOf(release: Release, program: "asterisk" | "kamailio"): Promise<string> {
+  if (release === "system") return "/";
+  const root = join(tmpdir(), "uciprov-telephony", `${release}-${program}`);
+  if (existsSync(root)) return root;
+  const fresh = `${root}.${process.pid}`;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(dirname(fresh), { recursive: true });
+  const args = [
+    "--variant=extract",
+    "--quiet",
+    '--aptopt=Acquire::Check-Valid-Until "false"',
+    '--aptopt=Acquire::Retries "3"',
+  ];
+  await run("mmdebstrap", [...args, `--include=${program}`, release, fresh, mirror()], { timeout: 150_000 });
+  for (const folder of ["lib", "lib64", "bin", "sbin"]) {
+    if (existsSync(join(fresh, "usr", folder)) && !existsSync(join(fresh, folder)))
+      symlinkSync(`usr/${folder}`, join(fresh, folder));
+  }
+  for (const folder of ["proc", "sys", "run/kamailio", "tmp", "var/run/kamailio"])
+    mkdirSync(join(fresh, folder), { recursive: true });
+  renameSync(fresh, root);
+  return root;
+}
+
+/** The repository that apt has Debian from. */
+function mirror(): string {
+  const lines = execFileSync(
+    "apt-get",
+    ["indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)", "Created-By: Packages"],
+    {
+      encoding: "utf8",
+    },
+  );
+  const uri = /^Debian [a-z]+ (\S+)$/m.exec(lines)?.[1];
+  if (uri === undefined) throw new Error(`apt knows no Debian repository: ${lines}`);
+  return uri;
+}
+
+export interface Rendered {
+  readonly files: ReadonlyMap<string, string>;
+  readonly findings: readonly Finding[];
+}
+
+/** What the module makes of a configuration. */
+export async function rendered(beesip: string, list?: string): Promise<Rendered> {
+  const { context, findings } = planScene({
+    module: "pbx",
+    uci: { beesip },
+    device: { "/etc/init.d/asterisk": "x", "/etc/init.d/kamailio": "x" },
+    isSmall: true,
+    ...(list === undefined ? {} : { tree: { gateways: list } }),
+  });
+  const changes = (await pbx.plan?.(context)) ?? [];
+  const files = changes.flatMap((change) =>
+    change.kind === "file" && change.content.kind === "bytes"
+      ? [[change.path, Buffer.from(change.content.bytes).toString()] as const]
+      : [],
+  );
+  return { files: new Map(files), findings };
+}
+
+/** A program in a root, in a namespace of its host if one is given; ended by `close`. */
+export interface Running {
+  readonly child: ChildProcess;
+  log(): string;
+  close(): Promise<void>;
+}
+
+function start(host: Host | undefined, root: string, command: readonly string[]): Running {
+  const chrooted = root === "/" ? command : ["chroot", root, ...command];
+  const [program = "", ...args] = host === undefined ? chrooted : ["ip", "netns", "exec", host.namespace, ...chrooted];
+  const child = spawn(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (said += String(chunk)));
+  return {
+    child,
+    log: () => said,
+    async close() {
+      child.kill("SIGTERM");
+      for (let tries = 0; child.exitCode === null && child.signalCode === null; tries++) {
+        if (tries === 60) child.kill("SIGKILL");
+        await sleep(50);
+      }
+    },
+  };
+}
+
+export interface Asterisk extends Running {
+  /** A command on its console. */
+  ask(command: string): Promise<string>;
+  /** Its files anew, as the init script's `reload` would find them. */
+  put(files: ReadonlyMap<string, string>): void;
+}
+
+const EMPTY = [
+  "acl",
+  "ccss",
+  "cdr",
+  "cel",
+  "features",
+  "indications",
+  "manager",
+  "pjproject",
+  "stasis",
+  "udptl",
+  "http",
+];
+let instances = 0;
+
+/** Starts Asterisk with these files (paths below /etc/asterisk) and waits until it has loaded all of them. */
+export async function startAsterisk(
+  release: Release,
+  files: ReadonlyMap<string, string>,
+  host?: Host,
+): Promise<Asterisk> {
+  const root = await rootOf(release, "asterisk");
+  const home = `/ast-${process.pid}-${instances++}`;
+  const put = (path: string, text: string): void => {
+    const whole = join(root, home, path);
+    mkdirSync(dirname(whole), { recursive: true });
+    writeFileSync(whole, text);
+  };
+  const putAll = (all: ReadonlyMap<string, string>): void => {
+    for (const [path, text] of all) if (path.startsWith("/etc/asterisk/")) put(path, text);
+  };
+  for (const folder of ["lib", "spool", "run", "log"]) mkdirSync(join(root, home, folder), { recursive: true });
+  const directories = [
+    "astetcdir => HOME/etc/asterisk",
+    "astvarlibdir => HOME/lib",
+    "astdbdir => HOME/lib",
+    "astkeydir => HOME/lib",
+    "astspooldir => HOME/spool",
+    "astrundir => HOME/run",
+    "astlogdir => HOME/log",
+  ];
+  put("etc/asterisk/asterisk.conf", `[directories]\n${directories.join("\n")}\n`.replaceAll("HOME", home));
+  for (const name of EMPTY) put(`etc/asterisk/${name}.conf`, "[general]\n");
+  putAll(files);
+  const conf = `${home}/etc/asterisk/asterisk.conf`;
+  const running = start(host, root, ["/usr/sbin/asterisk", "-f", "-n", "-C", conf]);
+  const ask = async (command: string): Promise<string> => {
+    const { stdout } = await run("chroot", [root, "/usr/sbin/asterisk", "-n", "-C", conf, "-rx", command], {
+      timeout: 20_000,
+    });
+    return stdout;
+  };
+  const asterisk: Asterisk = {
+    ...running,
+    ask,
+    put: putAll,
+    async close() {
+      await running.close();
+      rmSync(join(root, home), { recursive: true, force: true });
+    },
+  };
+  for (let tries = 0; ; tries++) {
+    try {
+      if ((await ask("core waitfullybooted")).includes("fully booted")) return asterisk;
+    } catch (thrown) {
+      if (tries > 100 || running.child.exitCode !== null) {
+        await asterisk.close();
+        throw new Error(`asterisk does not start: ${running.log()}`, { cause: thrown });
+      }
+    }
+    await sleep(100);
+  }
+}
+
+/** Puts Kamailio's files where a check or a start finds them; the paths in them are made those of the scratch folder. */
+async function kamailioFolder(
+  release: Release,
+  files: ReadonlyMap<string, string>,
+): Promise<{ root: string; folder: string }> {
+  const root = await rootOf(release, "kamailio");
+  const folder = `/tmp/kam-${process.pid}-${instances++}`;
+  mkdirSync(join(root, folder), { recursive: true });
+  mkdirSync("/var/run/kamailio", { recursive: true });
+  for (const [path, text] of files) {
+    if (!path.startsWith("/etc/kamailio/")) continue;
+    const placed = text.replaceAll("/etc/kamailio/", `${folder}/`).replaceAll("/var/run/kamailio/", `${folder}/`);
+    writeFileSync(join(root, folder, path.slice("/etc/kamailio/".length)), placed);
+  }
+  return { root, folder };
+}
+
+/** `kamailio -c`: its exit status and what it said. */
+export async function checkKamailio(
+  release: Release,
+  files: ReadonlyMap<string, string>,
+): Promise<{ status: number; said: string }> {
+  const { root, folder } = await kamailioFolder(release, files);
+  const command = ["/usr/sbin/kamailio", "-c", "-f", `${folder}/kamailio.cfg`, "-l", "udp:127.0.0.1:15060"];
+  const [program = "", ...args] = root === "/" ? command : ["chroot", root, ...command];
+  try {
+    const { stdout, stderr } = await run(program, args, { timeout: 20_000 });
+    return { status: 0, said: stdout + stderr };
+  } catch (thrown) {
+    const { code, stderr = "" } = thrown as { code?: number; stderr?: string };
+    return { status: code ?? -1, said: stderr };
+  } finally {
+    rmSync(join(root, folder), { recursive: true, force: true });
+  }
+}
+
+/** Starts Kamailio on a host's address, port 5060, and waits until it listens. */
+export async function startKamailio(
+  release: Release,
+  files: ReadonlyMap<string, string>,
+  host: Host,
+  address: string,
+): Promise<Running> {
+  const { root, folder } = await kamailioFolder(release, files);
+  const running = start(host, root, [
+    "/usr/sbin/kamailio",
+    "-DD",
+    "-E",
+    "-f",
+    `${folder}/kamailio.cfg`,
+    "-l",
+    `udp:${address}:5060`,
+    "-P",
+    `${folder}/pid`,
+  ]);
+  const close = async (): Promise<void> => {
+    await running.close();
+    rmSync(join(root, folder), { recursive: true, force: true });
+  };
+  try {
+    await host.listens("udp", 5060);
+    // It binds before it has started all its processes; a wrong route ends it then.
+    await sleep(300);
+    if (running.child.exitCode !== null) throw new Error("it ended");
+  } catch (thrown) {
+    await close();
+    throw new Error(`kamailio does not start: ${running.log()}`, { cause: thrown });
+  }
+  return { ...running, close };
+}
