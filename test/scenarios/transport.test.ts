@@ -1,5 +1,5 @@
 /** The way to the tree: TLS, HTTP, and all that stands between a device and its server. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect } from "vitest";
@@ -52,6 +52,23 @@ describe("TLS", () => {
       },
     );
   }
+
+  scenario("the validator of TLSA is loaded for whom it is switched on, and for nobody else", async (scene) => {
+    const preload = join(scene.bed.folder, "tell-chunks.cjs");
+    writeFileSync(preload, 'process.on("exit", () => console.error(Object.keys(require.cache).join(" ")));');
+    scene.goTo(scene.web.uri.replace("127.0.0.1", "localhost"));
+    const dnssec = { server: [`127.0.0.1#${scene.bed.names.port}`], timeout: "2" };
+    scene.settings({ dnssec: { ...dnssec, tlsa: "1" } });
+    // The scene's name server signs nothing, and no anchor but the root's is above the name.
+    const on = await scene.run(["run"], { preload });
+    expect(on.json).toMatchObject({ error: { message: expect.stringContaining("TLSA of localhost:") } });
+    expect(on.stderr).toContain("dnssec.cjs");
+    scene.settings({ dnssec });
+    const off = await scene.run(["run"], { preload });
+    expect(off.json).toMatchObject({ exit: "provisioned" });
+    expect(off.stderr).toContain("http.cjs");
+    expect(off.stderr).not.toContain("dnssec.cjs");
+  });
 
   scenario("a server that is no TLS server is tried later", async (scene) => {
     const plain = await serveBent(scene.tree);

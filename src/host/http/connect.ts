@@ -111,7 +111,11 @@ function publishedKeys(ask: AskServerKeys | undefined) {
 
 function toldOf(thrown: unknown, what: string): unknown {
   if (!(thrown instanceof ProvisionError)) return thrown;
-  return new ProvisionError(thrown.code, `${what}: ${thrown.message}`, { cause: thrown.cause ?? thrown });
+  return new ProvisionError(
+    thrown.code,
+    `${what}: ${thrown.message}`,
+    thrown.cause === undefined ? {} : { cause: thrown.cause },
+  );
 }
 
 function startTcp(origin: URL): Socket {
