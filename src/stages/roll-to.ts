@@ -11,6 +11,7 @@ import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { readDeviceSettings } from "./preinit.ts";
 import { recoverDevice } from "./recover.ts";
 import { reload } from "./reload.ts";
+import { actForGeneration } from "./services-of-generation.ts";
 
 const WATCH = 60;
 
@@ -59,6 +60,8 @@ export async function rollBackTo(
   ctx.startWatcher(WATCH);
   applyActions(ctx, prepared);
   await reload(ctx, settings, packages);
+  const then = readState(ctx.disk).owned.services ?? {};
+  await actForGeneration(ctx, settings, state.owned.services ?? {}, then, new Set(actions.map(({ path }) => path)));
   await confirmTransaction(ctx, prepared.journal.id, () => true, keepBy(settings));
   return { number, paths: actions.map(({ path }) => path) };
 }

@@ -151,14 +151,18 @@ describe.skipIf(missing)("services and packages inside a device", () => {
       expect((await device.runInside(["run"])).status).toBe(0);
       expect(calls(device).slice(5)).toEqual(["pbx reload two"]);
 
+      const back = await device.runInside(["rollback"]);
+      expect(back, back.stderr).toMatchObject({ status: 0 });
+      expect(calls(device).slice(6)).toEqual(["pbx reload one"]);
+
       publish(undefined);
       const last = await device.runInside(["run"]);
       expect(last, last.stderr).toMatchObject({ status: 0 });
-      expect(calls(device).slice(6)).toEqual(["pbx stop default", "opkg --noaction remove pbx", "opkg remove pbx"]);
+      expect(calls(device).slice(7)).toEqual(["pbx stop default", "opkg --noaction remove pbx", "opkg remove pbx"]);
       expect(existsSync(conf(device))).toBe(false);
       expect(existsSync(join(device.seen, "etc/rc.d/S60pbx"))).toBe(false);
       expect((await device.runInside(["run", "--force"])).stdout).toContain("already is");
-      expect(calls(device)).toHaveLength(9);
+      expect(calls(device)).toHaveLength(10);
     });
   });
 

@@ -11,6 +11,7 @@ import { openDisk } from "../../src/host/disk.ts";
 import { parseServiceRecord, type ServiceRecord } from "../../src/service-record.ts";
 import { holdBack } from "../../src/stages/bisect/hold.ts";
 import { actOnServices, undoServices } from "../../src/stages/service-acts.ts";
+import { actForGeneration } from "../../src/stages/services-of-generation.ts";
 import { planServices } from "../../src/stages/validate/services.ts";
 import { aDevice, aRunContext } from "../helpers/run-context.ts";
 
@@ -347,5 +348,33 @@ describe("acting, whatever the exit statuses say", () => {
     const made = bench({ onAct: () => ({ status: 1 }) });
     await undoServices(made.ctx, made.device.settings, ["asterisk:reload", "x:stop", "bad", "../y:stop", "z:rm"]);
     expect(made.done).toEqual(["x stop", "asterisk reload"]);
+  });
+});
+
+describe("a person goes back to another generation", () => {
+  const onChange = { paths: [EXTENSIONS], act: "reload" } as const;
+  const started = { run: { set: "started", before: "stopped" } } as const;
+
+  test.each<[string, ServiceRecord, ServiceRecord, string[]]>([
+    ["its files changed: reloaded", { asterisk: { onChange } }, { asterisk: { onChange } }, ["asterisk reload"]],
+    ["it was in no tree then: as it was before any", { asterisk: started }, {}, ["asterisk stop"]],
+    ["it was to be stopped then", { asterisk: started }, { asterisk: { run: { set: "stopped" } } }, ["asterisk stop"]],
+    ["nothing of it is another", { asterisk: started }, { asterisk: started }, []],
+    ["it is not there any more", { gone: { onChange } }, {}, []],
+  ])("%s", async (_, now, then, done) => {
+    const made = bench();
+    await actForGeneration(made.ctx, made.device.settings, now, then, new Set([EXTENSIONS]));
+    expect(made.done).toEqual(done);
+  });
+
+  test("what fails is told, and the person's way back stands", async () => {
+    const made = bench({
+      onAct: (name, _act, states) => {
+        states.set(name, "crashed");
+        return { status: 1 };
+      },
+    });
+    await actForGeneration(made.ctx, made.device.settings, { asterisk: { onChange } }, {}, new Set([EXTENSIONS]));
+    expect(made.said.join()).toContain("error asterisk: reload ended with 1");
   });
 });

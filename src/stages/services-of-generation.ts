@@ -1,0 +1,53 @@
+import type { RunContext } from "../context.ts";
+import { asProvisionError } from "../errors.ts";
+import type { ServiceRecord } from "../service-record.ts";
+import { decideService, type ServicePlan, type WantedService } from "../services.ts";
+import type { Settings } from "../settings.ts";
+import { actOnServices } from "./service-acts.ts";
+import { isRunning } from "./service-state.ts";
+import { linksOf, triggersIn } from "./validate/service-links.ts";
+
+/**
+ * After a person went back to another generation: what its tree wanted of services (`then`), where it is another than until now, and a reload where
+ * files changed. Failures are told and no more: a person looks.
+ */
+export async function actForGeneration(
+  ctx: RunContext,
+  settings: Settings,
+  now: ServiceRecord,
+  then: ServiceRecord,
+  changed: ReadonlySet<string>,
+): Promise<void> {
+  const plans: ServicePlan[] = [];
+  for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
+    const script = ctx.disk.read(`/etc/init.d/${name}`);
+    if (script === undefined) continue;
+    const links = linksOf(
+      name,
+      ctx.disk.list("/etc/rc.d").map((link) => `/etc/rc.d/${link}`),
+    );
+    const facts = {
+      isRunning: await isRunning(ctx, name, script),
+      startsAtBoot: links.some((link) => link.startsWith("S")),
+      triggers: triggersIn(script),
+    };
+    const { act } = decideService(name, wantedThen(name, then), now[name], changed, facts);
+    if (act !== undefined) plans.push(act);
+  }
+  try {
+    await actOnServices(ctx, settings, plans);
+  } catch (thrown) {
+    ctx.log("error", asProvisionError(thrown).message);
+  }
+}
+
+function wantedThen(name: string, then: ServiceRecord): WantedService | undefined {
+  const said = then[name];
+  if (said === undefined) return undefined;
+  return {
+    name,
+    ...(said.run === undefined ? {} : { run: said.run.set }),
+    ...(said.onChange === undefined ? {} : { onChange: said.onChange }),
+    origin: { module: "rollback" },
+  };
+}
