@@ -6,7 +6,6 @@ import { openProcesses } from "../host/processes.ts";
 import { toldLeft } from "../left-part.ts";
 import { plainJournal } from "../stages/journal-facts.ts";
 import { forgetOwner } from "../stages/reset.ts";
-import { rollBackTo } from "../stages/roll-to.ts";
 import { type Confirmed, readState } from "../state.ts";
 import { listGenerations } from "../transaction/generations.ts";
 import { discard } from "../transaction/roll-back.ts";
@@ -73,6 +72,7 @@ export const rollback: Command = async (invocation) => {
   if (word !== undefined && !/^\d{1,9}$/.test(word)) throw new ProvisionError("USAGE", `${word} is no generation`);
   const release = takeLock(ctx.disk, openProcesses());
   try {
+    const { rollBackTo } = await import("../stages/roll-to.ts");
     const { number, paths } = await rollBackTo(ctx, word === undefined ? undefined : Number(word));
     if (invocation.flags.isJson) invocation.print(JSON.stringify({ exit: "provisioned", generation: number, paths }));
     else invocation.print(`the device is at generation ${number} again: ${paths.length} files put back`);
