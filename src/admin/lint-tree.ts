@@ -42,7 +42,7 @@ export async function lintTree(question: LintQuestion): Promise<LintResult> {
   const report: Report = (finding) => void findings.push({ level: RULES[finding.rule].level, ...finding });
   const files = treeFiles(question.folder, report);
   const manifest = await checkManifest(files, question.keyFiles, question.now, report);
-  const tree = await readTree(files, question, report);
+  const tree = await readTree(files, question, manifest, report);
   const view = question.inventory && fleetView(question.inventory, files, tree, question, report);
   if (view === undefined) checkLayersAlone(tree, report);
   else checkLayers(view, tree.layersOf, question.isVerbose, report);
@@ -61,7 +61,12 @@ interface Tree {
   readonly images: ReadonlyMap<string, Awaited<ReturnType<typeof imageMetadata>>>;
 }
 
-async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQuestion, report: Report): Promise<Tree> {
+async function readTree(
+  files: ReadonlyMap<string, TreeFile>,
+  question: LintQuestion,
+  manifest: Manifest | undefined,
+  report: Report,
+): Promise<Tree> {
   const { settings, modules, now } = question;
   const base = resourceShapes(settings, modules);
   const shapes = new Map<string, ResourceShape>();
@@ -77,7 +82,8 @@ async function readTree(files: ReadonlyMap<string, TreeFile>, question: LintQues
     if (found.length > 0) layers.set(file.name, found);
     const own = addedIn(file.name, found, question, base, report);
     if (own !== undefined) added.set(file.name, own);
-    if (isImage(shape)) images.set(file.name, await imageMetadata(file, report));
+    const isNamed = manifest?.images.some(({ path }) => path === file.name) === true;
+    if (isImage(shape)) images.set(file.name, await imageMetadata(file, isNamed, report));
   };
   const published = [...files.values()].filter(({ name }) => !OURS.test(name));
   for (const file of published) {

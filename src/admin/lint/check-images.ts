@@ -4,10 +4,21 @@ import { checkImage, IMAGE_TAIL, type ImageMetadata, readImageMetadata } from ".
 import type { Report } from "./rules.ts";
 import type { TreeFile } from "./tree-files.ts";
 
-/** What an image says of itself, checked as the device's `fwtool` does; undefined: it says nothing (x86 images do not), or nothing that can be read. */
-export async function imageMetadata(file: TreeFile, report: Report): Promise<ImageMetadata | undefined> {
+/**
+ * What an image says of itself, checked as the device's `fwtool` does; undefined: it says nothing, or nothing that can be read. `isNamed`: MANIFEST says by an
+ * `# image` line what it is.
+ */
+export async function imageMetadata(
+  file: TreeFile,
+  isNamed: boolean,
+  report: Report,
+): Promise<ImageMetadata | undefined> {
   try {
     const metadata = readImageMetadata(tailOf(file));
+    if (metadata === undefined && !isNamed) {
+      const message = "it does not say what it is for, and MANIFEST has no `# image` line that does";
+      report({ rule: "image", level: "note", message, file: file.name });
+    }
     if (metadata !== undefined) await checkImage(metadata, file.size, createReadStream(file.path));
     return metadata;
   } catch (thrown) {

@@ -69,8 +69,9 @@ export const RULES = {
   },
   image: {
     level: "error",
-    meaning: "A firmware image that is damaged, or whose metadata cannot be read.",
-    remedy: "Copy the image again from where it was built.",
+    meaning:
+      "A firmware image that is damaged, or whose metadata cannot be read (error); one that says nothing of itself, so that devices can only tell by its digest whether they run it (note).",
+    remedy: "Copy the image again from where it was built; OpenWrt's own `sysupgrade` images have metadata.",
   },
   "image-board": {
     level: "warning",
