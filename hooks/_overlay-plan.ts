@@ -25,7 +25,7 @@ export async function planOverlays(context: PlanContext): Promise<Change[]> {
 }
 
 async function changesIn(resource: Resource, context: PlanContext): Promise<Change[]> {
-  const placement = placeEntries(await entriesIn(resource, context), {
+  const placement = await placeEntries(await entriesIn(resource, context), {
     kind: (path) => context.files.stat(path)?.kind,
     readLink: (path) => context.files.readLink(path),
     isOwned: (path) => context.placed.has(path),

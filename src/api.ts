@@ -4,8 +4,10 @@
  */
 import type { Change, Origin } from "./changes.ts";
 import type { ErrorCode, Place } from "./errors.ts";
+import type { Http } from "./http-api.ts";
 import type { MacroTable, Template } from "./macros.ts";
 import type { Dns } from "./name-lookup.ts";
+import type { LedState, Outbox, RunFacts } from "./report-api.ts";
 import type { Settings } from "./settings.ts";
 import type { UciPackage } from "./uci/model.ts";
 
@@ -23,13 +25,13 @@ export {
   uci,
 } from "./changes.ts";
 export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
-export { copyArchived, readArchive } from "./lazy-archive.ts";
+export { copyArchived, placeEntries, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
 export type { Dns, SecureTxtAnswer, TxtAnswer, TxtRecord } from "./name-lookup.ts";
 export { deviceNameServers } from "./name-servers.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
-export { type Placeable, placeEntries } from "./tree/archive-placement.ts";
+export type { Placeable } from "./tree/archive-placement.ts";
 export { checkImage, IMAGE_TAIL, type ImageMetadata, imageBoards, readImageMetadata } from "./tree/fwtool.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { makeSection, optionFlag, optionList, optionText, type UciPackage, type UciSection } from "./uci/model.ts";
@@ -54,6 +56,9 @@ export type StageName =
 
 /** Where a hook can stand: every stage but the two that run before any module is known, and the two ends of a run. */
 export type HookPoint = Exclude<StageName, "recover" | "ready"> | "done" | "failed";
+
+export type { Http, HttpAnswer, HttpLetter, HttpRequest, ServerProof, Transport } from "./http-api.ts";
+export type { LedState, Letter, Outbox, RunFacts } from "./report-api.ts";
 
 // ---------------------------------------------------------------- the device
 
@@ -144,67 +149,6 @@ export interface Commands {
       leavesChildren?: boolean;
     },
   ): Promise<CommandResult>;
-}
-
-export interface HttpRequest {
-  readonly uri: string;
-  /** The body's bound in bytes; more is TOO_LARGE, seen from Content-Length or while it comes. */
-  readonly limit: number;
-  readonly signal: AbortSignal;
-  /** For a conditional request: what an earlier answer carried. */
-  readonly etag?: string;
-  readonly modified?: string;
-  /** Put the body into this file (a path of the device's, in RAM) rather than in memory; a cut body is resumed from it. */
-  readonly spool?: string;
-  /** Further request headers, e.g. a device's identity where the admin asked for it. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/**
- * How a server proved who it is. `pin`: its own key is one the settings name (`fingerprint`). `tlsa`: its zone publishes its certificate or key, proven by
- * DNSSEC on this device; `fingerprint` is the zone of the trust anchor. `ca`: verified up to a CA, with `fingerprint` if it is one the settings name.
- */
-export interface ServerProof {
-  readonly kind: "pin" | "tlsa" | "ca";
-  readonly fingerprint: string;
-}
-
-/** Who the last server was and how that is known; a chain with one unproven hop is not proven. */
-export interface Transport {
-  readonly scheme: "https" | "http";
-  readonly host: string;
-  readonly port: number;
-  readonly proof: { readonly kind: "none" } | ServerProof;
-  /** What else would have proven it, had there not been `proof`. */
-  readonly alsoProven?: readonly ServerProof[];
-}
-
-export type HttpAnswer =
-  | { readonly kind: "not-modified"; readonly uri: string; readonly transport: Transport }
-  | { readonly kind: "absent"; readonly uri: string; readonly transport: Transport }
-  | {
-      readonly kind: "body";
-      /** Where it came from in the end, after redirects. */
-      readonly uri: string;
-      readonly transport: Transport;
-      /** The bytes, or empty if they were spooled. */
-      readonly bytes: Uint8Array;
-      readonly size: number;
-      /** SHA-256 of the body, 64 lower-case hex digits. */
-      readonly sha256: string;
-      readonly etag?: string;
-      readonly modified?: string;
-      readonly contentType?: string;
-    };
-
-export interface Http {
-  /**
-   * GET with bounded size, time and redirects; 404 and 410 are `absent`. Errors by class: DNS_*, CONNECT_FAILED, TLS_*, CLOCK_WRONG, HTTP_*,
-   * PORTAL, TRUNCATED, TOO_LARGE, REDIRECT_*. One try: when to try again is the run's business.
-   */
-  get(request: HttpRequest): Promise<HttpAnswer>;
-  /** Closes kept connections. */
-  close(): Promise<void>;
 }
 
 export interface Clock {
@@ -347,6 +291,12 @@ export interface HookContext {
   readonly commands: Commands;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly run: RunFacts;
+  /** Letters to whoever watches the fleet. */
+  outbox(): Promise<Outbox>;
+  /** Sets the LED that `uciprov.main.led` names, if one is named; whether it worked never matters. */
+  led(state: LedState): Promise<void>;
   /** Adds or changes a macro for the rest of the run; tainted unless the hook vouches for it. */
   setMacro(name: string, value: string, options?: { readonly isTainted: boolean }): void;
   /** In `geturi`: answers with a URI template, after `static` and before everybody else. Elsewhere HOOK_FAILED. */

@@ -16,6 +16,7 @@ import { settleSoftware } from "./stages/software.ts";
 import type { Step } from "./step.ts";
 
 export { isEmptyPlan } from "./plan.ts";
+export { factsOf } from "./run-facts.ts";
 export { planChanges } from "./stages/validate.ts";
 export { rememberConfirmed, settleSoftware };
 

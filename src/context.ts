@@ -5,6 +5,7 @@ import type {
   Disk,
   Dns,
   Http,
+  LedState,
   Log,
   MacroTable,
   Module,
@@ -57,6 +58,8 @@ export interface RunContext {
   readonly detach: (name: string, args: readonly string[], output: string) => Promise<number | null>;
   /** Starts `recover.sh watch SECONDS` on its own, so that a trial ends even if this process does. */
   readonly startWatcher: (seconds: number) => void;
+  /** Lets the LED of that name show a state; what goes wrong is thrown. */
+  readonly setLed: (name: string, state: LedState) => Promise<void>;
   readonly readFacts: () => DeviceFacts;
   readonly readAddresses: () => { readonly ip: string | undefined; readonly ip6: string | undefined };
   /** Whether something better than the flash (NTP) has set the clock since boot. */

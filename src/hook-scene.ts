@@ -1,4 +1,4 @@
-import type { HookContext, HookPoint, MacroTable, Module, Template } from "./api.ts";
+import type { HookContext, HookPoint, MacroTable, Module, RunFacts, Template } from "./api.ts";
 import { template } from "./api.ts";
 import type { Device, RunContext } from "./context.ts";
 import { asProvisionError, ProvisionError } from "./errors.ts";
@@ -8,6 +8,8 @@ import { isModuleOn } from "./module-choice.ts";
 export interface HookScene {
   /** From here on hooks can run: the device is known. Gives back the device with the macros that hooks may still change. */
   enter(device: Device): Device;
+  /** What hooks from here on are told of the run. */
+  note(more: RunFacts): void;
   run(point: HookPoint, signal: AbortSignal): Promise<void>;
   /** The `failed` hooks of the modules that ran any hook, last one first; what goes wrong in them is logged only. */
   runFailed(signal: AbortSignal): Promise<void>;
@@ -20,6 +22,7 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
   const called = new Set<Module>();
   let device: Device | undefined;
   let offered: Template | undefined;
+  let facts: RunFacts = {};
 
   const contextFor = (module: Module, point: HookPoint, known: Device, signal: AbortSignal): HookContext => ({
     stage: point,
@@ -30,6 +33,14 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
     commands: ctx.commands,
     log: (level, message) => ctx.log(level, `${module.name}: ${message}`),
     signal,
+    clock: ctx.clock,
+    run: facts,
+    outbox: async () => (await import("./outbox.ts")).openOutbox(ctx, known.settings),
+    async led(state) {
+      const name = known.settings.main.led;
+      if (name === undefined || ctx.choices.isDry) return;
+      await ctx.setLed(name, state).catch((thrown) => ctx.log("debug", `the LED: ${asProvisionError(thrown).message}`));
+    },
     setMacro(name, value, options) {
       macros.set(name, { value, isTainted: options?.isTainted ?? true, origin: `hook ${module.name}` });
     },
@@ -46,6 +57,9 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
       for (const [name, value] of entering.macros) macros.set(name, value);
       device = { ...entering, macros: macros as MacroTable };
       return device;
+    },
+    note(more) {
+      facts = { ...facts, ...more };
     },
     async run(point, signal) {
       for (const module of modules) {

@@ -1,4 +1,4 @@
-import type { Finding } from "./api.ts";
+import type { Finding, RunFacts } from "./api.ts";
 import type { CarriedOut } from "./change-device.ts";
 import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
@@ -79,7 +79,12 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const trial = await step("recover", recoverDevice);
     if (trial !== undefined) await (await import("./change-device.ts")).endTrial(ctx, step, trial);
     await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
-    device = await step("preinit", (stage) => scene.enter(preinit(stage)));
+    device = await step("preinit", (stage) => {
+      const entered = scene.enter(preinit(stage));
+      const { failed } = entered.state;
+      if (failed !== undefined) scene.note({ takenBack: failed });
+      return entered;
+    });
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
     const known = device;
     const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));
@@ -98,9 +103,13 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (found.kind !== "tree") release(ctx, found.source);
     if (found.kind !== "tree") return { outcome: ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`) };
 
-    const { carryOutWhatHolds, isEmptyPlan, planChanges, rememberConfirmed, settleSoftware, writeFirmware } =
+    const { carryOutWhatHolds, factsOf, isEmptyPlan, planChanges, rememberConfirmed, settleSoftware, writeFirmware } =
       await import("./change-device.ts");
-    const plan = await step("validate", (stage) => planChanges(stage, known, found, modules));
+    const plan = await step("validate", async (stage) => {
+      const made = await planChanges(stage, known, found, modules);
+      scene.note(factsOf(made));
+      return made;
+    });
     judged = undefined;
     release(ctx, found.source);
     if (ctx.choices.isDry)
@@ -112,6 +121,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (isEmptyPlan(plan)) {
       rememberConfirmed(ctx, known, plan);
       await settleSoftware(ctx, known, plan.software);
+      scene.note({ outcome: { result: "recorded", exit: "provisioned" } });
       await scene.run("done", ctx.signal);
       return {
         outcome: {
@@ -130,15 +140,32 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       const told = `to confirm after it: ${carried.plan.reboots.join("; ")}`;
       return { outcome: { ...ended("rebooting", told), plan: carried.plan, findings: carried.plan.findings } };
     }
+    const pass = outcomeOf(carried);
+    const { result, exit, generation } = pass.outcome;
+    scene.note({
+      ...factsOf(carried.plan),
+      outcome: { result, exit, ...(generation === undefined ? {} : { generation }) },
+    });
     await scene.run("done", ctx.signal);
-    return outcomeOf(carried);
+    return pass;
   } catch (thrown) {
     const error = asProvisionError(thrown);
     if (judged) quarantine(ctx, judged, error);
+    const takenBack = takenBackIn(ctx);
+    scene.note({ error, ...(takenBack === undefined ? {} : { takenBack }) });
     await scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS));
     throw error;
   } finally {
     await device?.http.close();
+  }
+}
+
+/** By now: a failure may just have been counted. What cannot be read is nothing to tell. */
+function takenBackIn(ctx: RunContext): RunFacts["takenBack"] {
+  try {
+    return readState(ctx.disk).failed;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,9 +1,12 @@
 /** The plug-ins that ship, in order. The order of the modules is the order of their changes and hooks; resolvers are ordered by the settings. */
 
+import beesip from "../hooks/beesip.ts";
 import certs from "../hooks/certs.ts";
+import led from "../hooks/led.ts";
 import overlay from "../hooks/overlay.ts";
 import packages from "../hooks/packages.ts";
 import pbx from "../hooks/pbx/index.ts";
+import report from "../hooks/report.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import sysupgrade from "../hooks/sysupgrade.ts";
@@ -18,5 +21,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, pbx],
+  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, beesip, pbx, led, report],
 };

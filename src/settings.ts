@@ -78,6 +78,7 @@ export const OPTIONS = {
       720,
       "Hours over which this device may wait for its turn to take a new serial; as the tree says if none, and 0 never waits.",
     ),
+    led: text("LED that shows a run: a name in /sys/class/leds, or of a `led` section of /etc/config/system."),
     reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
     reboot: list("Packages and paths whose change takes effect only with a reboot; it is confirmed after it."),
   },
@@ -100,6 +101,11 @@ export const OPTIONS = {
     total_seconds: number(600, 5, 7200, "Longest time for one resource."),
     redirects: number(5, 0, 20, "Redirections followed for one resource."),
     generations: number(5, 1, 50, "Generations kept for rollback."),
+  },
+  report: {
+    uri: text("Where reports are posted, as JSON; may hold macros. None: nobody is told."),
+    progress: flag(false, "Whether each stage is reported, not only how it ended."),
+    seconds: number(10, 1, 120, "Longest time for delivering what waits, at the end of a run."),
   },
   schedule: {
     by: choice(

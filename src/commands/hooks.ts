@@ -186,6 +186,14 @@ function hookContext({ ctx, device, module }: Bench, stage: HookPoint, signal: A
     commands: ctx.commands,
     log,
     signal,
+    clock: ctx.clock,
+    run: {},
+    outbox: async () => ({
+      put: ({ id, body }) => log("info", `reports ${id}: ${JSON.stringify(body)}`),
+      isEmpty: true,
+      deliver: (uri) => log("info", `would deliver reports to ${uri}`),
+    }),
+    led: async (state) => log("info", `sets the LED to ${state}`),
     setMacro: (name, value) => log("info", `sets {${name}} to ${value}`),
     offerUri: (uri) => log("info", `answers ${uri}`),
   };

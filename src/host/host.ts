@@ -40,6 +40,7 @@ export function openHost(
     },
     detach: openDetach(resolve(root), disk),
     startWatcher: (seconds) => startWatcher(resolve(root), disk, seconds),
+    setLed: async (name, state) => (await import("./led.ts")).setLed(disk, name, state),
     readFacts: facts,
     readAddresses: () => readAddresses(resolve(root)),
     isClockProven: () => resolve(root) !== "/" || CLOCK_MARKERS.some((path) => disk.stat(path) !== undefined),

@@ -15,14 +15,19 @@ export function openHttp(
   disk: Disk,
   clock: Clock,
   isClockPlausible: () => boolean,
-): Http {
-  let loading: Promise<Http> | undefined;
+): Required<Http> {
+  let loading: Promise<Required<Http>> | undefined;
   let isClosed = false;
   return {
     async get(request) {
       if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
       loading ??= import("./http/client.ts").then(({ openClient }) => openClient(how, disk, clock, isClockPlausible));
       return (await loading).get(request);
+    },
+    async post(letter) {
+      if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
+      loading ??= import("./http/client.ts").then(({ openClient }) => openClient(how, disk, clock, isClockPlausible));
+      return (await loading).post(letter);
     },
     async close() {
       isClosed = true;

@@ -1,23 +1,44 @@
 /** What a hook sees, as a plain object that remembers what the hook did with it. */
-import type { HookContext, HookPoint, MacroTable } from "../../src/api.ts";
+import type { HookContext, HookPoint, LedState, Letter, MacroTable, RunFacts } from "../../src/api.ts";
 import { planScene } from "./plan-context.ts";
+import { aClock } from "./run-context.ts";
 
 export interface HookSeen {
   readonly context: HookContext;
   readonly set: Record<string, { value: string; isTainted: boolean }>;
   readonly offered: string[];
+  readonly letters: Letter[];
+  readonly delivered: string[];
+  readonly leds: LedState[];
+  readonly logged: string[];
 }
 
 export function hookContext(
   stage: HookPoint,
-  more: { readonly macros?: Readonly<Record<string, string>>; readonly signal?: AbortSignal } = {},
+  more: {
+    readonly macros?: Readonly<Record<string, string>>;
+    readonly signal?: AbortSignal;
+    readonly run?: RunFacts;
+    readonly settings?: string;
+  } = {},
 ): HookSeen {
-  const { settings, facts, files, signal } = planScene({ module: "any" }).context;
+  const { settings, facts, files, signal } = planScene({
+    module: "any",
+    ...(more.settings === undefined ? {} : { settings: more.settings }),
+  }).context;
   const set: HookSeen["set"] = {};
   const offered: string[] = [];
+  const letters: Letter[] = [];
+  const delivered: string[] = [];
+  const leds: LedState[] = [];
+  const logged: string[] = [];
   return {
     set,
     offered,
+    letters,
+    delivered,
+    leds,
+    logged,
     context: {
       stage,
       settings,
@@ -25,7 +46,17 @@ export function hookContext(
       files,
       macros: macroTable(more.macros ?? {}),
       commands: { has: () => false, run: () => Promise.reject(new Error("no commands here")) },
-      log: () => undefined,
+      log: (level, message) => void logged.push(`${level}: ${message}`),
+      clock: aClock(),
+      run: more.run ?? {},
+      outbox: async () => ({
+        put: (letter) => void letters.push(letter),
+        get isEmpty() {
+          return letters.length === 0;
+        },
+        deliver: (uri) => void delivered.push(uri),
+      }),
+      led: async (state) => void leds.push(state),
       signal: more.signal ?? signal,
       setMacro(name, value, options) {
         set[name] = { value, isTainted: options?.isTainted ?? true };

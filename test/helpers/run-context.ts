@@ -51,6 +51,7 @@ export function aRunContext(more: Partial<RunContext> = {}): RunContext {
     dns: NOBODY,
     openHttp: () => NOTHING,
     startWatcher: () => undefined,
+    setLed: async () => undefined,
     detach: async () => Promise.reject(new Error("no programs in this test")),
     readFacts: () => FACTS,
     readAddresses: () => ({ ip: undefined, ip6: undefined }),

@@ -51,6 +51,7 @@ export function openPaperRun(ground: PaperGround): PaperRun {
     dns: { txt: nowhere, secureTxt: nowhere },
     openHttp: () => ({ get: nowhere, close: async () => undefined }),
     startWatcher: () => undefined,
+    setLed: async () => undefined,
     readFacts: () => readFacts(disk),
     readAddresses: () => ({ ip: undefined, ip6: undefined }),
     isClockProven: () => true,

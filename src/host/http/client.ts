@@ -19,7 +19,7 @@ export function openClient(
   disk: Disk,
   clock: Clock,
   isClockPlausible: () => boolean,
-): Http {
+): Required<Http> {
   const connections = connector(settings, isClockPlausible, serverKeys);
   const agent = openAgent(connections);
   const parts = new Map<string, Part>();
@@ -36,6 +36,25 @@ export function openClient(
       } catch (thrown) {
         body.giveUp(thrown);
         throw thrown;
+      } finally {
+        release();
+      }
+    },
+    async post(letter) {
+      const uri = requestUri(letter.uri);
+      const { signal, release } = deadline(letter.signal, settings.totalSeconds, uri);
+      const { headerSeconds, bodyIdleSeconds, userAgent } = settings;
+      const fields = {
+        ...Object.fromEntries(Object.entries(letter.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
+        accept: "*/*",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": userAgent,
+      };
+      try {
+        const asked = { uri, fields, signal, headerSeconds, bodyIdleSeconds, body: letter.body };
+        const answer = await exchange(agent, asked, () => undefined);
+        return { status: answer.status, retryAfter: retryAfter(answer, clock.now()) };
       } finally {
         release();
       }
