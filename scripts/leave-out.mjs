@@ -1,7 +1,8 @@
 /** Parts of packages that no code path of ours reaches, though the package names them: file → why it is never reached. */
 const FILES = {
   "undici/lib/dispatcher/client-h2.js": "HTTP/2 needs allowH2 or useH2c, which we never set; it would load node:http2",
-  "undici/lib/web/fetch/body.js": "only bodies that are forms, blobs or iterables need it; ours are none, or plain bytes",
+  "undici/lib/web/fetch/body.js":
+    "only bodies that are forms, blobs or iterables need it; ours are none, or plain bytes",
 };
 
 /**
