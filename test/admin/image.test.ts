@@ -244,6 +244,13 @@ test("two things that want one place are refused: a folder does not replace the 
   expect(found).toEqual(["TARGET_INVALID", "two things want to be /etc/config/uciprov"]);
 });
 
+test("what could not be laid out whole leaves nothing behind", () => {
+  writeFileSync(join(folder, "none.pem"), "none");
+  const before = readdirSync(folder);
+  refused(() => layOut(parse(target({ ca: ["none.pem"] })), folder, join(folder, "out")));
+  expect(readdirSync(folder)).toEqual(before);
+});
+
 test("nothing is written through a link that a folder brings", () => {
   const outside = join(folder, "outside");
   mkdirSync(outside);

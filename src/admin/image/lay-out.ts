@@ -5,9 +5,12 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -27,11 +30,23 @@ const SMALL = 1_048_576;
  * Writes the FILES tree of an ImageBuilder: settings, keys, authorities, modules, and folders laid over it. `out` must not hold anything yet.
  * TARGET_INVALID for a file that is not what it has to be, or a place that two things want. The paths, sorted.
  */
-export function layOut({ wish, sections }: TargetFile, from: string, out: string): string[] {
+export function layOut(target: TargetFile, from: string, out: string): string[] {
   if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) {
     throw new ProvisionError("USAGE", `${out} is there already and not empty`);
   }
-  const tree = new FilesTree(out);
+  mkdirSync(dirname(out), { recursive: true });
+  const work = mkdtempSync(`${out}.new-`);
+  try {
+    const paths = fill(new FilesTree(work), target, from);
+    chmodSync(work, 0o755);
+    renameSync(work, out);
+    return paths;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function fill(tree: FilesTree, { wish, sections }: TargetFile, from: string): string[] {
   const at = (path: string) => resolve(from, path);
   for (const path of wish.keys) {
     const text = readSmall(at(path)).toString("latin1");
@@ -58,7 +73,6 @@ class FilesTree {
 
   constructor(out: string) {
     this.out = out;
-    mkdirSync(out, { recursive: true });
   }
 
   write(path: string, bytes: Uint8Array, mode: number): void {
