@@ -2,12 +2,11 @@ import type { DeviceFacts, Finding, Module, Resource } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { asProvisionError, ProvisionError } from "../../errors.ts";
 import type { Expanded } from "../../macros.ts";
-import { baseMacros } from "../../stages/base-macros.ts";
 import { readKeys } from "../../stages/fetch/keys.ts";
 import { type FetchedManifest, fetchManifest } from "../../stages/fetch/manifest.ts";
 import { proveTree, type TreeProof } from "../../stages/fetch/proof.ts";
-import { type Fetched, fetchFirst, triesOf } from "../../stages/fetch/resources.ts";
-import { type Wanted, wantedResources } from "../../stages/fetch/wanted.ts";
+import { type Fetched, fetchFirst } from "../../stages/fetch/resources.ts";
+import type { Wanted } from "../../stages/fetch/wanted.ts";
 import type { Source } from "../../stages/geturi.ts";
 import { type Craft, judgeLayout, type Layout, layOut } from "../../stages/validate.ts";
 import { parseUri } from "../../uri.ts";
@@ -15,6 +14,7 @@ import type { PaperRun } from "../plan/paper-run.ts";
 import { paperWeb } from "../plan/paper-web.ts";
 import { asInTheLaboratory, isUnjudged } from "../plan/plan-one.ts";
 import type { TreeFolder } from "../plan/tree-folder.ts";
+import type { Asked } from "./askings.ts";
 
 /** One version of a tree, as devices would get it. */
 export interface PaperTree {
@@ -35,17 +35,6 @@ export interface FleetDevice {
   readonly device: Device;
   readonly source: Source;
   readonly facts: DeviceFacts;
-}
-
-/** What a device asks for, in its order: the same for every version of the tree. */
-export type Asked = readonly { readonly wanted: Wanted; readonly tries: readonly Expanded[] }[];
-
-export function askedBy({ device, source }: FleetDevice, modules: readonly Module[]): Asked {
-  const macros = baseMacros(device, source);
-  return wantedResources(device.settings, modules).map((wanted) => ({
-    wanted,
-    tries: triesOf(device, wanted, macros),
-  }));
 }
 
 interface Got {
@@ -109,7 +98,7 @@ export async function openPaperTree(
   const { proof, refusal } = proven(ctx, device, source, keys, answer);
   const judged = new Map<string, Promise<ProvisionError | undefined>>();
   const idOf = listIds();
-  const fetched = new Map<string, Promise<Got>>();
+  const fetched = new WeakMap<readonly Expanded[], Promise<Got>>();
   return {
     folder,
     manifest: answer.manifest,
@@ -117,9 +106,9 @@ export async function openPaperTree(
     isUnjudged: refusal !== undefined && isUnjudged(refusal, run.keys, device.state.latch !== undefined),
     fetch: (one, asked) =>
       gather(asked, (wanted, tries) => {
-        const uris = tries.map(({ text, isTainted }) => `${isTainted ? "?" : ""}${text}`).join(" ");
-        const key = `${wanted.module.name} ${wanted.name} ${uris} ${wanted.isImage ? imageKey(one.facts) : ""}`;
-        const known = fetched.get(key);
+        // Devices that share what they try share what comes; which image comes depends on what they are and run, besides.
+        const isShared = !wanted.isImage;
+        const known = isShared ? fetched.get(tries) : undefined;
         if (known !== undefined) return known;
         const itsBase =
           one.source.base.text === base.text ? base : parseUri(one.source.base.text, "the provisioning URI");
@@ -132,7 +121,7 @@ export async function openPaperTree(
           resource: found,
           findings,
         }));
-        fetched.set(key, resource);
+        if (isShared) fetched.set(tries, resource);
         return resource;
       }),
     lay: (one, { brought }) => layOut(ctx, one.device, { brought, source: one.source }, modules, undefined, craft),
@@ -145,11 +134,6 @@ export async function openPaperTree(
       return verdict.then((files) => files ?? faulty(layout.findings, layout.packages.findings()));
     },
   };
-}
-
-/** Which image a device takes depends on what it is and runs, besides its name. */
-function imageKey({ mac: _, hostname: __, serial: ___, ...kind }: DeviceFacts): string {
-  return JSON.stringify(kind);
 }
 
 function proven(

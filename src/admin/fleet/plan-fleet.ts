@@ -11,8 +11,9 @@ import type { InventoryDevice } from "../inventory.ts";
 import { type PaperRun, paperDevice, withKnown } from "../plan/paper-run.ts";
 import { NOWHERE, paperSource } from "../plan/paper-source.ts";
 import type { TreeFolder } from "../plan/tree-folder.ts";
+import { type Asked, Askings } from "./askings.ts";
 import { type Difference, Differences } from "./differences.ts";
-import { type Asked, askedBy, type FleetDevice, noTree, openPaperTree, type PaperTree } from "./paper-tree.ts";
+import { type FleetDevice, noTree, openPaperTree, type PaperTree } from "./paper-tree.ts";
 import { sharedCraft, type Work } from "./shared-craft.ts";
 
 /** One device of the inventory and what becomes of it. */
@@ -64,6 +65,7 @@ export async function planFleet(
   const before = trees.before && (await open(trees.before));
   const after = await open(trees.after);
   const nothing = before ?? noTree(run, modules, craft);
+  const askings = new Askings(modules);
   const comparing = new Differences(options);
   const gathered = new Gathered();
   const rows: FleetRow[] = [];
@@ -72,7 +74,7 @@ export async function planFleet(
     const about = { known, name: nameOf(known.facts) };
     try {
       const device = await muster(known);
-      const outcome = await planDevice(device, askedBy(device, modules), nothing, after, comparing);
+      const outcome = await planDevice(device, askings.of(device), nothing, after, comparing);
       const { rollout, date, serial, tree } = after.manifest ?? {};
       const turn =
         tree === undefined

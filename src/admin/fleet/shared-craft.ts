@@ -93,8 +93,16 @@ type Seen =
   | { readonly kind: "macros"; readonly value: MacroTable }
   | { readonly kind: "uci"; readonly name: string; readonly value: UciPackage | undefined };
 
+const keys = new WeakMap<Resource, string>();
+
 function keyOf(module: Module, resources: readonly Resource[]): string {
-  return JSON.stringify([module.name, ...resources.map(({ name, uri, sha256 }) => [name, uri, sha256])]);
+  let key = module.name;
+  for (const one of resources) {
+    const known = keys.get(one) ?? JSON.stringify([one.name, one.uri, one.sha256, one.origin.signer, one.release]);
+    keys.set(one, known);
+    key += known;
+  }
+  return key;
 }
 
 function isSame(seen: readonly Seen[], context: PlanContext): boolean {

@@ -19,7 +19,8 @@ export function whyWait(
 ): string | undefined {
   const { confirmed } = device.state;
   if (manifest === undefined || confirmed === undefined || confirmed.digest === manifest.sha256) return undefined;
-  if (keyChange !== undefined || manifest.successor !== undefined) return undefined;
+  const isUrgent = keyChange !== undefined || manifest.successor !== undefined;
+  if (isUrgent && manifest.rollout !== "hold") return undefined;
   const time = {
     now: ctx.clock.now(),
     isClockProven: ctx.isClockProven() && ctx.clock.now() >= timeFloor(device),
