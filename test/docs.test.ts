@@ -10,6 +10,27 @@ import { OPTIONS } from "../src/settings.ts";
 /** `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` writes what these tests compare. */
 const IS_WRITING = process.env["UPDATE_DOCS"] === "1";
 
+const SETTINGS = "openwrt-package/files/etc/config/uciprov";
+const SETTINGS_HEAD = `# How this device provisions itself. Every option stands here with its default; take the # away to set another value.
+# \`uciprov macros\`, \`uciprov explain\` and \`uciprov plan\` show what comes of it. A tree may change what stands here, too,
+# except for what decides about trust: trust, threshold, allowed_host, ca, system_ca, pin, anchors.
+`;
+const SETTINGS_TAIL = `
+# Macros of your own, {site} in every URI, any number of them:
+#config macro 'site'
+#	option value 'prague'
+
+# Another URI for a module's resource, or none at all, or one more UCI layer after the module's own:
+#config resource 'image'
+#	option uri '{base_uri}/image{fd}.bin'
+#config resource 'overlay'
+#	option enabled '0'
+#config resource 'extra'
+#	option module 'uci'
+#	option uri '{base_uri}/sites/{site}.uci'
+#	option mode 'merge'
+`;
+
 test("docs/run.md draws the stages as the program walks them", () => {
   expectBlock("docs/run.md", "graph", `\`\`\`\n${drawGraph()}\n\`\`\``);
 });
@@ -77,6 +98,12 @@ test("README and docs link to files that are there", () => {
   expect(dead).toEqual([]);
 });
 
+test("the shipped settings name every option with its meaning and default", () => {
+  const wanted = `${SETTINGS_HEAD}${Object.entries(OPTIONS).map(section).join("")}${SETTINGS_TAIL}`;
+  if (IS_WRITING) writeFileSync(SETTINGS, wanted);
+  expect(readFileSync(SETTINGS, "utf8")).toBe(wanted);
+});
+
 function told(initial: unknown): string {
   if (initial === undefined) return "";
   if (Array.isArray(initial)) return initial.map((one) => `\`${one}\``).join(" ");
@@ -104,4 +131,21 @@ function isThere(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function section([name, options]: [string, (typeof OPTIONS)[keyof typeof OPTIONS]]): string {
+  const lines = Object.entries(options).flatMap(([option, { type, initial, meaning }]) => {
+    const values: string[] = Array.isArray(initial) ? initial : [shown(initial)];
+    const keyword = type === "list" ? "list" : "option";
+    return [
+      `\t# ${meaning}`,
+      ...(values.length === 0 ? [""] : values).map((value) => `#\t${keyword} ${option} '${value}'`),
+    ];
+  });
+  return `\nconfig uciprov '${name}'\n${lines.join("\n")}\n`;
+}
+
+function shown(initial: unknown): string {
+  if (typeof initial === "boolean") return initial ? "1" : "0";
+  return initial === undefined ? "" : String(initial);
 }

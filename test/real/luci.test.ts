@@ -12,6 +12,9 @@ if (NO_BROWSER !== undefined && process.env["UCIPROV_REQUIRE_REAL"] === "1") thr
 
 const ERROR = { code: "FETCH_FAILED", exit: "try-later", message: `asking ${HOSTILE}` };
 const PLAN = {
+  firmware: { from: "r1-aaaa", revision: HOSTILE },
+  software: { install: [HOSTILE], remove: ["ppp"] },
+  reboots: [{ because: "the tree says so" }],
   tree: {
     uri: `https://tree.example/${HOSTILE}`,
     acceptedBy: "signature",
@@ -164,6 +167,9 @@ test("a person sees stages, the last run, the plan, who was asked, the owner and
     expect(result["text"]).toContain(words);
   }
   expect(result["diff"]).toEqual([
+    `~ firmware r1-aaaa → ${HOSTILE}`,
+    `+ package ${HOSTILE}`,
+    "- package ppp",
     "/etc/config/network",
     "~ config interface wan",
     "- \tproto dhcp",
@@ -172,6 +178,7 @@ test("a person sees stages, the last run, the plan, who was asked, the owner and
     "~ \tpassword (secret)",
     `+ new /etc/${HOSTILE}`,
     "~ reload network: its package changes",
+    "! the device reboots",
     `! changed on the device: /etc/drift-${HOSTILE}`,
   ]);
 });
