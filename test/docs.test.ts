@@ -13,7 +13,7 @@ const IS_WRITING = process.env["UPDATE_DOCS"] === "1";
 const SETTINGS = "openwrt-package/files/etc/config/uciprov";
 const SETTINGS_HEAD = `# How this device provisions itself. Every option stands here with its default; take the # away to set another value.
 # \`uciprov macros\`, \`uciprov explain\` and \`uciprov plan\` show what comes of it. A tree may change what stands here, too,
-# except for what decides about trust: trust, threshold, allowed_host, ca, system_ca, pin, anchors.
+# except for what decides whom the device believes (docs/trust.md): keys, anchors, CAs, pins, TLSA, trust and threshold, hosts, protect.
 `;
 const SETTINGS_TAIL = `
 # Macros of your own, {site} in every URI, any number of them:
