@@ -23,15 +23,12 @@ const PROOFS: readonly Transport["proof"][] = [
   { kind: "tlsa", fingerprint: "." },
   { kind: "tlsa", fingerprint: "example" },
 ];
-const TRANSPORTS: readonly Transport[] = ["cfg.example", "other.example"].flatMap((host) => [
-  ...(["https", "http"] as const).flatMap((scheme) => PROOFS.map((proof) => ({ scheme, host, port: 443, proof }))),
-  {
-    scheme: "https" as const,
-    host,
-    port: 443,
-    proof: { kind: "tlsa", fingerprint: "." },
-    alsoProven: [{ kind: "ca", fingerprint: "own-ca" }],
-  },
+const PROVEN = { kind: "tlsa", fingerprint: "." } as const;
+const TRANSPORTS: readonly Transport[] = ["cfg.example", "other.example"].flatMap((host): Transport[] => [
+  ...PROOFS.map((proof): Transport => ({ scheme: "https", host, port: 443, proof })),
+  { scheme: "https", host, port: 443, proof: PROVEN, alsoProven: [{ kind: "ca", fingerprint: "own-ca" }] },
+  // No client says that http is proven; were it said, it would not count.
+  ...PROOFS.slice(0, 3).map((proof): Transport => ({ scheme: "http", host, port: 443, proof })),
 ]);
 const facts = (valid: string[], unknown: string[], wrong: string[], threshold: number): SignatureFacts => ({
   valid: new Set(valid),
@@ -80,10 +77,10 @@ const isOwnersSignature = ({ signatures, latch }: TrustQuestion) =>
   latch?.kind === "keys" && latch.fingerprints.filter((key) => signatures?.valid.has(key)).length >= latch.threshold;
 const isOwnersOrigin = ({ transport, latch }: TrustQuestion) =>
   latch?.kind === "origin" &&
+  transport.host === latch.host &&
+  transport.port === latch.port &&
   [transport.proof, ...(transport.alsoProven ?? [])].some(
-    (proof) =>
-      `${transport.host}:${transport.port} ${JSON.stringify(proof)}` ===
-      `${latch.host}:${latch.port} ${JSON.stringify(latch.proof)}`,
+    (proof) => proof.kind === latch.proof.kind && proof.fingerprint === latch.proof.fingerprint,
   );
 
 type Statement = (question: TrustQuestion, verdict: ReturnType<typeof judge>) => boolean;
@@ -160,12 +157,14 @@ const STATEMENTS: Readonly<Record<string, Statement>> = {
   "every refusal is exit 4": (_, v) => v.accepted || ERRORS[v.code].exit === "trust-refused",
 };
 
-test("every combination keeps every statement", () => {
+test("every combination keeps every statement, and every row of the table is reached and gives its own reason", () => {
+  const seen = new Set<string>();
   const held = new Map(Object.keys(STATEMENTS).map((name) => [name, 0]));
   let [combinations, accepted] = [0, 0];
   for (const question of everything()) {
     const verdict = judge(question);
     combinations += 1;
+    seen.add(`${verdict.accepted} ${verdict.reason}`);
     accepted += verdict.accepted ? 1 : 0;
     for (const [name, holds] of Object.entries(STATEMENTS)) {
       if (!holds(question, verdict))
@@ -173,13 +172,9 @@ test("every combination keeps every statement", () => {
       held.set(name, (held.get(name) ?? 0) + 1);
     }
   }
-  expect(combinations).toBe(8 * 26 * 2 * 41 * 9 * 3);
+  expect(combinations).toBe(8 * 20 * 2 * 41 * 9 * 3);
   expect(accepted).toBeGreaterThan(10_000);
   expect(accepted).toBeLessThan(combinations / 2);
-});
-
-test("every row of the table is reached, and gives its own reason", () => {
-  const seen = new Set([...everything()].map((question) => judge(question)).map((v) => `${v.accepted} ${v.reason}`));
   const told = new Set(TRUST_TABLE.map(({ then }) => `${!("refuse" in then)} ${then.reason}`));
   expect([...seen].sort()).toEqual([...told].sort());
 });
