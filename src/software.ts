@@ -232,32 +232,27 @@ function gather(
   return wanted;
 }
 
-/** Those of `asked` that nobody else needs, and of uciprov's own what then nobody needs any more. */
+/** The most of `asked`, and of uciprov's own that nothing names any more, that can go without anything else missing it. */
 function removable(
   set: InstalledSet,
   asked: ReadonlyMap<string, SoftwareStep>,
   ours: readonly string[],
   onKept: (name: string, dependents: readonly string[]) => void,
 ): readonly SoftwareStep[] {
-  const going = new Map(asked);
+  const because = "uciprov brought it for another package, and nothing needs it any more";
+  const going = new Map<string, SoftwareStep>([...ours.map((name) => [name, { name, because }] as const), ...asked]);
+  const kept = new Map<string, readonly string[]>();
   for (let changed = true; changed; ) {
     changed = false;
     for (const name of going.keys()) {
       const dependents = dependentsOf(set, name, new Set([...going.keys()].filter((one) => one !== name)));
       if (dependents.length === 0) continue;
       going.delete(name);
-      onKept(name, dependents);
+      kept.set(name, dependents);
       changed = true;
     }
   }
-  for (let changed = going.size > 0; changed; ) {
-    changed = false;
-    for (const name of ours) {
-      if (going.has(name) || asked.has(name) || dependentsOf(set, name, new Set(going.keys())).length > 0) continue;
-      going.set(name, { name, because: "uciprov brought it for another package, and nothing needs it any more" });
-      changed = true;
-    }
-  }
+  for (const [name, dependents] of kept) if (asked.has(name)) onKept(name, dependents);
   return inOrder(set, going);
 }
 

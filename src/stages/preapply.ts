@@ -3,6 +3,8 @@ import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { readState } from "../state.ts";
 import { TX } from "../transaction/layout.ts";
+import { treeName } from "./apply.ts";
+import { noteFailure } from "./failed-tree.ts";
 import { packagesWithDeltas } from "./foreign-deltas.ts";
 import { installSoftware, noteRemovals } from "./software.ts";
 
@@ -22,7 +24,9 @@ export async function preflight(
   planAgain: (ctx: RunContext, device: Device) => Promise<Plan>,
 ): Promise<{ readonly device: Device; readonly plan: Plan }> {
   refuseTooLarge(ctx, first);
-  const wasInstalled = await installSoftware(ctx, known, first.software);
+  // Each such attempt writes to the flash: it counts like a trial that was taken back, and a tree has three.
+  const countAttempt = (reason: string) => noteFailure(ctx, known.state, treeName(first), reason);
+  const wasInstalled = await installSoftware(ctx, known, first.software, countAttempt);
   const device = wasInstalled ? { ...known, state: readState(ctx.disk) } : known;
   const plan = wasInstalled ? await planAgain(ctx, device) : first;
   if (wasInstalled) refuseTooLarge(ctx, plan);

@@ -16,12 +16,13 @@ const TAIL = 300;
 /**
  * Installs what the plan wants, before anything of the configuration is touched, and only if nothing else would be upgraded or removed
  * by it; gives back whether anything was. What is done is believed when the data base says so. Nothing can be taken back here, so it is written down first
- * whose it is. PACKAGES_UNAVAILABLE: the feeds are out of reach. PACKAGES_FAILED, NO_SPACE.
+ * whose it is. `onFailedInstall` hears of an installation that began and will not do better the next time. PACKAGES_UNAVAILABLE: the feeds are out of reach. PACKAGES_FAILED, NO_SPACE.
  */
 export async function installSoftware(
   ctx: RunContext,
   device: Device,
   { tool, install }: SoftwarePlan,
+  onFailedInstall: (reason: string) => void = () => undefined,
 ): Promise<boolean> {
   if (tool === undefined || install.length === 0) return false;
   const wanted = install.map(({ name }) => name);
@@ -49,7 +50,9 @@ export async function installSoftware(
   const missing = wanted.filter((name) => !isInstalled(set, name));
   if (missing.length > 0) {
     if (tool === "apk") await cleanWorld(ctx, manager, missing);
-    throw failure(`${tool} did not install ${missing.join(", ")}`, result, hasAllFeeds);
+    const error = failure(`${tool} did not install ${missing.join(", ")}`, result, hasAllFeeds);
+    if (!error.mayRetry) onFailedInstall(error.message);
+    throw error;
   }
   if (result.status !== 0)
     ctx.log("warning", `${tool} ended with ${result.status}, but all is installed: ${tailOf(result)}`);

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openCommands, runToEnd } from "../../src/host/commands.ts";
 
@@ -63,11 +64,43 @@ test("below a scratch root there are no programs at all", async () => {
   });
 });
 
+test("an init script by its path is a program, and nothing else by its path is", async () => {
+  const commands = openCommands("/");
+  for (const name of [
+    "/etc/init.d/../../bin/sh",
+    "/etc/init.d/",
+    "/etc/init.d/.x",
+    "/etc/init.d/-r",
+    "/etc/init.d/a b",
+    "/etc/init.d/none",
+  ]) {
+    expect(commands.has(name)).toBe(false);
+  }
+  const [first] = readdirSync("/etc/init.d").filter((name) => /^[a-z]+$/.test(name));
+  if (first !== undefined) expect(commands.has(`/etc/init.d/${first}`)).toBe(true);
+  expect(openCommands("/tmp/some-root").has(`/etc/init.d/${first}`)).toBe(false);
+});
+
+test("what a program leaves running stays only if that is meant, and never past the deadline", async () => {
+  const leaving = "sleep 30 >/dev/null 2>&1 & echo $!";
+  const meant = await sh(leaving, { leavesChildren: true });
+  expect(isAlive(Number(meant.stdout))).toBe(true);
+  process.kill(Number(meant.stdout), "SIGKILL");
+  const late = await sh(`${leaving}; sleep 30`, { leavesChildren: true, deadline: 300 });
+  expect(late.timedOut).toBe(true);
+  await expect.poll(() => isRunning(Number(late.stdout))).toBe(false);
+});
+
 test("a name that is a path, or none, is not searched for", () => {
   const commands = openCommands("/");
   for (const name of ["/bin/sh", "../bin/sh", "", "sh;id", "no-such-program-here"])
     expect(commands.has(name)).toBe(false);
 });
+
+/** Not one that has ended and that nobody has asked about yet. */
+function isRunning(pid: number): boolean {
+  return isAlive(pid) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packages } from "../../src/api.ts";
 import type { PackagesChange } from "../../src/changes.ts";
@@ -206,6 +207,78 @@ describe.each(["opkg", "apk"] as const)("with %s", (tool) => {
     expect(seen[0]).toEqual([tool === "opkg" ? "update" : "--wait", ["network"]]);
     expect(seen.at(-1)).toEqual([tool === "opkg" ? "install" : "--wait", []]);
     expect(ctx.disk.read("/tmp/.uci/network")).toContain("192.0.2.9");
+  });
+});
+
+test("an installation that began and failed counts as an attempt; one that was not begun, or may do better, does not", async () => {
+  const counted = async (more: Partial<ToolScene>) => {
+    const { ctx, device, plan } = bench("opkg", more);
+    const reasons: string[] = [];
+    const failing = installSoftware(ctx, device(), plan(install("asterisk")).software, (reason) =>
+      reasons.push(reason),
+    );
+    await expect(failing).rejects.toBeInstanceOf(ProvisionError);
+    return reasons.length;
+  };
+  expect(await counted({ feed: { asterisk: { scriptFails: true } } })).toBe(1);
+  expect(await counted({ feed: {} })).toBe(0);
+  expect(await counted({ feedsAreDown: true })).toBe(0);
+  expect(await counted({ feed: { asterisk: { isUnreachable: true } } })).toBe(0);
+});
+
+describe("whatever trees ask for, one after the other", () => {
+  const NAMES = ["a", "b", "c", "d", "e", "f"];
+  /** Each may need those before it, so that no circle comes about; the image has some of them. */
+  const world = fc.record({
+    depends: fc.array(fc.array(fc.nat({ max: 4 }), { maxLength: 2 }), { minLength: 6, maxLength: 6 }),
+    image: fc.subarray(NAMES, { maxLength: 3 }),
+    trees: fc.array(fc.record({ install: fc.subarray(NAMES), remove: fc.subarray(NAMES) }), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+    tool: fc.constantFrom("opkg", "apk"),
+  });
+
+  test("nothing is broken, the same tree again does nothing, and a silent one leaves what was there at first", async () => {
+    await fc.assert(
+      fc.asyncProperty(world, async ({ depends, image, trees, tool }) => {
+        const offered = Object.fromEntries(
+          NAMES.map((name, at) => {
+            const needs = new Set((depends[at] ?? []).filter((one) => one < at).map((one) => NAMES[one] ?? ""));
+            return [name, { depends: [...needs, "libc"] }];
+          }),
+        );
+        const closed = new Set<string>();
+        const take = (name: string): void => {
+          if (closed.has(name) || offered[name] === undefined) return;
+          closed.add(name);
+          for (const one of offered[name]?.depends ?? []) take(one);
+        };
+        for (const name of image) take(name);
+        const own = Object.fromEntries([...closed].map((name) => [name, offered[name] ?? {}]));
+        const { run, names, calls } = bench(tool, { installed: { ...IMAGE, ...own }, feed: { ...FEED, ...offered } });
+        const isWhole = () =>
+          names().every((name) => (offered[name]?.depends ?? []).every((one) => names().includes(one)));
+        const taken = new Set<string>();
+        for (const { install: wanted, remove: unwanted } of trees) {
+          const off = unwanted.filter((name) => !wanted.includes(name));
+          expect(await run(install(...wanted), remove(...off))).toBe("done");
+          for (const name of off) if (!names().includes(name)) taken.add(name);
+          expect(wanted.filter((name) => !names().includes(name))).toEqual([]);
+          expect(isWhole()).toBe(true);
+          const asked = calls.length;
+          expect(await run(install(...wanted), remove(...off))).toBe("done");
+          expect(calls.length).toBe(asked);
+        }
+        await run();
+        expect(names().filter((name) => !(name in IMAGE) && !(name in own))).toEqual([]);
+        expect(Object.keys({ ...IMAGE, ...own }).filter((name) => !names().includes(name) && !taken.has(name))).toEqual(
+          [],
+        );
+        expect(isWhole()).toBe(true);
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 
