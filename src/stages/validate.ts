@@ -16,6 +16,7 @@ import type { Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { planFirmware } from "./validate/firmware.ts";
 import { keyActions } from "./validate/keys.ts";
+import { keepSchedule, ownSettings } from "./validate/own-survival.ts";
 import { type PackageCraft, type PackagePlanner, PLAINLY, packagePlanner } from "./validate/packages.ts";
 import { rebootReasons } from "./validate/reboots.ts";
 import { planServices } from "./validate/services.ts";
@@ -77,7 +78,16 @@ export async function layOut(
       else pathChanges.push(change);
     }
   }
-  return { packages, byModule, pathChanges, serviceChanges, packageChanges, images, reboots, findings };
+  return {
+    packages,
+    byModule,
+    pathChanges: await keepSchedule(ctx, device, pathChanges),
+    serviceChanges,
+    packageChanges,
+    images,
+    reboots,
+    findings,
+  };
 }
 
 /** What the device itself has against the layout's files, services and settings, as a plan would find it. */
@@ -91,7 +101,7 @@ export async function judgeLayout(
   const isMoreToCome = software.install.length > 0;
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
-  return [...findings, ...services.findings, ...files.findings, ...ownSettings(packages.planned)];
+  return [...findings, ...services.findings, ...files.findings, ...ownSettings(device, packages.planned("uciprov"))];
 }
 
 /**
@@ -116,7 +126,7 @@ export async function planChanges(
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
   findings.push(...download.findings, ...uci.findings, ...aboutSoftware, ...services.findings, ...files.findings);
-  findings.push(...ownSettings(packages.planned));
+  findings.push(...ownSettings(device, packages.planned("uciprov")));
   refuseFaulty(findings);
   const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);
   findings.push(...aboutImage);
@@ -182,19 +192,6 @@ function ownershipFile(bytes: Uint8Array): Plan["actions"][number] {
     sha256: createHash("sha256").update(bytes).digest("hex"),
     mode: 0o600,
   };
-}
-
-/** A tree may change how uciprov works, but not so that it no longer does. */
-function ownSettings(planned: PlanContext["uci"]): readonly Finding[] {
-  try {
-    readSettings(planned("uciprov"));
-    return [];
-  } catch (thrown) {
-    if (thrown instanceof ProvisionError && thrown.code === "SETTINGS_INVALID") {
-      return thrown.findings.map((finding) => ({ ...finding, code: "PLAN_INVALID" as const }));
-    }
-    throw thrown;
-  }
 }
 
 function refuseFaulty(findings: readonly Finding[]): void {

@@ -1,0 +1,77 @@
+/** A tree of the rightful owner that would, by a slip, make the device the last it ever takes. */
+import { describe, expect } from "vitest";
+import { DEMO_NAME } from "../../src/admin/demo-bed.ts";
+import { answer } from "../helpers/bent-web.ts";
+import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
+import { type TarEntry, tarGz } from "../helpers/tar.ts";
+
+const OWN = "/etc/config/uciprov";
+const CRONTAB = "/etc/crontabs/root";
+const LINE = "*/30 * * * * /etc/init.d/uciprov scheduled # uciprov";
+
+function layer(scene: Scene, text: string, mode: "merge" | "replace" | "batch" = "merge"): void {
+  scene.settings({ "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci", mode } });
+  scene.put("extra.txt", text);
+  scene.publish({ serial: 2 });
+}
+
+describe("the name by which a device finds its tree", () => {
+  scenario("does not go with a layer that replaces the package and says nothing of it", async (scene) => {
+    layer(scene, "package uciprov\n", "replace");
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.dns.name", "gone"] });
+  });
+
+  scenario("does not go by a batch line, nor with its section", async (scene) => {
+    for (const line of ["delete uciprov.dns.name\n", "delete uciprov.dns\n"]) {
+      layer(scene, line, "batch");
+      await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.dns.name"] });
+    }
+  });
+
+  scenario("may become another, and what a tree had put there goes with the tree", async (scene) => {
+    scene.web.bend("lookup", answer(200, { "content-type": "text/plain" }, `provuri=${scene.web.uri}\n`));
+    layer(scene, `package uciprov\n\nconfig uciprov 'https'\n\toption uri '${scene.web.uri}/lookup'\n`);
+    await provisioned(scene);
+    expect(scene.device(OWN)).toContain("/lookup");
+    scene.put("extra.txt", "package uciprov\n");
+    scene.publish({ serial: 3 });
+    await provisioned(scene);
+    expect(scene.device(OWN)).not.toContain("/lookup");
+    expect(scene.device(OWN)).toContain(DEMO_NAME);
+  });
+
+  scenario("nor does a tree switch uciprov off", async (scene) => {
+    layer(scene, "package uciprov\n\nconfig uciprov 'main'\n\toption enabled '0'\n");
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.main.enabled"] });
+  });
+});
+
+describe("root's crontab", () => {
+  const overlay = (scene: Scene, serial: number, entries: readonly TarEntry[]): void => {
+    scene.put("overlay.tar.gz", tarGz(...entries));
+    scene.publish({ serial });
+  };
+
+  scenario("is a tree's to write, but for the line that starts uciprov", async (scene) => {
+    scene.edit(CRONTAB, `0 1 * * * mine\n${LINE}\n`);
+    overlay(scene, 2, [{ name: "etc/crontabs/root", body: "0 4 * * * theirs\n", mode: 0o600 }]);
+    await provisioned(scene);
+    expect(scene.device(CRONTAB)).toBe(`0 4 * * * theirs\n${LINE}\n`);
+    expect(await provisioned(scene, ["run", "--force"])).toMatchObject({ result: "recorded" });
+    // The schedule was changed on the device: that is no drift that the tree would undo.
+    const other = LINE.replace("*/30", "*/10");
+    scene.edit(CRONTAB, `0 4 * * * theirs\n${other}\n`);
+    overlay(scene, 3, [{ name: "etc/crontabs/root", body: "0 5 * * * theirs\n", mode: 0o600 }]);
+    await provisioned(scene);
+    expect(scene.device(CRONTAB)).toBe(`0 5 * * * theirs\n${other}\n`);
+    overlay(scene, 4, [{ name: "etc/crontabs/.wh.root", body: "" }]);
+    await provisioned(scene);
+    expect(scene.device(CRONTAB)).toBe(`${other}\n`);
+  });
+
+  scenario("without such a line is a file like any other", async (scene) => {
+    overlay(scene, 2, [{ name: "etc/crontabs/root", body: "0 4 * * * theirs\n", mode: 0o600 }]);
+    await provisioned(scene);
+    expect(scene.device(CRONTAB)).toBe("0 4 * * * theirs\n");
+  });
+});
