@@ -22,7 +22,8 @@ export interface Tab {
   screenshot(): Promise<Buffer>;
 }
 
-const PROGRAM = "/usr/bin/chromium";
+/** As Debian names it. */
+export const BROWSER = "chromium";
 /** No start-up look-ups: a closed network would have hundreds of them refused. */
 const FLAGS = [
   "--headless",
@@ -42,7 +43,7 @@ type Message = Record<string, unknown>;
 
 export async function openBrowser(): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), "uciprov-browser-"));
-  const child = spawn(PROGRAM, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
+  const child = spawn(BROWSER, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const wire = new Wire(child.stdio[3] as Writable, child.stdio[4] as Readable);

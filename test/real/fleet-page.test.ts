@@ -1,11 +1,12 @@
 /** The fleet's page in a real browser: nothing of it comes from elsewhere, nothing that devices are called runs, and people find their way. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeFleet } from "../../bench/make-fleet.mjs";
-import { type Browser, openBrowser, type Tab } from "../helpers/browser.ts";
+import { BROWSER, type Browser, openBrowser, type Tab } from "../helpers/browser.ts";
 import { start } from "../helpers/scenario.ts";
 
 const HOSTILE = [
@@ -17,11 +18,15 @@ const HOSTILE = [
   "\u202egnp.exe\u2028__proto__",
 ];
 
+const NO_BROWSER = spawnSync(BROWSER, ["--version"]).status === 0 ? undefined : `${BROWSER} is not installed`;
+if (NO_BROWSER !== undefined && process.env["UCIPROV_REQUIRE_REAL"] === "1") throw new Error(NO_BROWSER);
+
 let browser: Browser;
 let folder: string;
 let page: string;
 
 beforeAll(async () => {
+  if (NO_BROWSER) return;
   folder = mkdtempSync(join(tmpdir(), "uciprov-page-"));
   makeFleet(folder, 300);
   const sites = HOSTILE.map((text, n) =>
@@ -73,7 +78,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close();
-  rmSync(folder, { recursive: true, force: true });
+  if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
 const SCREENS = [
@@ -81,7 +86,7 @@ const SCREENS = [
   { name: "phone by night", width: 390, height: 844, isDark: true, isPhone: true },
 ];
 
-test.each(SCREENS)("it is whole, quiet and harmless: $name", async ({ name, ...screen }) => {
+test.skipIf(NO_BROWSER).each(SCREENS)("it is whole, quiet and harmless: $name", async ({ name, ...screen }) => {
   const tab = await open(screen);
   expect(tab.requests.length).toBe(1);
   expect(tab.complaints).toEqual([]);
@@ -104,7 +109,7 @@ test.each(SCREENS)("it is whole, quiet and harmless: $name", async ({ name, ...s
   await keep(tab, name);
 });
 
-test("its policy runs nothing else, even if something got in", async () => {
+test.skipIf(NO_BROWSER)("its policy runs nothing else, even if something got in", async () => {
   const tab = await open();
   await tab.value(
     `document.body.insertAdjacentHTML("beforeend", "<img src=http://127.0.0.1:9/x onerror=document.title='taken'><style>body{display:none}</style>")`,
@@ -118,7 +123,7 @@ test("its policy runs nothing else, even if something got in", async () => {
   expect(tab.complaints.filter((one) => one.includes("Content Security Policy")).length).toBeGreaterThanOrEqual(3);
 });
 
-test("keys alone are enough: search, narrow down, open, look at the devices, clear", async () => {
+test.skipIf(NO_BROWSER)("keys alone are enough: search, narrow down, open, look at the devices, clear", async () => {
   const tab = await open();
   await tab.press("/");
   expect(await tab.value("document.activeElement.id")).toBe("search");
@@ -139,7 +144,7 @@ test("keys alone are enough: search, narrow down, open, look at the devices, cle
   expect(await tab.value("document.querySelector('#search').value")).toBe("");
 });
 
-test("by site: each site has its own, and many devices come in portions", async () => {
+test.skipIf(NO_BROWSER)("by site: each site has its own, and many devices come in portions", async () => {
   const tab = await open();
   await tab.value(
     "document.querySelector('#by').value = ':site', document.querySelector('#by').dispatchEvent(new Event('change'))",

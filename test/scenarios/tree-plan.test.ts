@@ -115,7 +115,7 @@ scenario(
     scene.put("02005e100001.uci", "package system\n");
     const ended = await planned(scene, ["--mac", MAC, "--key", keyOf(scene)]);
     expect(part(ended.json, "layers")).toContainEqual(
-      expect.objectContaining({ resource: "mac", unlisted: "02005e100001.uci" }),
+      expect.objectContaining({ resource: "mac", untaken: { name: "02005e100001.uci", why: "unlisted" } }),
     );
   },
 );

@@ -87,7 +87,7 @@ function tellTree({ tree, serial, date, files, trust }: FleetFacts["after"], pai
     tree === null ? "without a manifest" : `tree ${shown(tree)}`,
     serial === null ? undefined : `serial ${serial}`,
     date === null ? undefined : `of ${date}`,
-    `${number(files)} files`,
+    `${number(files)} file${files === 1 ? "" : "s"}`,
   ].filter((part) => part !== undefined);
   if (trust.verdict === "accepted") return `${about.join(", ")}, ${paint.good("accepted")}`;
   if (trust.verdict === "unknown") return `${about.join(", ")}, trust not judged (--key FILE)`;

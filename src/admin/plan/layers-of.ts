@@ -19,8 +19,8 @@ export interface LayerPlan {
   readonly found?: { readonly name: string; readonly size: number; readonly sha256: string };
   /** Why none is even asked for: the device does not have what its name is made of. */
   readonly unasked?: ProvisionError;
-  /** It lies in the folder, but the manifest does not list it, so no device sees it. */
-  readonly unlisted?: string;
+  /** It lies in the folder, and the device does not take it. */
+  readonly untaken?: { readonly name: string; readonly why: "no-manifest" | "unlisted" | "not-needed" };
 }
 
 export function layersOf(
@@ -41,9 +41,16 @@ export function layersOf(
     const came = download?.brought.get(wanted.module.name)?.find(({ name }) => name === wanted.name);
     if (came)
       return { ...about, tries: names, found: { name: nameOf(came.uri), size: came.size, sha256: came.sha256 } };
-    const unlisted = download && names.find((name) => tree.names.has(name));
-    return { ...about, tries: names, ...(unlisted === undefined ? {} : { unlisted }) };
+    const here = names.find((name) => tree.names.has(name));
+    if (here === undefined || download === undefined) return { ...about, tries: names };
+    return { ...about, tries: names, untaken: { name: here, why: whyUntaken(download, here) } };
   });
+}
+
+/** Without a manifest only firmware is left lying; with one, whatever it does not list, and firmware that runs already. */
+function whyUntaken({ manifest }: Download, name: string): "no-manifest" | "unlisted" | "not-needed" {
+  if (manifest === undefined) return "no-manifest";
+  return manifest.entries.has(name) ? "not-needed" : "unlisted";
 }
 
 function triesOf(expand: () => ReturnType<typeof candidates>): { readonly text: string }[] | ProvisionError {

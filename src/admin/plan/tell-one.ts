@@ -89,16 +89,24 @@ function tellTrust(trust: PaperTrust, paint: Paint): string {
   return `${paint.bad("refused")} ${trust.error.code}: ${trust.error.message}; planned all the same, as if it were believed`;
 }
 
-function tellLayer({ module, resource, tries, found, unasked, unlisted }: LayerPlan, paint: Paint): string {
+function tellLayer({ module, resource, tries, found, unasked, untaken }: LayerPlan, paint: Paint): string {
   const name = module === resource ? module : `${module}/${resource}`;
   const head = name.padEnd(18);
   if (found) return `${paint.good("✓")} ${head} ${shown(found.name)} (${found.size} bytes)`;
   if (unasked) return `${paint.quiet("–")} ${head} ${paint.quiet(`${shown(tries.join(", "))}: ${unasked.message}`)}`;
   const absent = `${paint.quiet("–")} ${head} ${paint.quiet(`${tries.map(shown).join(", ")}: not there`)}`;
-  return unlisted === undefined
-    ? absent
-    : `${paint.warn("!")} ${head} ${shown(unlisted)} ${paint.warn("is there, and the manifest does not list it: sign again")}`;
+  if (untaken === undefined) return absent;
+  const why = UNTAKEN[untaken.why];
+  return untaken.why === "not-needed"
+    ? `${paint.quiet("–")} ${head} ${shown(untaken.name)} ${paint.quiet(why)}`
+    : `${paint.warn("!")} ${head} ${shown(untaken.name)} ${paint.warn(why)}`;
 }
+
+const UNTAKEN = {
+  "no-manifest": "is there, and counts only if a manifest lists it: sign the tree",
+  unlisted: "is there, and the manifest does not list it: sign again",
+  "not-needed": "is not taken: the device runs it already, or is not what it is for",
+} as const;
 
 /** Names come from inventories and trees: none may steer a terminal. */
 function shown(text: string): string {
