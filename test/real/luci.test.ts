@@ -13,8 +13,8 @@ if (NO_BROWSER !== undefined && process.env["UCIPROV_REQUIRE_REAL"] === "1") thr
 const ERROR = { code: "FETCH_FAILED", exit: "try-later", message: `asking ${HOSTILE}` };
 const PLAN = {
   firmware: { from: "r1-aaaa", revision: HOSTILE },
-  software: { install: [HOSTILE], remove: ["ppp"] },
-  reboots: [{ because: "the tree says so" }],
+  software: { install: [{ name: HOSTILE }], remove: [{ name: "ppp" }] },
+  reboots: [HOSTILE],
   tree: {
     uri: `https://tree.example/${HOSTILE}`,
     acceptedBy: "signature",
@@ -178,7 +178,7 @@ test("a person sees stages, the last run, the plan, who was asked, the owner and
     "~ \tpassword (secret)",
     `+ new /etc/${HOSTILE}`,
     "~ reload network: its package changes",
-    "! the device reboots",
+    `! the device reboots: ${HOSTILE}`,
     `! changed on the device: /etc/drift-${HOSTILE}`,
   ]);
 });

@@ -52,7 +52,7 @@ export interface Device {
   readonly ram: string;
   /** `uciprov ARGS --root ROOT` by this host's Node: no command of the device runs. */
   run(args: readonly string[], how?: HowToRun): Running;
-  /** `uciprov ARGS` inside, where the root is /: commands, reload and watcher are the device's own. */
+  /** `uciprov ARGS` inside, through the package's wrapper, where the root is /: commands, reload and watcher are the device's own. */
   runInside(args: readonly string[], how?: HowToRun): Running;
   /** What the device's commands were called with, in order: `reload_config`, `ubus …`. */
   calls(): string[];
@@ -73,6 +73,9 @@ export interface Image {
 
 const REPOSITORY = new URL("../../", import.meta.url).pathname;
 const RECOVER = "openwrt-package/files/lib/uciprov/recover.sh";
+const WRAPPER = "openwrt-package/files/usr/bin/uciprov";
+/** What must not reach Node: with any of it no program would run. The wrapper keeps it away. */
+const HOSTILE = { NODE_OPTIONS: "--require /nowhere.cjs", SSL_CERT_FILE: "/nowhere", LD_LIBRARY_PATH: "/nowhere" };
 
 export function makeImage(): Image {
   const folder = mkdtempSync(join(tmpdir(), "uciprov-image-"));
@@ -87,6 +90,7 @@ export function makeImage(): Image {
     mkdirSync(join(lower, name), { recursive: true });
   }
   symlinkSync("2", join(lower, "overlay/.fs_state"));
+  copyFileSync(join(REPOSITORY, WRAPPER), join(lower, "usr/bin/uciprov"));
   installBusybox(lower);
   installStubs(lower);
   installLibraries(lower);
@@ -173,8 +177,7 @@ function deviceOf(folder: string, holder: ChildProcess): Device {
     seen: seen("root"),
     run: (args, how = {}) =>
       started([...enter, ...(how.through ?? []), process.execPath, program, ...args, "--root", root], how),
-    runInside: (args, how = {}) =>
-      started([...enter, "chroot", root, "/usr/bin/node", "/usr/lib/uciprov/uciprov.cjs", ...args], how),
+    runInside: (args, how = {}) => started([...enter, "chroot", root, "/usr/bin/uciprov", ...args], how, HOSTILE),
     calls: () => linesOf(seen("root/tmp/calls")),
     processes: () => inside(init).map(({ command }) => command),
     kill: (text) => {
@@ -190,9 +193,9 @@ function deviceOf(folder: string, holder: ChildProcess): Device {
   };
 }
 
-function started(args: readonly string[], { onStderr }: HowToRun): Running {
+function started(args: readonly string[], { onStderr }: HowToRun, env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn("nsenter", args, {
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", ...env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 120_000,
     killSignal: "SIGKILL",

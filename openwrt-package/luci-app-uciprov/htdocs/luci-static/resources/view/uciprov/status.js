@@ -92,8 +92,8 @@ function diffLines(plan) {
 	const software = fields(plan.software);
 	const firmware = fields(plan.firmware);
 	if (firmware.revision !== undefined) lines.push(['~', _('firmware') + ' ' + text(firmware.from) + ' → ' + text(firmware.revision)]);
-	for (const one of items(software.install)) lines.push(['+', _('package') + ' ' + text(one)]);
-	for (const one of items(software.remove)) lines.push(['-', _('package') + ' ' + text(one)]);
+	for (const one of items(software.install).map(fields)) lines.push(['+', _('package') + ' ' + text(one.name)]);
+	for (const one of items(software.remove).map(fields)) lines.push(['-', _('package') + ' ' + text(one.name)]);
 	for (const one of items(plan.packages).map(fields)) {
 		lines.push(['', '/etc/config/' + text(one.name)]);
 		for (const part of items(fields(one.diff).sections).map(fields)) {
@@ -107,7 +107,7 @@ function diffLines(plan) {
 	}
 	for (const file of items(plan.files).map(fields)) lines.push([FILE_SIGNS[text(file.act)] || '~', text(file.act) + ' ' + text(file.path)]);
 	for (const service of items(plan.services).map(fields)) lines.push(['~', text(service.act) + ' ' + text(service.name) + ': ' + text(service.because)]);
-	if (items(plan.reboots).length > 0) lines.push(['!', _('the device reboots')]);
+	for (const why of items(plan.reboots)) lines.push(['!', _('the device reboots:') + ' ' + text(why)]);
 	for (const drift of items(plan.drift).map(fields)) lines.push(['!', _('changed on the device: %s').replace('%s', () => text(drift.path))]);
 	return lines;
 }
