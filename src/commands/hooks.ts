@@ -205,5 +205,13 @@ function told(changes: readonly Change[], findings: readonly Finding[]): string 
 }
 
 function tellChange(change: Change): string {
+  if (change.kind === "service") {
+    const { name, boot, run, onChange } = change;
+    const acts = onChange && `${onChange.act} when ${onChange.paths.join(", ")} changes`;
+    return `service ${name}: ${[boot, run, acts].filter((word) => word !== undefined).join(", ")}`;
+  }
+  if (change.kind === "packages") {
+    return `packages ${[...(change.install ?? []), ...(change.remove ?? []).map((name) => `-${name}`)].join(" ")}`;
+  }
   return `${change.kind} ${"path" in change ? change.path : "package" in change ? change.package : ""}`;
 }

@@ -1,5 +1,5 @@
 /** Files that name their owner or group: from the plan through the transaction to the second run. Only root can give files away. */
-import { chownSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -81,6 +81,13 @@ test("a name nobody knows is a finding, with the path and the file it is not in"
     { severity: "error", code: "PLAN_INVALID", message: expect.stringContaining('"voice"') },
   ]);
   expect(actions).toEqual([]);
+});
+
+test("where there is no such file at all, on paper, it is a note", () => {
+  const { root, plan } = bench();
+  rmSync(join(root, "etc/passwd"));
+  rmSync(join(root, "etc/group"));
+  expect(plan(owned()).findings.map(({ severity }) => severity)).toEqual(["note", "note"]);
 });
 
 test.each(["", "root\n", "odd", "a:b", "0", "asterisk:x"])("%j is no name", (user) => {

@@ -15,16 +15,17 @@ export function withOwners(
   isMoreToCome: boolean,
 ): { readonly wanted: readonly WantedFile[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = [];
-  const known = new Map<string, ReadonlyMap<string, number>>();
+  const known = new Map<string, ReadonlyMap<string, number> | undefined>();
   const look = (file: "/etc/passwd" | "/etc/group", name: string, change: FileChange): number | undefined => {
-    const numbers = known.get(file) ?? numbersIn(plannedText(ctx, file, changes));
-    known.set(file, numbers);
-    const number = numbers.get(name);
+    if (!known.has(file)) known.set(file, numbersIn(plannedText(ctx, file, changes)));
+    const numbers = known.get(file);
+    const number = numbers?.get(name);
     if (number === undefined) {
       const what = file === "/etc/group" ? "group" : "user";
       findings.push({
         code: "PLAN_INVALID",
-        severity: isMoreToCome ? "note" : "error",
+        // A device has these files; where there is none at all, a plan is made on paper.
+        severity: isMoreToCome || numbers === undefined ? "note" : "error",
         message: `${change.path} is to belong to the ${what} ${JSON.stringify(name)}, which is not in ${file}`,
         ...(change.origin.uri === undefined ? {} : { place: { file: change.origin.uri } }),
       });
@@ -41,16 +42,17 @@ export function withOwners(
   return { wanted, findings };
 }
 
-function plannedText(ctx: RunContext, file: string, changes: readonly PathChange[]): string {
+function plannedText(ctx: RunContext, file: string, changes: readonly PathChange[]): string | undefined {
   const planned = changes.find((change) => change.path === file);
   if (planned?.kind === "file" && planned.content.kind === "bytes") {
     return Buffer.from(planned.content.bytes).toString("utf8");
   }
-  return ctx.disk.read(file, LIMIT) ?? "";
+  return ctx.disk.read(file, LIMIT);
 }
 
 /** `name:password:NUMBER:…`, as passwd(5) and group(5) have it; the first of a name counts. */
-function numbersIn(text: string): ReadonlyMap<string, number> {
+function numbersIn(text: string | undefined): ReadonlyMap<string, number> | undefined {
+  if (text === undefined) return undefined;
   const numbers = new Map<string, number>();
   for (const line of text.split("\n")) {
     const [, name, number] = /^([^:\s][^:]*):[^:]*:([0-9]{1,9})(?::|$)/.exec(line) ?? [];
