@@ -120,7 +120,8 @@ function why(answer: Answer, chosen: Answer | undefined): string {
     return `taken: nobody else knows who is trusted no less, though its tree failed lately (${answer.quarantinedFor})`;
   if (answer === chosen) return "taken: the first in order that knows";
   if (answer.quarantinedFor) return `not taken: its tree failed lately (${answer.quarantinedFor}), so others go first`;
-  if (answer.blockedBy) return `not taken: ${answer.blockedBy} should know, could not find out, and is trusted no less`;
+  if (answer.blockedBy && answer.said === "source")
+    return `not taken: ${answer.blockedBy} should know, could not find out, and is trusted no less`;
   switch (answer.said) {
     case "source":
       return `not taken: ${chosen?.resolver} stands before it`;

@@ -1,5 +1,6 @@
 /** `explain` says beforehand what a run would say: who knows, and what a tree from there has to prove. */
 import { expect } from "vitest";
+import { EXIT } from "../../src/errors.ts";
 import { provisioned, type Scene, type SettingsText, scenario } from "../helpers/scenario.ts";
 
 async function trustOf(scene: Scene, resolver: string, settings: SettingsText): Promise<unknown> {
@@ -19,6 +20,28 @@ scenario(
     expect(await own("https://cfg.{domain|default=lan}/")).toBe("must be signed by a key of the device");
     expect(await own("https://cfg.example/{nothing}")).toMatch(/^not usable: .*nothing/);
     expect(await own("ftp://cfg.example/")).toMatch(/^not usable: .*ftp/);
+  },
+);
+
+scenario(
+  "who stands behind somebody that could not find out is told so only if it knew a place itself",
+  async (scene) => {
+    scene.settings({
+      dnssec: { name: "fleet.example", server: ["127.0.0.1#9"], timeout: "1" },
+      lldp: { enabled: "0" },
+    });
+    const { json, status } = await scene.run(["explain"]);
+    expect(status).toBe(EXIT["try-later"]);
+    const { answers } = json;
+    const whys = Array.isArray(answers) ? answers.map(({ resolver, why }) => `${resolver}: ${why}`) : [];
+    expect(whys).toEqual([
+      "static: switched off, or not set",
+      "https: switched off, or not set",
+      "dnssec: should know, and could not find out",
+      "dns: not taken: dnssec should know, could not find out, and is trusted no less",
+      "dhcp: knows of none",
+      "lldp: switched off, or not set",
+    ]);
   },
 );
 
