@@ -1,10 +1,10 @@
-import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import type { DeviceFacts, Finding } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import { strictUtf8 } from "../utf8.ts";
 import { csvRows } from "./inventory/csv-rows.ts";
 import { jsonRows } from "./inventory/json-rows.ts";
 import { type Cell, INVENTORY_LIMITS, placeAt, type Row } from "./inventory/rows.ts";
+import { readBounded } from "./read-bounded.ts";
 
 /** One device of the inventory: what is known of it beforehand. What its line leaves empty is not known. */
 export interface InventoryDevice {
@@ -20,22 +20,9 @@ export interface Inventory {
   readonly devices: readonly InventoryDevice[];
 }
 
-/** The file's inventory; FILE_UNREADABLE, or as `parseInventory` has it. */
+/** The file's inventory; FILE_UNREADABLE, TOO_LARGE, or as `parseInventory` has it. */
 export function readInventory(file: string): Inventory {
-  let bytes: Uint8Array;
-  try {
-    const descriptor = openSync(file, "r");
-    try {
-      if (fstatSync(descriptor).size > INVENTORY_LIMITS.bytes) throw tooLarge(file);
-      bytes = readFileSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (cause) {
-    if (cause instanceof ProvisionError) throw cause;
-    throw new ProvisionError("FILE_UNREADABLE", `${file} cannot be read`, { cause, place: { file } });
-  }
-  return parseInventory(bytes, { file });
+  return parseInventory(readBounded(file, INVENTORY_LIMITS.bytes), { file });
 }
 
 /**

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { isModuleOn } from "../module-choice.ts";
@@ -8,6 +7,9 @@ import { parsePackage } from "../uci/parse.ts";
 import { readInventory } from "./inventory.ts";
 import { countFindings, printJson, printSarif, printText } from "./lint/print-findings.ts";
 import { lintTree } from "./lint-tree.ts";
+import { readBounded } from "./read-bounded.ts";
+
+const SETTINGS_LIMIT = 1_048_576;
 
 const FORM =
   "tree lint DIR [--inventory FILE] [--settings FILE] [--key FILE…] [--format text|json|sarif] [--strict] [--verbose]";
@@ -37,11 +39,6 @@ export async function lint({ words, options, flags, print, paint }: Invocation):
 /** The devices' /etc/config/uciprov as the image has it; all defaults if none is given. */
 function deviceSettings(file: string | undefined): Settings {
   if (file === undefined) return readSettings(undefined).settings;
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
-  }
+  const bytes = readBounded(file, SETTINGS_LIMIT);
   return readSettings(parsePackage(bytes, { name: "uciprov", file })).settings;
 }

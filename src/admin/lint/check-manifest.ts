@@ -4,9 +4,11 @@ import { ProvisionError } from "../../errors.ts";
 import { type PublicKey, parsePublicKey } from "../../tree/keys.ts";
 import { MANIFEST_LIMITS, type Manifest, parseManifest } from "../../tree/manifest.ts";
 import { verifySignatures } from "../../tree/signature.ts";
+import { readBounded } from "../read-bounded.ts";
 import type { Report } from "./rules.ts";
 import type { TreeFile } from "./tree-files.ts";
 
+const KEY_LIMIT = 4096;
 const DAYS_AHEAD = 30;
 const DAY = 86_400_000;
 
@@ -88,7 +90,7 @@ function checkSignatures(
   }
   const keys = new Map<string, PublicKey>();
   for (const path of keyFiles) {
-    const key = parsePublicKey(readKey(path));
+    const key = parsePublicKey(Buffer.from(readBounded(path, KEY_LIMIT)).toString("utf8"));
     keys.set(key.fingerprint, key);
   }
   try {
@@ -113,14 +115,6 @@ function checkSignatures(
       file: file.name,
       ...(thrown.place?.line === undefined ? {} : { line: thrown.place.line }),
     });
-  }
-}
-
-function readKey(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new ProvisionError("USAGE", `${path} cannot be read`, { cause });
   }
 }
 

@@ -56,7 +56,9 @@ test("every format is printed as it is asked for, --json being one", async () =>
 
 test("what is not there, or is no inventory, key or settings, is told as such", async () => {
   await expect(run(CLEAN, { inventory: "/nowhere" })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
-  await expect(run(CLEAN, { settings: "/nowhere" })).rejects.toMatchObject({ code: "USAGE" });
+  await expect(run(CLEAN, { inventory: "/dev/zero" })).rejects.toMatchObject({ code: "TOO_LARGE" });
+  await expect(run(CLEAN, { settings: "/dev/zero" })).rejects.toMatchObject({ code: "TOO_LARGE" });
+  await expect(run(CLEAN, { settings: "/nowhere" })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
   await withTree(
     { "fleet.csv": "mac\nx\n", settings: "config uciprov 'main'\n\toption trust 'never'\n" },
     async (folder) => {
