@@ -292,6 +292,8 @@ export interface HookContext {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** What came for this module; empty before `fetch`. */
+  readonly resources: readonly Resource[];
   readonly run: RunFacts;
   /** Letters to whoever watches the fleet. */
   outbox(): Promise<Outbox>;

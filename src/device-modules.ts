@@ -48,7 +48,7 @@ export async function load(door: ShellDoor, from: ModuleFile, signal: AbortSigna
     const revision = revisionOf(door, from);
     const module = await (from.kind === "shell"
       ? loadShellModule(door, from, signal)
-      : loadScriptModule(from, door.disk.hostPath(from.path)));
+      : loadScriptModule(from, door.disk.hostPath(from.path), revision));
     return { ...module, revision };
   } catch (thrown) {
     throw asProvisionError(thrown);

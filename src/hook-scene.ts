@@ -1,4 +1,4 @@
-import type { HookContext, HookPoint, MacroTable, Module, RunFacts, Template } from "./api.ts";
+import type { HookContext, HookPoint, MacroTable, Module, Resource, RunFacts, Template } from "./api.ts";
 import { template } from "./api.ts";
 import type { Device, RunContext } from "./context.ts";
 import { asProvisionError, ProvisionError } from "./errors.ts";
@@ -8,6 +8,8 @@ import { isModuleOn } from "./module-choice.ts";
 export interface HookScene {
   /** From here on hooks can run: the device is known. Gives back the device with the macros that hooks may still change. */
   enter(device: Device): Device;
+  /** What came for each module, by its name. */
+  bring(resources: ReadonlyMap<string, readonly Resource[]>): void;
   /** What hooks from here on are told of the run. */
   note(more: RunFacts): void;
   run(point: HookPoint, signal: AbortSignal): Promise<void>;
@@ -23,6 +25,7 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
   let device: Device | undefined;
   let offered: Template | undefined;
   let facts: RunFacts = {};
+  let brought: ReadonlyMap<string, readonly Resource[]> = new Map();
 
   const contextFor = (module: Module, point: HookPoint, known: Device, signal: AbortSignal): HookContext => ({
     stage: point,
@@ -34,6 +37,7 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
     log: (level, message) => ctx.log(level, `${module.name}: ${message}`),
     signal,
     clock: ctx.clock,
+    resources: brought.get(module.name) ?? [],
     run: facts,
     outbox: async () => (await import("./outbox.ts")).openOutbox(ctx, known.settings),
     async led(state) {
@@ -57,6 +61,9 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
       for (const [name, value] of entering.macros) macros.set(name, value);
       device = { ...entering, macros: macros as MacroTable };
       return device;
+    },
+    bring(resources) {
+      brought = resources;
     },
     note(more) {
       facts = { ...facts, ...more };

@@ -96,7 +96,11 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
         const beacon = unchangedByBeacon(ctx, known, source, modules);
         if (beacon) return beacon;
         const { fetchTree } = await import("./stages/fetch.ts");
-        return await step("fetch", (stage) => fetchTree(stage, known, source, modules));
+        return await step("fetch", async (stage) => {
+          const fetched = await fetchTree(stage, known, source, modules);
+          if (fetched.kind === "tree") scene.bring(fetched.brought);
+          return fetched;
+        });
       },
       retrying(ctx, known),
     );

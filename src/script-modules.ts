@@ -35,12 +35,15 @@ const HOOK_POINTS: readonly string[] = [
   ...["postapply", "reboot", "done", "failed"],
 ];
 
-/** Loads the file, in this process. `hostPath` is where it lies. HOOK_FAILED if it throws, or exports something else than a module. */
-export async function loadScriptModule(from: ModuleFile, hostPath: string): Promise<Module> {
+/**
+ * Loads the file, in this process. `hostPath` is where it lies; `revision` is another one whenever the file is, so that a process that stays takes a changed
+ * file, and one that was mended. HOOK_FAILED if it throws, or exports something else than a module.
+ */
+export async function loadScriptModule(from: ModuleFile, hostPath: string, revision: string): Promise<Module> {
   const where = `module ${from.name}`;
   let exported: unknown;
   try {
-    const loaded: unknown = await import(pathToFileURL(hostPath).href);
+    const loaded: unknown = await import(`${pathToFileURL(hostPath).href}?${revision}`);
     exported = isObject(loaded) ? loaded["default"] : undefined;
     if (typeof exported === "function") exported = await exported(TOOLS);
   } catch (cause) {

@@ -82,7 +82,7 @@ class ShellModule {
   readonly #door: ShellDoor;
   readonly #from: ModuleFile;
   readonly #deadline: number;
-  /** What came for the module; known from the plan on. */
+  /** What came for the module; known from `fetch` on. */
   #brought: readonly Resource[] = [];
 
   constructor(door: ShellDoor, from: ModuleFile, deadline: number) {
@@ -92,6 +92,7 @@ class ShellModule {
   }
 
   async hook(point: HookPoint, context: HookContext): Promise<void> {
+    if (context.resources.length > 0) this.#brought = context.resources;
     const { hooks } = await this.#inWork((work) => this.#run(point, context, work));
     for (const saying of hooks) {
       if (saying.word === "set") context.setMacro(saying.name, saying.value, { isTainted: saying.isTainted });

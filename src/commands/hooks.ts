@@ -187,6 +187,7 @@ function hookContext({ ctx, device, module }: Bench, stage: HookPoint, signal: A
     log,
     signal,
     clock: ctx.clock,
+    resources: [],
     run: {},
     outbox: async () => ({
       put: ({ id, body }) => log("info", `reports ${id}: ${JSON.stringify(body)}`),

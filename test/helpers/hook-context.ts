@@ -1,5 +1,5 @@
 /** What a hook sees, as a plain object that remembers what the hook did with it. */
-import type { HookContext, HookPoint, LedState, Letter, MacroTable, RunFacts } from "../../src/api.ts";
+import type { HookContext, HookPoint, LedState, Letter, MacroTable, Resource, RunFacts } from "../../src/api.ts";
 import { planScene } from "./plan-context.ts";
 import { aClock } from "./run-context.ts";
 
@@ -19,6 +19,7 @@ export function hookContext(
     readonly macros?: Readonly<Record<string, string>>;
     readonly signal?: AbortSignal;
     readonly run?: RunFacts;
+    readonly resources?: readonly Resource[];
     readonly settings?: string;
   } = {},
 ): HookSeen {
@@ -48,6 +49,7 @@ export function hookContext(
       commands: { has: () => false, run: () => Promise.reject(new Error("no commands here")) },
       log: (level, message) => void logged.push(`${level}: ${message}`),
       clock: aClock(),
+      resources: more.resources ?? [],
       run: more.run ?? {},
       outbox: async () => ({
         put: (letter) => void letters.push(letter),

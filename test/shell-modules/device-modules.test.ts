@@ -126,7 +126,6 @@ describe.skipIf(noAsh !== undefined)("loading", () => {
 
 describe("modules in JavaScript", () => {
   let count = 0;
-  /** Node keeps what it once imported, so each test's file has a name of its own. */
   async function load(text: (name: string) => string) {
     const name = `mine${count++}`;
     device.module(`50-${name}.mjs`, text(name));
@@ -159,6 +158,29 @@ describe("modules in JavaScript", () => {
     expect(module.resources).toEqual({ motd: { uri: "{base_uri}/motd{fd}.txt", size: "small" } });
     const { context } = planScene({ module: module.name, tree: { motd: "hello\n" } });
     expect(await module.plan?.(context)).toMatchObject([{ kind: "file", path: "/etc/motd", size: 6 }]);
+  });
+
+  test("a file that changed is another module, also in a process that stays; so is one that was mended", async () => {
+    const door = { ...device.door, commands: { ...device.door.commands, has: () => true } };
+    const site = async () => {
+      const { modules } = await loadDeviceModules(door, [], signal);
+      const seen = hookContext("preinit");
+      await modules[0]?.hooks?.preinit?.(seen.context);
+      return [seen.set["site"]?.value, modules[0]?.revision];
+    };
+    const text = (value: string) =>
+      `export default { name: "changing", hooks: { preinit: (ctx) => ctx.setMacro("site", "${value}") } };`;
+    device.module("50-changing.mjs", text("old"));
+    const [value, revision] = await site();
+    expect(value).toBe("old");
+    device.module("50-changing.mjs", text("new"));
+    expect(await site()).toEqual(["new", expect.not.stringMatching(String(revision))]);
+    device.module("50-changing.mjs", "export default {");
+    await expect(site()).rejects.toMatchObject({ code: "HOOK_FAILED" });
+    device.module("50-changing.mjs", text("mended"));
+    expect((await site())[0]).toBe("mended");
+    device.module("50-changing.mjs", text("old"));
+    expect(await site()).toEqual(["old", revision]);
   });
 
   test("its errors keep their code", async () => {

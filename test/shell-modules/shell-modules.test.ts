@@ -348,6 +348,26 @@ lines'; uciprov_log plain words; }
       ]);
     });
 
+    test("a hook in fetch sees what came, before any plan is made", async () => {
+      const module = await load(`
+        uciprov_uri phones '{base_uri}/phones.txt'
+        uciprov_hook_add fetch got
+        got() { uciprov_fetch phones "$UCIPROV_WORK/p" || return 9; uciprov_set phone "$(cat "$UCIPROV_WORK/p")"; }
+      `);
+      const origin = { module: "mine" };
+      const content = { bytes: Buffer.from("100 anna") };
+      const resources = [
+        { name: "phones", uri: "https://cfg.example/phones.txt", size: 8, sha256: "", origin, content },
+      ];
+      const seen = hookContext("fetch", { resources });
+      await module.hooks?.fetch?.(seen.context);
+      expect(seen.set["phone"]?.value).toBe("100 anna");
+      const other = await load(
+        "uciprov_uri x '{base_uri}/x'\nuciprov_hook_add fetch got\ngot() { uciprov_fetch x /dev/null; }\n",
+      );
+      await expect(other.hooks?.fetch?.(hookContext("fetch").context)).rejects.toMatchObject({ code: "HOOK_FAILED" });
+    });
+
     test("later hooks see what came, too", async () => {
       const module = await load(text);
       await plan(module, { phones: "100 anna\n" });
