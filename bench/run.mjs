@@ -1,7 +1,6 @@
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { rolldown } from "rolldown";
+import { demoBed } from "./demo-bed.mjs";
 import { measure, pair } from "./measure.mjs";
 
 /**
@@ -95,18 +94,4 @@ async function confirmed() {
 function reset() {
   rmSync(bed.root, { recursive: true, force: true });
   cpSync(factory, bed.root, { recursive: true, verbatimSymlinks: true });
-}
-
-/** The demo's device and servers are TypeScript, which Node 20 does not read. */
-async function demoBed() {
-  mkdirSync("build", { recursive: true });
-  const bundle = await rolldown({
-    input: "src/admin/demo-bed.ts",
-    platform: "node",
-    external: [/^node:/, /^[a-z@]/],
-    logLevel: "silent",
-  });
-  await bundle.write({ file: "build/demo-bed.mjs", format: "esm" });
-  await bundle.close();
-  return import(pathToFileURL("build/demo-bed.mjs").href);
 }
