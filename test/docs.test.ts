@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EXTENSION, GATEWAY, PBX, PHONE, ROUTE } from "../hooks/pbx/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
@@ -30,6 +30,15 @@ const SETTINGS_TAIL = `
 #	option uri '{base_uri}/sites/{site}.uci'
 #	option mode 'merge'
 `;
+
+const SECURITY = readFileSync("docs/security-model.md", "utf8");
+
+/** `test/file.test.ts`: *title*; *another title of the same file*. */
+const NAMED = [
+  ...SECURITY.matchAll(/`(test\/[\w./-]+\.test\.ts)`(?: repeats[^\n]*)?: ((?:\*[^*\n]+\*(?:; )?)+)/g),
+].flatMap(([, file = "", titles = ""]) =>
+  [...titles.matchAll(/\*([^*\n]+)\*/g)].map(([, title = ""]) => ({ file, title })),
+);
 
 test("docs/run.md draws the stages as the program walks them", () => {
   expectBlock("docs/run.md", "graph", `\`\`\`\n${drawGraph()}\n\`\`\``);
@@ -104,6 +113,27 @@ test("the shipped settings name every option with its meaning and default", () =
   expect(readFileSync(SETTINGS, "utf8")).toBe(wanted);
 });
 
+test("docs/security-model.md names tests that are there, by the titles they have", () => {
+  expect(NAMED.length).toBeGreaterThan(40);
+  const missing = NAMED.filter(({ file, title }) => !existsSync(file) || !isTitle(readFileSync(file, "utf8"), title));
+  expect(missing).toEqual([]);
+});
+
+test("every threat in docs/security-model.md names the test that shows what holds, or says that nothing does", () => {
+  const threats = SECURITY.split("\n## ")
+    .find((part) => part.startsWith("Attackers"))
+    ?.split("\n")
+    .filter((line) => line.startsWith("| ") && !/^\| (?:---|what it)/.test(line));
+  expect(threats?.length).toBeGreaterThan(35);
+  const bare = threats?.filter((line) => !/`test\/[\w./-]+`: \*|\*\*nothing holds\*\*/.test(line));
+  expect(bare).toEqual([]);
+});
+
+test("every test file that docs/security-model.md names is there", () => {
+  const files = [...SECURITY.matchAll(/`(test\/[\w./-]+)`/g)].flatMap(([, file]) => file ?? []);
+  expect(files.filter((file) => !existsSync(file))).toEqual([]);
+});
+
 function told(initial: unknown): string {
   if (initial === undefined) return "";
   if (Array.isArray(initial)) return initial.map((one) => `\`${one}\``).join(" ");
@@ -148,4 +178,9 @@ function section([name, options]: [string, (typeof OPTIONS)[keyof typeof OPTIONS
 function shown(initial: unknown): string {
   if (typeof initial === "boolean") return initial ? "1" : "0";
   return initial === undefined ? "" : String(initial);
+}
+
+/** The title as a test has it: a text of its own between quotes. */
+function isTitle(text: string, title: string): boolean {
+  return ['"', "`", "'"].some((quote) => text.includes(`${quote}${title}${quote}`));
 }
