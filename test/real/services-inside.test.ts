@@ -104,7 +104,7 @@ describe.skipIf(missing)("services and packages inside a device", () => {
         writeFileSync(join(device.seen, path), text);
         chmodSync(join(device.seen, path), mode);
       };
-      put("etc/uciprov/modules.d/50-pbx.sh", MODULE, 0o600);
+      put("etc/uciprov/modules.d/50-exchange.sh", MODULE, 0o600);
       for (const name of ["functions.sh", "module.sh"]) {
         copyFileSync(
           join(REPOSITORY, "openwrt-package/files/lib/uciprov", name),
