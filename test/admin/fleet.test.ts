@@ -11,7 +11,7 @@ import { openRoot } from "../../src/admin/plan/backup.ts";
 import { openPaperRun } from "../../src/admin/plan/paper-run.ts";
 import { planOne } from "../../src/admin/plan/plan-one.ts";
 import { openTree } from "../../src/admin/plan/tree-folder.ts";
-import { signTree } from "../../src/admin/sign-tree.ts";
+import { signTree, type TreeLabel } from "../../src/admin/sign-tree.ts";
 import { generateKeyPair, printPublicKey } from "../../src/tree/keys.ts";
 
 const folders: string[] = [];
@@ -23,7 +23,7 @@ interface Fleet {
   readonly folder: string;
   put(version: "before" | "after", name: string, text: string): void;
   plan(more?: { showsSecrets?: boolean; isNew?: boolean; inventory?: string }): Promise<FleetPlan>;
-  sign(label?: { rollout?: number | "hold" }): void;
+  sign(label?: Pick<TreeLabel, "rollout" | "images">): void;
   openRun(): Promise<ReturnType<typeof openPaperRun>>;
 }
 
@@ -138,18 +138,38 @@ describe("what changes for whom", () => {
     ]);
   });
 
-  test("files, services and keys count, too", async () => {
-    const fleet = aFleet(20);
-    fleet.put(
-      "after",
-      "authorized_keys",
-      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfX4Vv5yUOqB4kbyt8cGbEmcxJkMUEBgoj5BvYOYTt admin\n",
-    );
-    fleet.put("before", "certs", "");
-    rmSync(join(fleet.folder, "before/certs"));
-    fleet.sign();
-    const plan = await fleet.plan();
-    expect(fleetFacts(plan, "provisioned").files.added).toEqual(["authorized_keys"]);
+  test("files, services, packages and firmware count, too", async () => {
+    const fleet = aFleet(3);
+    fleet.put("after", "packages", "luci\n-ppp\n");
+    fleet.put("after", "services", "odhcpd disabled\n");
+    fleet.put("after", "image.bin", "x".repeat(1000));
+    const release = { target: "ath79/generic", revision: "r2-new" };
+    fleet.sign({ images: [{ path: "image.bin", ...release }] });
+    const inventory = [
+      "hostname,site,group,target,revision",
+      "old,site-1,group-1,ath79/generic,r1-old",
+      "new,site-1,group-1,ath79/generic,r2-new",
+      "other,site-1,group-1,mediatek/filogic,r1-old",
+    ].join("\n");
+    const plan = await fleet.plan({ inventory });
+    const of = (subject: string) => plan.differences.find((one) => one.subject === subject);
+    expect(of("package luci")).toMatchObject({
+      group: "packages",
+      before: undefined,
+      after: "installed",
+      rows: [0, 1, 2],
+    });
+    expect(of("package ppp")).toMatchObject({ after: "removed" });
+    expect(of("service odhcpd")).toMatchObject({ group: "services", after: expect.stringContaining("boot: disabled") });
+    expect(of("firmware")).toMatchObject({
+      group: "firmware",
+      before: undefined,
+      after: expect.stringMatching(/^r2-new for ath79\/generic, sha256 [0-9a-f]{12}$/),
+      rows: [0],
+    });
+    const facts = fleetFacts(plan, "provisioned");
+    expect(facts.files.added).toEqual(["image.bin", "packages", "services"]);
+    expect(facts.after.images).toEqual(["image.bin ath79/generic r2-new"]);
   });
 
   test("who becomes invalid is told, with file and line, and who is mended", async () => {

@@ -1,7 +1,8 @@
 /** One tree, many devices, one after the other: what waits stays what it is and writes nothing. */
+import { join } from "node:path";
 import { expect } from "vitest";
 import { placeInLine } from "../../src/tree/rollout.ts";
-import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
+import { provisioned, refused, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { snapshotOf } from "../helpers/snapshot.ts";
 
 const HOUR = 3_600_000;
@@ -40,6 +41,10 @@ scenario("a device waits for its turn, tells until when, and takes the tree when
   expect(snapshotOf(scene.root)).toEqual(before);
   expect(scene.web.asked.map(({ name }) => name).sort()).toEqual(["MANIFEST", "MANIFEST.sig"]);
   const { run } = await provisioned(scene, ["status"]);
+  const key = join(scene.root, "etc/uciprov/keys", scene.bed.key.fingerprint);
+  const paper = await start(["tree", "plan", scene.tree, "--mac", "02005e100001", "--key", key, "--json"]);
+  const until = /until (\S+),/.exec(JSON.stringify(run))?.[1];
+  expect(paper.json, "paper knows the same moment").toMatchObject({ turn: { hours: 48, at: until } });
   expect(run).toMatchObject({ result: "waiting", told: expect.stringContaining("until 20") });
   expect(await provisioned(scene, ["plan"])).toMatchObject({
     plan: { tree: { wait: expect.stringContaining("48 h") } },
