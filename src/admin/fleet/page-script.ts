@@ -37,11 +37,11 @@ export const SCRIPT = `"use strict";
 
   /* ---------------------------------------------------------------- the head */
   function treeWords(tree) {
-    return [tree.tree === null ? "without a manifest" : "tree " + tree.tree, tree.serial === null ? null : "serial " + tree.serial, tree.date, number(tree.files) + " files"].filter(Boolean).join(", ");
+    return [tree.tree === null ? "without a manifest" : "tree " + tree.tree, tree.serial === null ? null : "serial " + tree.serial, tree.date, number(tree.files) + (tree.files === 1 ? " file" : " files")].filter(Boolean).join(", ");
   }
   var head = document.getElementById("head");
   head.append(make("h1", {}, ["What changes with " + (facts.after.tree || "this tree") + (facts.after.serial === null ? "" : ", serial " + facts.after.serial)]));
-  head.append(make("p", { "class": "dim" }, [treeWords(facts.after) + (facts.before ? "; held against " + treeWords(facts.before) : "; the devices have no tree yet")]));
+  head.append(make("p", { "class": "dim" }, [treeWords(facts.after) + (facts.before ? "; before: " + treeWords(facts.before) : "; the devices have no tree yet")]));
   var trust = facts.after.trust;
   if (trust.verdict === "refused") head.append(make("p", { "class": "bad", role: "alert" }, ["Devices refuse this tree: " + trust.error.code + ", " + trust.error.message]));
   if (trust.verdict === "unknown") head.append(make("p", { "class": "warn" }, ["Trust was not judged: no key was given."]));
@@ -153,7 +153,23 @@ export const SCRIPT = `"use strict";
   }
   function outer(block, isOpen) {
     var summary = make("summary", {}, [make("bdi", { "class": "name" }, [block.name]), make("span", { "class": "count" }, [count(block.count) + ", " + number(block.ones.length) + (block.ones.length === 1 ? " change" : " changes")])]);
-    return lazily(summary, isOpen, function (details) { more(details, block.ones, 0, inner); });
+    return lazily(summary, isOpen, function (details) { more(details, bySubject(block.ones), 0, subjectOrChange); });
+  }
+  /* What is another for nearly every device (a name, an address) stands on one line until somebody opens it. */
+  function bySubject(ones) {
+    var subjects = new Map();
+    ones.forEach(function (one) {
+      if (!subjects.has(one.change.subject)) subjects.set(one.change.subject, []);
+      subjects.get(one.change.subject).push(one);
+    });
+    var rows = [];
+    subjects.forEach(function (values, name) { if (values.length > 8) rows.push({ name: name, values: values, devices: distinct(values) }); else values.forEach(function (one) { rows.push({ one: one, devices: one.devices.length }); }); });
+    return rows.sort(function (a, b) { return b.devices - a.devices; });
+  }
+  function subjectOrChange(row) {
+    if (row.one) return inner(row.one);
+    var summary = make("summary", {}, [make("bdi", { "class": "name" }, [row.name]), make("span", { "class": "dim" }, [number(row.values.length) + " different changes"]), make("span", { "class": "count" }, [count(row.devices)])]);
+    return lazily(summary, false, function (details) { more(details, row.values, 0, inner); });
   }
   function inner(one) {
     var change = one.change;

@@ -31,6 +31,7 @@ details[open] > summary::before { content: "\\25BE"; }
 summary::-webkit-details-marker { display: none; }
 summary .name { font-weight: 600; overflow-wrap: anywhere; }
 details details > summary { padding-left: 1.6rem; }
+details details details > summary { padding-left: 2.6rem; }
 details details > summary .name { font-weight: 400; font-family: ui-monospace, monospace; font-size: .93rem; }
 .count { margin-left: auto; color: var(--dim); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .value { font-family: ui-monospace, monospace; font-size: .93rem; overflow-wrap: anywhere; white-space: pre-wrap; }
@@ -42,6 +43,6 @@ button { font: inherit; color: var(--accent); background: none; border: 1px soli
 .empty { padding: 2rem; text-align: center; color: var(--dim); }
 pre { white-space: pre-wrap; padding: 1rem; }
 footer { color: var(--dim); padding: 1rem 0 3rem; font-size: .9rem; }
-@media (max-width: 32rem) { .inside { padding-left: .9rem; } details details > summary { padding-left: .9rem; } .count { margin-left: 0; width: 100%; padding-left: 1.5em; } .numbers li { min-width: 40%; } }
+@media (max-width: 32rem) { .inside { padding-left: .9rem; } details details > summary, details details details > summary { padding-left: .9rem; } .count { margin-left: 0; width: 100%; padding-left: 1.5em; } .numbers li { min-width: 40%; } }
 @media print { .tools { display: none; } details { break-inside: avoid; } }
 `;

@@ -44,7 +44,9 @@ function bySubject({ changes }: FleetFacts): readonly Subject[] {
   const subjects = new Map<string, FleetFacts["changes"][number][]>();
   for (const one of changes) {
     const key = `${one.group}\n${one.subject}`;
-    subjects.set(key, [...(subjects.get(key) ?? []), one]);
+    const values = subjects.get(key);
+    if (values === undefined) subjects.set(key, [one]);
+    else values.push(one);
   }
   const all = [...subjects.values()].flatMap((values): Subject[] => {
     const [first] = values;
@@ -64,7 +66,7 @@ function tellSubject({ subject, values, devices: all }: Subject, facts: FleetFac
   if (values.length > LIMITS.values) {
     const sample = values[0];
     const words = sample === undefined ? "" : `, e.g. ${change(sample, paint)}`;
-    return [`  ${count(all)}: ${shown(subject)} ${values.length} different changes${words}`];
+    return [`  ${count(all)}: ${shown(subject)} ${number(values.length)} different changes${words}`];
   }
   return values.map((one) => `  ${devices(one.devices, facts)}: ${shown(subject)} ${change(one, paint)}`);
 }
