@@ -96,7 +96,7 @@ async function runOn(scene: Scene, board: Board, choices: Partial<RunContext["ch
       sinceBoot: () => board.uptime + passed / 1000,
       // Long waits pass as fast as an abort would need to come.
       sleep: async (ms, signal) => {
-        await new Promise((done) => setTimeout(done, Math.min(ms, 40)));
+        await new Promise((done) => setTimeout(done, ms >= 60_000 ? 400 : Math.min(ms, 40)));
         signal.throwIfAborted();
         passed += ms;
       },

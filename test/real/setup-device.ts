@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -58,6 +59,11 @@ export interface Device {
   calls(): string[];
   /** Command lines of what runs inside, besides the one that holds the namespaces. */
   processes(): string[];
+  /**
+   * Another boot: all processes are gone, so is what lay in RAM, the kernel has another boot id and counts its uptime anew, and recover.sh runs as init
+   * runs it, `uptime` seconds after its begin. What runs inside from now on belongs to this boot.
+   */
+  boot(uptime?: number): void;
   /** SIGKILL to the process inside whose command line says this. */
   kill(text: string): void;
   /** The root as the device sees it, from this host: both layers. */
@@ -170,6 +176,11 @@ function deviceOf(folder: string, holder: ChildProcess): Device {
   const seen = (path: string) => join(`/proc/${init}/root`, folder, "w", path);
   const enter = ["-t", String(init), "-m", "-n", "-p", "--"];
   const program = join(root, "usr/lib/uciprov/uciprov.cjs");
+  let booted: string[] = [];
+  let isBooted = false;
+  const killAll = () => {
+    for (const { pid, command } of inside(init)) if (!command.startsWith("sleep 3600")) killIfThere(pid);
+  };
   return {
     root,
     upper: seen("upper"),
@@ -177,8 +188,22 @@ function deviceOf(folder: string, holder: ChildProcess): Device {
     seen: seen("root"),
     run: (args, how = {}) =>
       started([...enter, ...(how.through ?? []), process.execPath, program, ...args, "--root", root], how),
-    runInside: (args, how = {}) => started([...enter, "chroot", root, "/usr/bin/uciprov", ...args], how, HOSTILE),
+    runInside: (args, how = {}) =>
+      started([...enter, ...booted, "chroot", root, "/usr/bin/uciprov", ...args], how, HOSTILE),
     calls: () => linesOf(seen("root/tmp/calls")),
+    boot(uptime = 10) {
+      killAll();
+      const now = Number(readFileSync("/proc/uptime", "utf8").split(".")[0]);
+      booted = ["unshare", "--time", "--boottime", String(uptime - now), "--"];
+      for (const name of readdirSync(seen("root/tmp"))) {
+        if (!KEPT_IN_RAM.includes(name)) rmSync(seen(`root/tmp/${name}`), { recursive: true });
+      }
+      writeFileSync(seen("root/tmp/boot-id"), `${randomUUID()}\n`);
+      const id = [`${root}/tmp/boot-id`, `${root}/proc/sys/kernel/random/boot_id`];
+      if (!isBooted) execFileSync("nsenter", [...enter, "mount", "--bind", ...id]);
+      isBooted = true;
+      execFileSync("nsenter", [...enter, ...booted, "chroot", root, ...BOOT], { stdio: "ignore" });
+    },
     processes: () => inside(init).map(({ command }) => command),
     kill: (text) => {
       for (const { pid, command } of inside(init)) if (command.includes(text)) process.kill(pid, "SIGKILL");
@@ -191,6 +216,18 @@ function deviceOf(folder: string, holder: ChildProcess): Device {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What the mounts put there, and what a test reads or tells the stand-ins. */
+const KEPT_IN_RAM = ["boot-id", "sysinfo", "state", "resolv.conf", "calls", "on-reload", "on-sysupgrade", "on-reboot"];
+const BOOT = ["/bin/sh", "/lib/uciprov/recover.sh"];
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it ended by itself
+  }
 }
 
 function started(args: readonly string[], { onStderr }: HowToRun, env: Readonly<Record<string, string>> = {}): Running {
@@ -280,8 +317,20 @@ esac
 `,
   );
   put("sbin/service", "");
+  put("sbin/reboot", "[ ! -e /tmp/on-reboot ] || . /tmp/on-reboot\n");
+  put("sbin/sysupgrade", SYSUPGRADE);
   rmSync(join(lower, "bin/logger"), { force: true });
 }
+
+/** As it was seen: `-T` and `-l` end well; with an image it hands over, and answers with a failure while everybody is being ended. */
+const SYSUPGRADE = `case $1 in
+-T) [ -s "$2" ] ;;
+-l) find /etc/config /etc/uciprov -type f ;;
+*)
+  . /tmp/on-sysupgrade
+  ;;
+esac
+`;
 
 /** This host's Node needs this host's libraries. */
 function installLibraries(lower: string): void {

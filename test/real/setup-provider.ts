@@ -7,6 +7,7 @@ import { type Authority, makeAuthority } from "../../src/admin/certificates.ts";
 import { packOverlay } from "../../src/admin/demo-bed.ts";
 import { signTree } from "../../src/admin/sign-tree.ts";
 import { generateKeyPair, type PublicKey, printPublicKey } from "../../src/tree/keys.ts";
+import type { ManifestImage } from "../../src/tree/manifest.ts";
 import { logOf, type TwoHosts, twoHosts } from "./netns.ts";
 
 /** The provider's side of the cable: dnsmasq, nginx and unbound, and a signed tree. */
@@ -16,7 +17,7 @@ export interface Provider {
   readonly publicKey: PublicKey;
   /** The folder of the tree; change it, then `publish` with a higher serial. */
   readonly tree: string;
-  publish(serial: number): void;
+  publish(serial: number, images?: readonly ManifestImage[]): void;
   /** What nginx answered since the last look: when (milliseconds since 1970), path below the server, status. */
   noted(): { readonly at: number; readonly path: string; readonly status: number }[];
   startWeb(): Promise<void>;
@@ -72,7 +73,7 @@ export async function startProvider(): Promise<Provider> {
     authority,
     publicKey,
     tree,
-    publish: (serial) => void signTree(tree, { tree: "first-light", serial }, [secretKey]),
+    publish: (serial, images = []) => void signTree(tree, { tree: "first-light", serial, images }, [secretKey]),
     noted: () => takeLines(join(folder, "access.log")).map(readAccess),
     async startWeb() {
       nginx = prov.start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", join(folder, "errors.log")]);

@@ -170,7 +170,7 @@ describe("tries", () => {
       const settled = snapshotOf(scene.root);
       for (let times = 0; times < 3; times++) {
         reboots(board);
-        await board.run({ isForced: times === 2 });
+        await board.run();
       }
       expect(snapshotOf(scene.root)).toEqual(settled);
       expect(asked(board, "detached")).toBe(2);

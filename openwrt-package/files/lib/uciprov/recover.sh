@@ -103,7 +103,12 @@ watch() {
 	if is_still_mine; then
 		# Services are acted on after everything has landed, never before. Who acts on them now is noted, so that Node does not do it again.
 		[ "$state" != trial ] || [ -n "$ROOT" ] || acts=$services
-		if [ "$state" = prepared ]; then discard; else take_back "not confirmed within $1 seconds" && took_back=1; fi
+		if [ "$state" = prepared ]; then
+			discard
+		else
+			take_back "not confirmed within $1 seconds"
+			took_back=1
+		fi
 	fi
 	sweep_claims
 	[ -n "$ROOT" ] || reload
@@ -114,9 +119,9 @@ watch() {
 
 # What took a reboot to become true takes one to be so no more. The journal then says rolled-back, so it is done once.
 reboot_once_more() {
-	[ -n "${took_back:-}" ] && [ -n "$rebooted" ] && [ -z "$ROOT" ] && has reboot || return 0
+	[ -n "${took_back:-}" ] && [ -n "$rebooted" ] && [ -z "$ROOT" ] && [ -x /sbin/reboot ] || return 0
 	say warning "the device restarts with the configuration from before transaction $id"
-	reboot
+	/sbin/reboot
 }
 
 # The event that reload_config sends, for our packages alone: also for those that it has never seen.
