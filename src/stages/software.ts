@@ -119,7 +119,7 @@ async function tryFirst(
 ): Promise<void> {
   const trial = await manager.run("try", wanted);
   const acts = actsIn(trial.stdout);
-  const coming = acts.filter(({ act }) => act === "Installing").map(({ name }) => name);
+  const coming = [...new Set(acts.filter(({ act }) => act === "Installing").map(({ name }) => name))];
   const others = acts.filter(({ act }) => act !== "Installing");
   if (others.length > 0) {
     const told = others.map(({ act, name }) => `${act.toLowerCase()} ${name}`).join(", ");

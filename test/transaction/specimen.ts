@@ -109,6 +109,7 @@ export function specimenOrder(changed: Partial<TransactionOrder> = {}): Transact
     actions: ACTIONS,
     onConfirm: PROMOTIONS,
     packages: ["network", "system"],
+    services: ["pbx:reload", "odhcpd:start"],
     tree: { uri: "https://cfg.example/a/", name: "fleet", sha256: "ab".repeat(32), serial: 42 },
     windowSeconds: 60,
     firmware: FIRMWARE,
