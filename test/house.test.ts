@@ -61,6 +61,18 @@ test("no plug-in uses another plug-in, and no stage a stage's inside", () => {
   expect(wrong).toEqual([]);
 });
 
+test("what lies in a module's folder uses that folder and files beside the modules, not another module", () => {
+  const wrong = SOURCES.flatMap((file) => {
+    const own = /^hooks\/([^_/]+)\//.exec(file)?.[1];
+    if (own === undefined) return [];
+    const foreign = importsOf(file).filter(
+      ({ path }) => /^hooks\/[^_]/.test(path) && !path.startsWith(`hooks/${own}/`),
+    );
+    return foreign.map(({ path }) => `${file} uses ${path}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
 test("only the registry knows the plug-ins", () => {
   const wrong = SOURCES.filter((file) => file !== "src/registry.ts" && file.startsWith("src/")).filter((file) =>
     importsOf(file).some(({ path }) => /^(?:resolvers|hooks)\//.test(path)),

@@ -69,10 +69,15 @@ const TIMERS: ConfSection = {
   ],
 };
 
+/** A transport for each protocol that is spoken, in each family that is: PJSIP has no socket for both. */
 function transports({ pbx, gateways, address }: Exchange): readonly ConfSection[] {
   const port = pbx.role === "both" ? INNER_PORT : 5060;
-  const any = isIPv6(address) ? "[::]" : "0.0.0.0";
-  const used = ["udp", ...(pbx.role === "b2bua" ? ["tcp"] : []), ...gateways.map(({ transport }) => transport)];
+  const own = ["udp", ...(pbx.role === "b2bua" ? ["tcp"] : [])];
+  const names = new Set([
+    ...own.map((protocol) => `transport-${protocol}`),
+    ...(isIPv6(address) ? own.map((protocol) => `transport-${protocol}6`) : []),
+    ...gateways.map(transportOf),
+  ]);
   const nat = [
     ...(pbx.external_address === undefined
       ? []
@@ -82,22 +87,30 @@ function transports({ pbx, gateways, address }: Exchange): readonly ConfSection[
         ] as const)),
     ...pbx.local_net.map((net) => ["local_net", net] as const),
   ];
-  return [...new Set(used)].map((protocol) => ({
-    name: `transport-${protocol}`,
-    pairs: [
-      ["type", "transport"],
-      ["protocol", protocol],
-      ["bind", `${any}:${protocol === "tls" ? port + 1 : port}`],
-      ...(protocol === "tls"
-        ? ([
-            ["method", "tlsv1_2"],
-            ["verify_server", "yes"],
-            ["ca_list_file", "/etc/ssl/certs/ca-certificates.crt"],
-          ] as const)
-        : []),
-      ...nat,
-    ],
-  }));
+  return [...names].map((name) => {
+    const [, protocol = "udp", six = ""] = /^transport-([a-z]+)(6?)$/.exec(name) ?? [];
+    return {
+      name,
+      pairs: [
+        ["type", "transport"],
+        ["protocol", protocol],
+        ["bind", `${six === "" ? "0.0.0.0" : "[::]"}:${protocol === "tls" ? port + 1 : port}`],
+        ...(protocol === "tls" ? TLS : []),
+        ...(six === "" ? nat : []),
+      ],
+    };
+  });
+}
+
+const TLS = [
+  ["method", "tlsv1_2"],
+  ["verify_server", "yes"],
+  ["ca_list_file", "/etc/ssl/certs/ca-certificates.crt"],
+] as const;
+
+/** Names are asked for IPv4 addresses. */
+function transportOf({ host, transport }: Gateway): string {
+  return `transport-${transport}${isIPv6(host) ? "6" : ""}`;
 }
 
 function extensionPeer(
@@ -185,7 +198,7 @@ function gatewayPeer({ pbx, domain }: Exchange, gateway: Gateway): readonly Conf
       pairs: [
         ["type", "endpoint"],
         ["context", CONTEXTS.trunks],
-        ["transport", `transport-${gateway.transport}`],
+        ["transport", transportOf(gateway)],
         ...codecs(gateway.codec.length > 0 ? gateway.codec : pbx.codec),
         ["aors", name],
         ["from_domain", hasLogin ? inUri(gateway.host) : domain],
@@ -234,7 +247,7 @@ function gatewayPeer({ pbx, domain }: Exchange, gateway: Gateway): readonly Conf
             name,
             pairs: [
               ["type", "registration"],
-              ["transport", `transport-${gateway.transport}`],
+              ["transport", transportOf(gateway)],
               ["server_uri", uri],
               ["client_uri", `sip:${userInUri(username)}@${inUri(gateway.host)}`],
               ["contact_user", userInUri(username)],

@@ -1,4 +1,5 @@
 /** The exchange as it shall be: sections of the planned /etc/config/beesip and the gateway list, checked one by one and against each other. */
+import { isIP, isIPv6 } from "node:net";
 import { optionList, optionText, type PlanContext, type UciPackage } from "../../src/api.ts";
 import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
 import { faultOfAddress, macOf } from "./checks.ts";
@@ -88,13 +89,14 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
     ({ prefix }) => prefix,
   );
   checkPbx(pbx, allRoutes, tell);
-  if (pbx.role === "proxy")
-    checkProxy(
-      allGateways.filter(({ enabled }) => enabled),
-      tell,
-    );
+  const inService = allGateways.filter(({ enabled }) => enabled);
+  if (pbx.role !== "b2bua") noteUnknownSources(inService, tell);
+  if (pbx.role === "proxy") checkProxy(inService, tell);
   const address = pbx.address ?? addressOf(counting, pbx, tell);
-  const known = new Map(allGateways.filter(({ enabled }) => enabled).map((one) => [one.id, one]));
+  if (address !== undefined && isIPv6(address) && pbx.domain === undefined) {
+    tell("beesip.pbx.domain", "is not set, and an IPv6 address cannot stand for it");
+  }
+  const known = new Map(inService.map((one) => [one.id, one]));
   const trunks = allRoutes.flatMap((route) =>
     trunkOf(
       route,
@@ -174,6 +176,14 @@ function checkPbx(pbx: PbxSection, routes: readonly Route[], tell: Tell): void {
     tell("beesip.pbx.area_code", "leaves no room for a number");
   if (routes.length > 0 && pbx.country_code === undefined) {
     tell("beesip.pbx.country_code", "is not set: national numbers cannot be dialled", "warning");
+  }
+}
+
+/** Kamailio would not start while a name in its conditions is not found: it goes by addresses alone. */
+function noteUnknownSources(gateways: readonly Gateway[], tell: Tell): void {
+  for (const { id, host, match } of gateways) {
+    if (match.length > 0 || isIP(host) !== 0) continue;
+    tell(`gateway ${id}`, "has a name and no `match`: calls from it are not taken", "warning");
   }
 }
 

@@ -1,4 +1,5 @@
 /** How Kamailio alone sends calls to gateways: which of them, by the number, and the next one when one is dead (role `proxy`). */
+import { isIP } from "node:net";
 import { gatewayUri } from "./asterisk.ts";
 import type { Exchange, Trunk } from "./exchange.ts";
 import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "./kamailio-cfg.ts";
@@ -64,8 +65,18 @@ ${own === undefined ? NOTHING : cfg`	append_hf("P-Asserted-Identity: <sip:${digi
 		t_reply("503", "No Gateway");
 		exit;
 	}
+	# A gateway whose name is not found, or that there is no way to, is passed over at once.
+	t_set_disable_internal_reply(1);
 	t_on_failure("GATEWAY");
-	route(RELAY);
+	t_on_reply("ANSWER");
+	while (!t_relay()) {
+		if (!ds_next_domain()) {
+			t_reply("503", "No Gateway");
+			exit;
+		}
+		t_on_failure("GATEWAY");
+		t_on_reply("ANSWER");
+	}
 	exit;
 }`;
 }
@@ -131,20 +142,28 @@ ${
 	}`
 }
 	if (t_check_status("50[0-9]") || (t_branch_timeout() && !t_branch_replied())) {
-		if (ds_next_domain()) {
+		while (ds_next_domain()) {
 			t_on_failure("GATEWAY");
-			route(RELAY);
-			exit;
+			t_on_reply("ANSWER");
+			if (t_relay()) {
+				exit;
+			}
 		}
 	}
 }`;
 }
 
+/** A name that is not found as Kamailio starts would else be left out until it starts again. */
+const LOOK_UP_LATER = 16;
+
 /** A set for each route, in the order of `WORLD`; the higher number is taken first (kamailio: dispatcher, algorithm 8). */
 export function gatewayFile(exchange: Exchange): string {
   const all = [...prefixTrunks(exchange), ...numberTrunks(exchange)];
   const lines = all.flatMap(({ gateways }, at) =>
-    gateways.map((gateway, rank) => `${at + 1} ${gatewayUri(gateway)} 0 ${gateways.length - rank}`),
+    gateways.map((gateway, rank) => {
+      const flags = isIP(gateway.host) === 0 ? LOOK_UP_LATER : 0;
+      return `${at + 1} ${gatewayUri(gateway)} ${flags} ${gateways.length - rank}`;
+    }),
   );
   return `# Made by uciprov from /etc/config/beesip; changes here are lost.\n${lines.join("\n")}\n`;
 }

@@ -3,6 +3,7 @@
  * gateways itself (`proxy`). Another module may add protection in `PROTECTION`, which docs/pbx.md describes.
  */
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
 import { address, type Cfg, cfg, digits, int, NOTHING, quoted } from "./kamailio-cfg.ts";
@@ -332,13 +333,11 @@ function aliasesOf({ pbx }: Exchange, number: string): readonly Cfg[] {
 }
 
 function gatewayConditions(gateways: readonly Gateway[]): readonly Cfg[] {
-  return gateways.flatMap(({ match, host }) =>
-    (match.length > 0 ? match : [host]).map((one) => {
-      const isAddress = /^[0-9.]+(?:\/[0-9]+)?$|:/.test(one);
-      return cfg`	if (src_ip==${isAddress ? address(one) : quoted(one)}) {
+  const sources = gateways.flatMap(({ match, host }) => (match.length > 0 ? match : isIP(host) === 0 ? [] : [host]));
+  return [...new Set(sources)].map(
+    (one) => cfg`	if (src_ip==${address(one)}) {
 		$var(is_gateway) = 1;
-	}`;
-    }),
+	}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import {
   type Change,
   file,
@@ -80,7 +81,12 @@ function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
   const listen = exchange.pbx.interface.map((name) => `udp:${name}:5060`);
   return [
     ...files.map(({ path, text }) => secret(path, text, "kamailio")),
-    switchedOn("kamailio", { enabled: "1", cfg_file: KAMAILIO_CFG, listen }),
+    switchedOn("kamailio", {
+      enabled: "1",
+      cfg_file: KAMAILIO_CFG,
+      listen,
+      ...(isIPv6(exchange.address) ? { listen6: listen } : {}),
+    }),
     service(
       "kamailio",
       // It has no reload.

@@ -166,9 +166,11 @@ const replying = (status: string, more: string) => `<send${status.startsWith("20
 
     ]]></send>`;
 
+/** Rings for a moment: two workers of a proxy may swap answers that come at once. */
 const ANSWERING = `${HEAD}<scenario name="answering">
   <recv request="INVITE" crlf="true"/>
   ${replying("180 Ringing", "Content-Length: 0")}
+  <pause milliseconds="150"/>
   ${replying("200 OK", "Content-Type: application/sdp\n      Content-Length: [len]\n\n      MEDIA")}
   <recv request="ACK" optional="true" crlf="true"/>
   <recv request="BYE"/>

@@ -1,5 +1,6 @@
 /** The exchange's files in real Asterisk and Kamailio, and calls through them (Debian packages `kamailio`, `sip-tester`, `mmdebstrap`; more in setup-telephony.ts). */
 import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ended, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 import { answers, call, register, type SipPhone } from "./setup-sip.ts";
@@ -67,6 +68,10 @@ function exchangeA(role: string, more = ""): string {
     section("route", { prefix: "+420777", gateway: ["dead", "two"], min_digits: "12", max_digits: "12" }),
     section("route", { prefix: "+1", gateway: ["two"] }),
     // Nobody looks whether this one is alive: a call finds out.
+    // A name that nobody finds.
+    section("gateway", { id: "lost", host: "gw.nonesuch.invalid", match: ["198.51.100.99"], qualify: "1" }),
+    section("route", { prefix: "159", gateway: ["lost", "two"], prepend: "+420777200201", strip: "3" }),
+    section("route", { prefix: "160", gateway: ["lost"], prepend: "+420777200201", strip: "3" }),
     section("gateway", { id: "silent", host: HOSTS.gateway, port: "5998", qualify: "0" }),
     section("route", { prefix: "158", gateway: ["silent", "two"], prepend: "+420777200201", strip: "3" }),
     more,
@@ -138,7 +143,7 @@ real("the exchange in real programs", () => {
         Number(/Objects found: ([0-9]+)/.exec(await asterisk.ask(`pjsip show ${what}`))?.[1]);
       const found = await Promise.all(["endpoints", "aors", "auths", "identifies", "registrations"].map(count));
       const phones = HOSTILE.length;
-      expect(found).toEqual([phones + 4, phones + 4, phones + 2, 4, 1]);
+      expect(found).toEqual([phones + 5, phones + 5, phones + 2, 5, 1]);
     });
 
     test("reads every secret and name as it was written, whatever is in it", async () => {
@@ -220,6 +225,33 @@ real("the exchange in real programs", () => {
         code: null,
       });
     });
+  });
+
+  test("the fixture trees' files are taken, too", async () => {
+    const asFound = (tree: string) => {
+      const folder = new URL(`../../fixtures/trees/${tree}/device/etc/`, import.meta.url);
+      const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) =>
+        /^(?:asterisk|kamailio)\//.test(path),
+      );
+      return new Map(paths.map((path) => [`/etc/${path}`, readFileSync(new URL(path, folder), "utf8")]));
+    };
+    for (const release of ["system", "trixie"] as const)
+      expect((await checkKamailio(release, asFound("sbc"))).status).toBe(0);
+    const asterisk = await startAsterisk("sid", asFound("pbx"));
+    try {
+      for (const [what, count] of [
+        ["endpoints", 8],
+        ["aors", 8],
+        ["auths", 6],
+        ["identifies", 3],
+        ["registrations", 1],
+      ] as const) {
+        expect(await asterisk.ask(`pjsip show ${what}`), what).toMatch(new RegExp(`Objects found: ${count}\\b`));
+      }
+      expect(await asterisk.ask("dialplan show +420541111111@world")).toContain("gw-praha-1");
+    } finally {
+      await asterisk.close();
+    }
   });
 
   describe("calls", () => {
@@ -310,9 +342,11 @@ real("the exchange in real programs", () => {
           try {
             await net.prov.listens("udp", otherA.port);
             await ended("102 calls 104", call(net.prov, phoneA, "104", login));
-            for (const number of ["158", "+420777200201", "777200201", "00420777200201"]) {
+            for (const number of ["158", "159", "+420777200201", "777200201", "00420777200201"]) {
               await ended(`102 calls ${number}`, call(net.prov, phoneA, number, login));
             }
+            // A proxy that hands on a 503 would take itself out of service (RFC 3261 §16.7).
+            await ended("nowhere left to try", call(net.prov, phoneA, "160", login, role === "both" ? 500 : 503));
             await ended("nobody is 999", call(net.prov, phoneA, "999", login, 404));
             await ended("as 103 with 102's password", call(net.prov, { ...phoneA, user: "103" }, "104", login, login));
             await ended("B calls A's 104", call(net.prov, { ...phoneB, port: 6299 }, "+420596321104", 401));
