@@ -9,6 +9,7 @@ import { MODULE_FOLDERS } from "../module-files.ts";
 import { type Outcome, provision } from "../provision.ts";
 import { plugins } from "../registry.ts";
 import { readState } from "../state.ts";
+import { TX } from "../transaction/layout.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
@@ -16,7 +17,8 @@ import { openRun } from "./open-run.ts";
 export const run: Command = async (invocation) => {
   passOverSignals();
   const bare = openRun(invocation);
-  if (invocation.flags.isFirstOnly && readState(bare.disk).confirmed) {
+  const isOpen = bare.disk.stat(TX.journal) !== undefined; // maybe a trial that only a run can confirm
+  if (invocation.flags.isFirstOnly && !isOpen && readState(bare.disk).confirmed) {
     invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
     return "provisioned";
   }

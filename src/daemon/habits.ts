@@ -4,6 +4,7 @@ import { asProvisionError } from "../errors.ts";
 import { OPTIONS, type Settings } from "../settings.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
 import { readState } from "../state.ts";
+import { TX } from "../transaction/layout.ts";
 import { readSchedule } from "./calendar.ts";
 import { readZone } from "./zone.ts";
 
@@ -35,7 +36,9 @@ export function readHabits(files: Files, log: Log): Habits {
       random: Math.random,
     },
     zone: readZone(files),
-    isSettled: orElse(false, log, () => readState(files).confirmed !== undefined),
+    // A trial that has come through its reboot must prove itself now: it cannot wait for its turn in the crowd.
+    isSettled:
+      files.stat(TX.journal) === undefined && orElse(false, log, () => readState(files).confirmed !== undefined),
   };
 }
 

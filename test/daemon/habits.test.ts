@@ -59,3 +59,25 @@ describe("what is wrong is told, and the usual takes its place", () => {
     expect(pace.matches(30)).toBe(false);
   });
 });
+
+test("a device with a confirmed generation can wait in a crowd, but not while a transaction is open", () => {
+  const root = mkdtempSync(join(tmpdir(), "uciprov-habits-"));
+  const put = (path: string, text: string) => {
+    mkdirSync(join(root, path, ".."), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  const isSettled = () => readHabits(openDisk(root), () => undefined).isSettled;
+  const confirmed = {
+    version: 1,
+    base: "https://a.example/",
+    resolver: "dns",
+    tree: "",
+    digest: "",
+    inputs: "",
+    at: 1,
+  };
+  put("etc/uciprov/state/confirmed.json", JSON.stringify(confirmed));
+  expect(isSettled()).toBe(true);
+  put("lib/uciprov/tx/journal", "state=trial\n");
+  expect(isSettled()).toBe(false);
+});

@@ -118,6 +118,22 @@ describe.skipIf(skipsShell)("a plan that reboots", () => {
     }, scene),
   );
 
+  scenario("is confirmed also by a run that would do nothing once a generation is confirmed", async (scene) => {
+    scene.publish();
+    const board = stubBoard(scene);
+    expect(await board.run()).toMatchObject({ result: "changed" });
+    scene.settings(SETTINGS);
+    scene.put("02005e100001.uci", "package network\nconfig interface 'extra'\n\toption proto 'none'\n");
+    scene.publish({ serial: 2 });
+    expect(await board.run()).toMatchObject({ result: "rebooting" });
+    boot(scene, board);
+    // The kernel's own uptime is the host's here: the window has passed, and the trial goes back rather than staying open.
+    const ended = await scene.run(["run", "--first-only"]);
+    expect(ended.json).not.toHaveProperty("result");
+    expect(journal(scene)).toBeUndefined();
+    expect((await scene.run(["run", "--first-only"])).stderr).toContain("nothing to do");
+  });
+
   scenario("and a captive portal after it: that proves nothing", (scene) =>
     onTrial(async (_, board, before) => {
       boot(scene, board);

@@ -110,7 +110,7 @@ class Rack {
 
 function told(title: string, { points, old, new: now, mixed }: Tally): string {
   const column = (value: number): string => String(value).padStart(7);
-  return `${title.padEnd(44)} points${column(points)}  old${column(old)}  new${column(now)}  mixed${column(mixed)}`;
+  return `${title.padEnd(50)} points${column(points)}  old${column(old)}  new${column(now)}  mixed${column(mixed)}`;
 }
 
 /** The device at the moment of a cut in a life; undefined if the life ended before it. */
