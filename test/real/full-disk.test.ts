@@ -1,12 +1,25 @@
 /** A flash with no room left: before anything is applied, and in the middle of it. Needs root rights, for a small file system to mount. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Ended, provisioned, refused, type Scene, withScene } from "../helpers/scenario.ts";
 import { contentOf } from "../helpers/snapshot.ts";
+import { recoverShAtBoot } from "../transaction/recover-shell.ts";
 
+const BREAK_AT = join(import.meta.dirname, "../helpers/break-at.cjs");
 const FILL_AT = join(import.meta.dirname, "../helpers/fill-at.cjs");
 const isRequired = process.env["UCIPROV_REQUIRE_REAL"] === "1";
 const whyNot = whyNoMount();
@@ -71,6 +84,58 @@ describe.skipIf(whyNot !== undefined)("a full overlay", () => {
   });
 });
 
+describe.skipIf(whyNot !== undefined)("an overlay that breaks at a write of apply", () => {
+  // All of them with UCIPROV_EVERY_WRITE=1; each is tried on a disk in memory as well (test/transaction/faults.test.ts).
+  test.each(["ro", "inodes"] as const)(
+    "%s: the run ends in its own words, and after a boot the device is old or new",
+    { timeout: 1_500_000 },
+    async (how) => {
+      const ended = new Set<unknown>();
+      const stride = process.env["UCIPROV_EVERY_WRITE"] === "1" ? 1 : 29;
+      let isOver = false;
+      for (let at = 1; !isOver; at += stride) {
+        await onSmallDisk(2048, async (scene) => {
+          mkdirSync(join(scene.root, "filler"));
+          const old = files(scene);
+          const { ended: first, count } = await brokenAt(scene, how, at);
+          isOver = count < at;
+          if (isOver) expect(first.status).toBe(0);
+          else expect([0, 1, 6], first.stdout + first.stderr).toContain(first.status);
+          expect(first.stdout).not.toContain("INTERNAL");
+          ended.add(first.status);
+          mend(scene, how);
+          expect(recoverShAtBoot(scene.root)).toBe(0);
+          const after = files(scene);
+          if (scene.device("/etc/uciprov/state/confirmed.json") === undefined && first.status !== 0)
+            expect(after).toEqual(old);
+          await provisioned(scene);
+          expect(scene.device("/etc/config/system")).toContain("attic");
+          expect(await provisioned(scene, ["plan"])).toMatchObject({ plan: { changes: 0 } });
+        });
+      }
+      // Where breaking made no difference at all nothing would be tested.
+      expect(ended.size).toBeGreaterThan(1);
+    },
+  );
+});
+
+async function brokenAt(scene: Scene, how: "ro" | "inodes", at: number): Promise<{ ended: Ended; count: number }> {
+  const told = join(scene.root, "tmp/writes");
+  const env = {
+    UCIPROV_TEST_ROOT: scene.root,
+    UCIPROV_TEST_WRITE: String(at),
+    UCIPROV_TEST_BREAK: how,
+    UCIPROV_TEST_COUNT: told,
+  };
+  const ended = await scene.run(["run"], { preload: BREAK_AT, env });
+  return { ended, count: Number(readFileSync(told, "utf8")) };
+}
+
+function mend(scene: Scene, how: "ro" | "inodes"): void {
+  if (how === "ro") execFileSync("mount", ["-o", "remount,rw", scene.root]);
+  else rmSync(join(scene.root, "filler"), { recursive: true });
+}
+
 function fullAt(scene: Scene, state: string): Promise<Ended> {
   const env = { UCIPROV_TEST_STATE: state, UCIPROV_TEST_FILLER: join(scene.root, "filler") };
   return scene.run(["run"], { preload: FILL_AT, env });
@@ -103,7 +168,9 @@ async function onSmallDisk(size: number, act: (scene: Scene) => Promise<void>): 
 }
 
 function mount(path: string, kilobytes: number): void {
-  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k,mode=755`, "uciprov-test", path], { stdio: "pipe" });
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k,nr_inodes=600,mode=755`, "uciprov-test", path], {
+    stdio: "pipe",
+  });
   mounted.push(path);
 }
 
