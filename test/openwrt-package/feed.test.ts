@@ -105,6 +105,13 @@ test("every symbol has a type and a default, is one that the build watches, and 
   expect(names.filter((name) => !used(name))).toEqual(["UCIPROV_TRUST_AUTHENTIC", "UCIPROV_BY_DAEMON"]);
 });
 
+test("both packages have the program's version", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  for (const name of ["uciprov", "luci-app-uciprov"]) {
+    expect(readFileSync(`openwrt-package/${name}/Makefile`, "utf8")).toContain(`\nPKG_VERSION:=${version}\n`);
+  }
+});
+
 test("the URIs that menuconfig shows are the modules' own", () => {
   const own = new Map(
     plugins.modules.flatMap(({ resources = {} }) =>
