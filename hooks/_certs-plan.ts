@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { type Change, file, type PlanContext, type Resource } from "../src/api.ts";
+import { type Change, file, type PlanContext, type Resource, symlink } from "../src/api.ts";
+import { subjectHash } from "./_subject-hash.ts";
 
 /** What the authorities and the identity of a tree become; every fault in them is told with its line. */
 export function planCertificates(context: PlanContext): Change[] {
@@ -11,12 +12,15 @@ const AUTHORITIES = "/etc/ssl/certs";
 const CERTIFICATE = "/etc/ssl/client.crt";
 const KEY = "/etc/ssl/private/client.key";
 const BLOCKS_LIMIT = 200;
+/** So many authorities of one name may there be. */
+const MOST_ALIKE = 20;
 
 /** Each in a file of its own, named for its fingerprint: so one that goes takes no other with it. */
 function authorities(context: PlanContext): Change[] {
   const resource = context.resource("ca");
   if (resource === undefined) return [];
   const changes = new Map<string, Change>();
+  const names: { readonly file: string; readonly hash: string | undefined; readonly origin: Change["origin"] }[] = [];
   for (const block of blocksIn(resource, context)) {
     const certificate = block.label === "CERTIFICATE" ? certificateIn(block, resource, context) : undefined;
     if (block.label !== "CERTIFICATE")
@@ -25,9 +29,33 @@ function authorities(context: PlanContext): Change[] {
     if (!certificate.ca)
       warn(context, resource, block.line, `${nameOf(certificate)} is no authority; not all programs will believe it`);
     const path = `${AUTHORITIES}/tree-${fingerprint(certificate)}.crt`;
-    changes.set(path, file(path, block.text, { origin: { ...resource.origin, detail: `line ${block.line}` } }));
+    const origin = { ...resource.origin, detail: `line ${block.line}` };
+    if (!changes.has(path)) {
+      names.push({ file: path.slice(AUTHORITIES.length + 1), hash: subjectHash(certificate.raw), origin });
+    }
+    changes.set(path, file(path, block.text, { origin }));
   }
-  return [...changes.values()];
+  return [...changes.values(), ...hashedNames(names, context)];
+}
+
+/**
+ * Links named `HASH.N`, by which programs on OpenSSL find an authority in the folder (openssl-rehash(1)). The device's own keep their numbers.
+ */
+function hashedNames(
+  names: readonly { readonly file: string; readonly hash: string | undefined; readonly origin: Change["origin"] }[],
+  { files, owned }: PlanContext,
+): Change[] {
+  const taken = new Set<string>();
+  return names.flatMap(({ file: target, hash, origin }): Change[] => {
+    if (hash === undefined) return [];
+    const places = Array.from({ length: MOST_ALIKE }, (_, number) => `${AUTHORITIES}/${hash}.${number}`);
+    const path =
+      places.find((place) => files.readLink(place) === target) ??
+      places.find((place) => !taken.has(place) && (owned.has(place) || files.stat(place) === undefined));
+    if (path === undefined || taken.has(path)) return [];
+    taken.add(path);
+    return [symlink(path, target, origin)];
+  });
 }
 
 /** The device's certificate, with those between it and its authority, and its key. */

@@ -39,17 +39,37 @@ describe("authorities", () => {
     expect(changes).toMatchObject([
       { path: pathOf(authority.cert), mode: 0o644 },
       { path: pathOf(other.cert), mode: 0o644 },
+      { kind: "symlink", target: pathOf(authority.cert).slice("/etc/ssl/certs/".length) },
+      { kind: "symlink", target: pathOf(other.cert).slice("/etc/ssl/certs/".length) },
     ]);
     expect(new X509Certificate(textOf(changes[1])).subject).toContain("other CA");
   });
 
   test("one that is there twice is one", async () => {
-    expect((await plan({ ca: authority.cert + authority.cert })).changes).toHaveLength(1);
+    expect((await plan({ ca: authority.cert + authority.cert })).changes.map(({ kind }) => kind)).toEqual([
+      "file",
+      "symlink",
+    ]);
+  });
+
+  test("links by which OpenSSL finds them keep their numbers, and leave the device's own alone", async () => {
+    const first = (await plan({ ca: authority.cert })).changes.find(({ kind }) => kind === "symlink");
+    if (first?.kind !== "symlink") throw new Error("there is no link");
+    expect(first.path).toMatch(/^\/etc\/ssl\/certs\/[0-9a-f]{8}\.0$/);
+    const linksOn = async (device: Readonly<Record<string, string>>, owned: readonly string[] = []) => {
+      const { context } = planScene({ module: "certs", tree: { ca: authority.cert }, device, owned, isSmall: true });
+      const changes = (await certs.plan?.(context)) ?? [];
+      return changes.flatMap((change) => (change.kind === "symlink" ? [change.path] : []));
+    };
+    const second = first.path.replace(/0$/, "1");
+    expect(await linksOn({ [first.path]: "->somebody.crt" })).toEqual([second]);
+    expect(await linksOn({ [first.path]: "->somebody.crt", [second]: `->${first.target}` })).toEqual([second]);
+    expect(await linksOn({ [first.path]: "->earlier.crt" }, [first.path])).toEqual([first.path]);
   });
 
   test("a certificate of no authority is a warning", async () => {
     const { changes, told } = await plan({ ca: client.cert });
-    expect(changes).toHaveLength(1);
+    expect(changes.map(({ kind }) => kind)).toEqual(["file", "symlink"]);
     expect(told).toEqual([expect.stringMatching(/^warning .*no authority/)]);
   });
 
@@ -60,7 +80,7 @@ describe("authorities", () => {
 
   test("a private key among them is a fault, and is not written", async () => {
     const { changes, told } = await plan({ ca: authority.cert + client.key });
-    expect(changes).toHaveLength(1);
+    expect(changes.map(({ kind }) => kind)).toEqual(["file", "symlink"]);
     expect(told).toEqual([expect.stringMatching(/^error a PRIVATE KEY/)]);
   });
 });

@@ -1,6 +1,6 @@
 /** Against OpenSSL (Debian package `openssl`): the files that are written are authorities it believes and a client it lets in. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -32,6 +32,7 @@ async function provision(tree: Readonly<Record<string, string>>): Promise<string
   const changes = (await certs.plan?.(context)) ?? [];
   expect(findings).toEqual([]);
   return changes.flatMap((change) => {
+    if (change.kind === "symlink") symlinkSync(change.target, join(root, change.path));
     if (change.kind !== "file" || change.content.kind !== "bytes") return [];
     const path = join(root, change.path);
     mkdirSync(dirname(path), { recursive: true });
@@ -96,6 +97,30 @@ real("what certs writes, for OpenSSL", () => {
     ] as const) {
       writeFileSync(at("server.pem"), authority.issue({ names: ["prov.example"] }).cert);
       expect(openssl("verify", "-no-CApath", "-no-CAfile", "-CAfile", at(path), at("server.pem")).status).toBe(status);
+    }
+  });
+
+  test("the folder: programs on OpenSSL find authorities in it by name, however the name is written", async () => {
+    const subjects = [
+      "/CN=Fleet CA",
+      "/C=CZ/O=  Fleet   Inc. /CN=ROOT ca",
+      "/O=Flotte & Söhne/CN=Größe",
+      `/CN=${"long ".repeat(12)}`,
+    ];
+    const issued = subjects.map((subject, at) => {
+      const [cert, key] = [join(root, `${at}.pem`), join(root, `${at}.key`)];
+      const fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-utf8", "-days", "2"];
+      expect(openssl("req", "-x509", ...fresh, "-subj", subject, "-keyout", key, "-out", cert)).toMatchObject({
+        status: 0,
+      });
+      return readFileSync(cert, "utf8");
+    });
+    await provision({ ca: [...issued, makeAuthority("Fleet CA").cert].join("\n") });
+    for (const at of subjects.keys()) {
+      const folder = join(root, "etc/ssl/certs");
+      expect(openssl("verify", "-no-CAfile", "-CApath", folder, join(root, `${at}.pem`)), subjects[at]).toMatchObject({
+        status: 0,
+      });
     }
   });
 
