@@ -194,6 +194,6 @@ test.skipIf(noAsh)("whatever a schedule says, the crontab gets one line, and it 
       settings = { schedule_by: "crond", schedule_cron: cron };
       expect(call(["uciprov_line_is"]).at(-1)).toMatch(/^(?:[0-9A-Za-z*,/-]+ ){5}\/self scheduled # uciprov$/);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
