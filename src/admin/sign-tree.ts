@@ -15,6 +15,7 @@ export interface TreeLabel {
   readonly date?: number;
   readonly expires?: number;
   readonly rollout?: Rollout;
+  /** None if not given. */
   readonly images?: readonly ManifestImage[];
 }
 
@@ -34,8 +35,7 @@ export function signTree(folder: string, label: TreeLabel, keys: readonly Secret
 
 function manifestOf(folder: string, label: TreeLabel): ManifestContent {
   const entries = new Map<string, ManifestEntry>();
-  for (const name of filesBelow(folder)) {
-    if (OURS.test(name)) continue;
+  for (const name of filesOfTree(folder)) {
     const bytes = readFileSync(join(folder, name));
     entries.set(name, { sha256: createHash("sha256").update(bytes).digest("hex"), size: bytes.length });
   }
@@ -50,6 +50,11 @@ function manifestOf(folder: string, label: TreeLabel): ManifestContent {
     images: label.images ?? [],
     keys: [],
   };
+}
+
+/** What a manifest of this folder lists. */
+export function filesOfTree(folder: string): readonly string[] {
+  return filesBelow(folder).filter((name) => !OURS.test(name));
 }
 
 function filesBelow(folder: string, prefix = ""): string[] {

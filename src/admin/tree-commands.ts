@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Command, Invocation } from "../commands/command.ts";
 import { ProvisionError } from "../errors.ts";
 import { generateKeyPair, parseSecretKey, printPublicKey, printSecretKey, type SecretKey } from "../tree/keys.ts";
-import { parseManifest } from "../tree/manifest.ts";
+import { type Manifest, parseManifest } from "../tree/manifest.ts";
 import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
-import { signTree } from "./sign-tree.ts";
+import { imageLines } from "./image-lines.ts";
+import { filesOfTree, signTree } from "./sign-tree.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
 export const keys: Command = async (invocation) => {
@@ -50,7 +51,8 @@ export const tree: Command = async (invocation) => {
     ...(expires === undefined ? {} : { expires }),
     ...(rollout === undefined ? {} : { rollout }),
   };
-  const bytes = signTree(folder, { tree: name, serial, date, ...label }, secrets);
+  const images = imageLines(folder, filesOfTree(folder), before?.images ?? []);
+  const bytes = signTree(folder, { tree: name, serial, date, images, ...label }, secrets);
   const { entries } = parseManifest(bytes, { file: "MANIFEST" });
   const told = {
     exit: "provisioned",
@@ -77,7 +79,7 @@ function readSecret(file: string): SecretKey {
   }
 }
 
-function previous(folder: string): { readonly tree: string; readonly serial: number | undefined } | undefined {
+function previous(folder: string): Manifest | undefined {
   const file = join(folder, "MANIFEST");
   return existsSync(file) ? parseManifest(readFileSync(file), { file }) : undefined;
 }
