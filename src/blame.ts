@@ -3,6 +3,7 @@ import type { Files } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
 import { fileOrigin, type OriginSource, uciOrigin } from "./origins.ts";
 import type { FileState } from "./ownership.ts";
+import { devicePath } from "./paths.ts";
 import { sha256 } from "./sha256.ts";
 import { type Owned, readState } from "./state.ts";
 import { toText } from "./uci/bytes.ts";
@@ -32,14 +33,32 @@ const LIMIT = 16_777_216;
 /** One entry for an option or a file, all that are there or uciprov's for a section or package. USAGE for a word that names none. */
 export function blame(files: Files, word: string): readonly Blame[] {
   const { owned } = readState(files);
-  if (word.startsWith("/")) return [blameFile(files, owned, word)];
+  if (word.startsWith("/")) return [blameFile(files, owned, pathIn(word))];
   const [, name = "", section, option] = /^([^.]+)(?:\.(@[^.[\]]+\[-?\d+\]|[^.]+)(?:\.([^.]+))?)?$/.exec(word) ?? [];
   if (!isPackageName(name)) throw new ProvisionError("USAGE", `${word} is neither an option nor a path`);
-  const all = blamePackage(files, owned, name).filter(({ label, option: of }) => {
-    return (section === undefined || label === section) && (option === undefined || of === option);
+  const lines = blamePackage(files, owned, name);
+  const wanted = section === undefined ? undefined : labelOf(section, lines);
+  const all = lines.filter(({ label, option: of }) => {
+    return (wanted === undefined || label === wanted) && (option === undefined || of === option);
   });
   if (all.length > 0) return all.map(({ label: _, option: __, ...one }) => one);
   return [{ path: word, by: "nobody" }];
+}
+
+function pathIn(word: string): string {
+  try {
+    return devicePath(word);
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `${word} is no path`, { cause });
+  }
+}
+
+/** `@rule[-1]` is the last of its type, as for `uci`. */
+function labelOf(section: string, lines: readonly Line[]): string {
+  const [, type, back] = /^@(.+)\[-(\d+)\]$/.exec(section) ?? [];
+  if (type === undefined) return section;
+  const ofType = new Set(lines.map(({ label }) => label).filter((label) => label.startsWith(`@${type}[`)));
+  return [...ofType].at(-Number(back)) ?? section;
 }
 
 interface Line extends Blame {

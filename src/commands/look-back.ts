@@ -52,7 +52,13 @@ function shown(value: string | readonly string[]): string {
 function tellOrigin({ module, uri, signer, generation, at }: NonNullable<Blame["origin"]>): string {
   const what = uri === undefined ? `module ${module}` : `${redactUri(uri)} (module ${module})`;
   const key = signer === undefined ? "" : `, signed by ${signer}`;
-  return `${what}${key}, generation ${generation}, ${new Date(at * 1000).toISOString()}`;
+  return `${what}${key}, generation ${generation}, ${when(at)}`;
+}
+
+/** As it was noted; a record that was damaged may say anything. */
+function when(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  return Number.isNaN(time.getTime()) ? "at an unknown time" : time.toISOString();
 }
 
 /** What the core keeps for itself is no configuration. */

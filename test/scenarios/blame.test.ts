@@ -49,6 +49,9 @@ describe("blame", () => {
     expect(await blamed(scene, "network.lan.proto")).toEqual([
       { path: "network.lan.proto", by: "device", value: "static" },
     ]);
+    expect(await blamed(scene, "firewall.@zone[-1].name")).toMatchObject([
+      { path: expect.stringMatching(/^firewall\.@zone\[\d\]\.name$/), by: "device", value: "wan" },
+    ]);
     expect(await blamed(scene, "/etc/board.json")).toMatchObject([{ by: "device" }]);
     scene.edit("/etc/config/system", (scene.device("/etc/config/system") ?? "").replace("'attic'", "'by-hand'"));
     scene.edit("/etc/banner", "mine\n");
@@ -109,7 +112,14 @@ describe("blame", () => {
   scenario("refuses what is neither option nor path, writes nothing, and works before the first run", async (scene) => {
     const before = snapshotOf(scene.root);
     expect(await blamed(scene, "network.lan.proto")).toMatchObject([{ by: "device" }]);
-    for (const words of [["blame"], ["blame", "../network"], ["blame", "a", "b"], ["blame", "network..x"]])
+    for (const words of [
+      ["blame"],
+      ["blame", "../network"],
+      ["blame", "a", "b"],
+      ["blame", "network..x"],
+      ["blame", "/etc/../x"],
+      ["blame", "/etc/"],
+    ])
       await refused(scene, { code: "USAGE", exit: "usage", says: [] }, words);
     expect(snapshotOf(scene.root)).toEqual(before);
   });
