@@ -13,8 +13,9 @@ export interface HookScene {
   /** What hooks from here on are told of the run. */
   note(more: RunFacts): void;
   run(point: HookPoint, signal: AbortSignal): Promise<void>;
-  /** The `failed` hooks of the modules that ran any hook, last one first; what goes wrong in them is logged only. */
-  runFailed(signal: AbortSignal): Promise<void>;
+  /** The `failed` hooks of the modules that ran any hook, last one first; what goes wrong in them is logged only. Who had run in a run that
+   * died is not known: then it is all that have one. */
+  runFailed(signal: AbortSignal, whose?: "of a run that died"): Promise<void>;
   /** What a hook answered in `geturi`. */
   readonly offered: Template | undefined;
 }
@@ -76,10 +77,10 @@ export function hookScene(ctx: RunContext, modules: readonly Module[]): HookScen
         await callHook(module, point, () => hook(contextFor(module, point, known(device), signal)));
       }
     },
-    async runFailed(signal) {
-      for (const module of [...called].reverse()) {
+    async runFailed(signal, whose) {
+      for (const module of [...(whose === undefined ? called : modules)].reverse()) {
         const hook = module.hooks?.failed;
-        if (hook === undefined || device === undefined) continue;
+        if (hook === undefined || device === undefined || !isModuleOn(device.settings, module)) continue;
         try {
           await hook(contextFor(module, "failed", device, signal));
         } catch (thrown) {

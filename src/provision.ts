@@ -14,7 +14,7 @@ import { quarantine, release } from "./stages/quarantine.ts";
 import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
 import { timeFloor } from "./stages/time-floor.ts";
-import { readState } from "./state.ts";
+import { readState, STATE } from "./state.ts";
 import { stepper } from "./step.ts";
 
 /** What a run came to. Failures are thrown; this is every other end. */
@@ -76,7 +76,9 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
   /** Whose tree is in question, as long as it is. */
   let judged: Source | undefined;
   try {
+    const failedBefore = ctx.disk.read(STATE.failed);
     const trial = await step("recover", recoverDevice);
+    const wasTakenBack = ctx.disk.read(STATE.failed) !== failedBefore;
     if (trial !== undefined) await (await import("./change-device.ts")).endTrial(ctx, step, trial);
     await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
     device = await step("preinit", (stage) => {
@@ -85,6 +87,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       if (failed !== undefined) scene.note({ takenBack: failed });
       return entered;
     });
+    if (wasTakenBack) await scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS), "of a run that died");
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
     const known = device;
     const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));

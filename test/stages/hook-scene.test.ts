@@ -50,6 +50,12 @@ describe("failed hooks", () => {
     expect(called).toEqual(["one apply", "one failed"]);
   });
 
+  test("of a run that died are all called, in reverse: nobody knows who had run", async () => {
+    const { scene, called } = aScene({ one: ["apply", "failed"], two: ["failed"], three: ["apply"] });
+    await scene.runFailed(signal, "of a run that died");
+    expect(called).toEqual(["two failed", "one failed"]);
+  });
+
   test("that fail themselves keep no other from its turn, and are told", async () => {
     const { scene, called, logged } = aScene({ one: ["apply", "failed"], two: ["apply", "failed"] }, ["two failed"]);
     await scene.run("apply", signal);
