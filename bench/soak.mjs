@@ -42,8 +42,8 @@ async function soak() {
   const began = performance.now();
   for (let run = 0; run < RUNS; run++) {
     daemon.kill("SIGHUP");
-    const { result } = await end();
-    if (result !== "unchanged") throw new Error(`run ${run} was ${result}`);
+    const ended = await end();
+    if (ended.result !== "unchanged") throw new Error(`run ${run} came to ${JSON.stringify(ended)}`);
     memory.push(resident(daemon.pid));
   }
   const took = (performance.now() - began) / RUNS;

@@ -33,6 +33,8 @@ const OPTIONS = {
   into: { type: "string" },
   settings: { type: "string" },
   strict: { type: "boolean" },
+  domain: { type: "string" },
+  certificate: { type: "string" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -155,6 +157,8 @@ function readArguments(argv: readonly string[]): Arguments {
       into: values.into,
       settings: values.settings,
       out: values.out,
+      domain: values.domain,
+      certificate: values.certificate,
     },
   };
 }

@@ -31,6 +31,7 @@ export const tree: Command = async (invocation) => {
   const [act, folder] = invocation.words;
   if (act === "import") return (await import("./import-command.ts")).importBackups(invocation);
   if (act === "lint") return (await import("./lint-command.ts")).lint(invocation);
+  if (act === "records") return (await import("./records/command.ts")).records(invocation);
   if (act === "plan") return (await import("./plan/command.ts")).planTree(invocation);
   if (act !== "sign" || folder === undefined || invocation.options.key.length === 0) {
     throw new ProvisionError(

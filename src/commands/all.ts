@@ -128,6 +128,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
   {
+    name: "tree",
+    form: "tree records DIR --base URI --domain DOMAIN",
+    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers (--certificate)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
+  {
     name: "image",
     form: "image FILE [--out DIR]",
     meaning: "lay out what a target file puts into a device's image, and print the ImageBuilder's recipe",

@@ -45,6 +45,8 @@ export interface Options {
   readonly out: string | undefined;
   readonly into: string | undefined;
   readonly settings: string | undefined;
+  readonly domain: string | undefined;
+  readonly certificate: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

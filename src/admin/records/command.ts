@@ -1,0 +1,46 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "../../commands/command.ts";
+import { ProvisionError } from "../../errors.ts";
+import { parseManifest } from "../../tree/manifest.ts";
+import { type Announcement, recipes } from "./records.ts";
+
+/** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
+export const records: Command = async (invocation) => {
+  const [, folder] = invocation.words;
+  const { base, domain, certificate } = invocation.options;
+  if (folder === undefined || base === undefined || domain === undefined) {
+    throw new ProvisionError("USAGE", "tree records DIR --base URI --domain DOMAIN [--certificate FILE]");
+  }
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    throw new ProvisionError("USAGE", `${folder} is no folder`);
+  const serial = serialOf(folder);
+  const announcement: Announcement = {
+    uri: base,
+    domain: domain.replace(/\.$/, ""),
+    ...(serial === undefined ? {} : { serial }),
+    ...(certificate === undefined ? {} : { certificate: read(certificate) }),
+  };
+  const made = recipes(announcement);
+  if (invocation.flags.isJson) {
+    invocation.print(JSON.stringify({ exit: "provisioned", version: 1, records: made }));
+    return "provisioned";
+  }
+  for (const { name, where, text } of made) invocation.print(`# ${name}: into ${where}\n${text}\n`);
+  if (serial === undefined) invocation.print(`# ${join(folder, "MANIFEST")} is not there: no serial in the TXT record`);
+  return "provisioned";
+};
+
+/** Of the signed tree, so that the record and the tree say the same. */
+function serialOf(folder: string): number | undefined {
+  const file = join(folder, "MANIFEST");
+  return existsSync(file) ? parseManifest(readFileSync(file), { file }).serial : undefined;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
+  }
+}

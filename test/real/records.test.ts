@@ -1,0 +1,150 @@
+/** What `tree records` prints, taken by the servers it is for. */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeAuthority } from "../../src/admin/certificates.ts";
+import { recipes } from "../../src/admin/records/records.ts";
+import { type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
+
+const reason = whyNoHosts("named-checkzone", "dnsmasq", "dhcpd", "kea-dhcp4", "kea-dhcp6", "lldpd");
+if (reason !== undefined) console.warn(`records: skipped, ${reason}`);
+
+const URI = "https://cfg.fleet.example:8443/{board:slug}/a,b;c=1";
+const { cert } = makeAuthority("records").issue({ names: ["cfg.fleet.example"] });
+const MADE = recipes({ uri: URI, domain: "fleet.example", serial: 42, certificate: cert });
+const text = (name: string): string => {
+  const found = MADE.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no recipe ${name}`);
+  return found.text;
+};
+
+describe.skipIf(reason !== undefined)("tree records", () => {
+  let hosts: TwoHosts;
+  beforeAll(() => {
+    hosts = twoHosts();
+  });
+  afterAll(() => hosts?.close());
+
+  test("bind takes TXT and TLSA as lines of a zone, and reads them as they were meant", async () => {
+    const zone = [
+      "$TTL 300",
+      "@ IN SOA ns.fleet.example. root.fleet.example. 1 3600 600 86400 300",
+      "@ IN NS ns.fleet.example.",
+      "ns IN A 192.0.2.1",
+      text("txt-zone"),
+      text("tlsa-zone"),
+      "",
+    ].join("\n");
+    const file = hosts.prov.file("zone", zone);
+    const checked = await hosts.prov.run("named-checkzone", ["-D", "fleet.example", file]);
+    expect(checked.status, checked.stdout + checked.stderr).toBe(0);
+    expect(checked.stdout).toContain(`"provuri=${URI}"`);
+    expect(checked.stdout).toMatch(/_8443\._tcp\.cfg\.fleet\.example\.\s+300\s+IN\s+TLSA\s+3 1 1/);
+  });
+
+  test("dnsmasq answers with the TXT record and the TLSA record", async () => {
+    const conf = hosts.prov.file(
+      "dnsmasq.conf",
+      `${text("txt-dnsmasq")}\n${text("tlsa-dnsmasq")}\n${text("dhcp-dnsmasq")}\n`,
+    );
+    const tested = await hosts.prov.run("dnsmasq", ["--test", "-C", conf]);
+    expect(tested.status, tested.stderr).toBe(0);
+    const child = hosts.prov.start("dnsmasq", [
+      "-k",
+      "-C",
+      conf,
+      "--no-resolv",
+      "--no-hosts",
+      "--user=root",
+      "--pid-file=",
+      "--dhcp-range=192.0.2.100,192.0.2.110,1h",
+      `--dhcp-leasefile=${join(hosts.folder, "leases")}`,
+    ]);
+    await hosts.prov.listens("udp", 53);
+    const asked = await hosts.dev.run("dig", ["+short", "@192.0.2.1", "_uciprov.fleet.example", "TXT"]);
+    expect(asked.stdout.trim()).toBe(`"provuri=${URI}" "serial=42"`);
+    const keys = await hosts.dev.run("dig", ["+short", "@192.0.2.1", "_8443._tcp.cfg.fleet.example", "TLSA"]);
+    expect(keys.stdout.replaceAll(" ", "").trim().toLowerCase()).toBe(
+      `311${/[0-9a-f]{64}/.exec(text("tlsa-zone"))?.[0]}`,
+    );
+    child.kill();
+    await new Promise((resolve) => child.once("exit", resolve));
+  });
+
+  test("ISC dhcpd takes its lines", async () => {
+    const conf = hosts.prov.file(
+      "dhcpd.conf",
+      `${text("dhcp-isc")}\nsubnet 192.0.2.0 netmask 255.255.255.0 { range 192.0.2.100 192.0.2.110; }\n`,
+    );
+    const tested = await hosts.prov.run("dhcpd", ["-t", "-cf", conf, "-lf", hosts.prov.file("dhcpd.leases", "")]);
+    expect(tested.status, tested.stderr).toBe(0);
+  });
+
+  test("Kea takes its options, for IPv4 and IPv6", async () => {
+    for (const [program, name, root, subnet, pool] of [
+      ["kea-dhcp4", "dhcp-kea", "Dhcp4", "192.0.2.0/24", "192.0.2.100 - 192.0.2.110"],
+      ["kea-dhcp6", "dhcp6-kea", "Dhcp6", "2001:db8:1::/64", "2001:db8:1::100 - 2001:db8:1::110"],
+    ] as const) {
+      const subnets = JSON.stringify([{ id: 1, subnet, pools: [{ pool }] }]);
+      const leases = '"lease-database": { "type": "memfile", "persist": false }';
+      const conf = hosts.prov.file(
+        `${program}.conf`,
+        `{ "${root}": { ${text(name)}, ${leases}, "interfaces-config": { "interfaces": [] }, "${root === "Dhcp4" ? "subnet4" : "subnet6"}": ${subnets} } }`,
+      );
+      const tested = await hosts.prov.run(program, ["-t", conf], {
+        env: { KEA_LOCKFILE_DIR: "none", KEA_PIDFILE_DIR: hosts.folder },
+      });
+      expect(tested.status, tested.stdout + tested.stderr).toBe(0);
+      expect(tested.stdout + tested.stderr).not.toMatch(/ERROR/);
+    }
+  });
+
+  test("lldpd sends what lldpcli was told", async () => {
+    const socket = join(hosts.folder, "lldp.sock");
+    const child = hosts.prov.start("lldpd", ["-d", "-u", socket, "-I", "eth0"]);
+    const [, ...words] = text("lldp").split(" ");
+    for (let tries = 0; ; tries++) {
+      const told = await hosts.prov.run("lldpcli", ["-u", socket, ...words]);
+      if (told.status === 0 && !/unable|unknown|error/i.test(told.stderr)) break;
+      expect(tries, told.stderr).toBeLessThan(50);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const shown = await hosts.prov.run("lldpcli", ["-u", socket, "-f", "json0", "show", "interfaces", "details"]);
+    expect(shown.stdout.replaceAll(/[\s,]/g, "")).toContain(Buffer.from(URI).toString("hex").toUpperCase());
+    child.kill();
+  });
+
+  test("the OpenWrt lines are taken by the program's own uci", () => {
+    const folder = join(hosts.folder, "config");
+    execFileSync("mkdir", ["-p", folder]);
+    writeFileSync(join(folder, "dhcp"), "config dhcp 'lan'\n\toption interface 'lan'\n");
+    const uci = (words: readonly string[]) =>
+      execFileSync(process.execPath, [
+        "dist/uciprov.cjs",
+        "uci",
+        "-c",
+        folder,
+        "-t",
+        join(hosts.folder, "delta"),
+        ...words,
+      ]);
+    writeFileSync(join(folder, "uciprov"), "");
+    for (const name of ["name-openwrt", "dhcp-openwrt"]) {
+      for (const line of text(name)
+        .split("\n")
+        .filter((one) => one.startsWith("uci "))) {
+        // No value holds a blank or a quote: that is what records.ts refuses.
+        uci(
+          line
+            .split(" ")
+            .slice(1)
+            .map((word) => word.replaceAll("'", "")),
+        );
+      }
+    }
+    const said = readFileSync(join(folder, "dhcp"), "utf8");
+    expect(readFileSync(join(folder, "uciprov"), "utf8")).toContain("option name '_uciprov.fleet.example'");
+    expect(said).toContain("list dhcp_option_force '224,");
+  });
+});
