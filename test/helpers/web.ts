@@ -85,7 +85,7 @@ export function always(...answer: Parameters<typeof answerText>): Answering {
   return (socket) => void socket.write(answerText(...answer), "latin1");
 }
 
-export interface TestClient extends Http {
+export interface TestClient extends Required<Http> {
   readonly disk: Disk;
   /** `get` with a limit of 1 MB and no signal unless `more` says so. */
   fetch(uri: string, more?: Partial<HttpRequest>): Promise<HttpAnswer>;
@@ -104,6 +104,7 @@ export function testClient(
   return {
     disk,
     get: (request) => http.get(request),
+    post: (letter) => http.post(letter),
     fetch: (uri, more = {}) => http.get({ uri, limit: 1_000_000, signal: NEVER, ...more }),
     async close() {
       await http.close();
