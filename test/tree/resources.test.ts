@@ -32,15 +32,18 @@ test("the default resources are where the paper puts them", () => {
     .flatMap(({ resources = {} }) => Object.values(resources))
     .map(({ uri: source }) => decodeURIComponent(uris(source, later)[0] ?? ""));
   expect(all).toEqual([
+    "/image.bin",
     "/default.uci",
     "/glinet,gl-mt300n-v2.uci",
     "/ap-7.uci",
     "/00aabbccddee.uci",
     "/overlay.tar.gz",
     "/authorized_keys",
+    "/packages",
     "/services",
     "/certs/ca.pem",
     "/certs/00aabbccddee.pem",
+    "/gateways.json",
   ]);
 });
 
