@@ -15,6 +15,7 @@ import {
   packages,
   parseExport,
   type Resource,
+  reboot,
   remove,
   service,
   symlink,
@@ -132,6 +133,8 @@ class ShellModule {
         return [service(saying.name, saying.what, origin)];
       case "package":
         return [packages({ install: saying.install, remove: saying.remove }, origin)];
+      case "reboot":
+        return [reboot(saying.message, origin)];
       case "link":
         return [symlink(devicePath(saying.path), saying.target, origin)];
       case "remove":

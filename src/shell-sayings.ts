@@ -25,7 +25,7 @@ export type Saying =
   | { readonly word: "link"; readonly path: string; readonly target: string }
   | { readonly word: "remove"; readonly path: string }
   | { readonly word: "merge"; readonly kept: string }
-  | { readonly word: "fault" | "warn"; readonly message: string };
+  | { readonly word: "fault" | "warn" | "reboot"; readonly message: string };
 
 export interface Sayings {
   /** While the file was loaded. */
@@ -97,6 +97,7 @@ function readSaying(word: string, fields: readonly string[]): Saying | undefined
       return isKept(one) ? { word, kept: one } : undefined;
     case "fault":
     case "warn":
+    case "reboot":
       return { word, message: one };
     default:
       return undefined;

@@ -214,5 +214,7 @@ function tellChange(change: Change): string {
   if (change.kind === "packages") {
     return `packages ${[...(change.install ?? []), ...(change.remove ?? []).map((name) => `-${name}`)].join(" ")}`;
   }
+  if (change.kind === "reboot") return `reboot: ${change.reason}`;
+  if (change.kind === "firmware") return `firmware ${change.revision} (${change.target})`;
   return `${change.kind} ${"path" in change ? change.path : "package" in change ? change.package : ""}`;
 }

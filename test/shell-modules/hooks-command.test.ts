@@ -66,7 +66,7 @@ describe("uciprov hooks test", () => {
 
   test("tells what becomes of services and packages", async () => {
     const text =
-      "uciprov_uri a '{base_uri}/a'\nuciprov_hook_add plan p\np() { uciprov_fetch a /dev/null || return 0; uciprov_service pbx started; uciprov_service pbx reload /etc/pbx/; uciprov_package pbx -old; }\n";
+      "uciprov_uri a '{base_uri}/a'\nuciprov_hook_add plan p\np() { uciprov_fetch a /dev/null || return 0; uciprov_service pbx started; uciprov_service pbx reload /etc/pbx/; uciprov_package pbx -old; uciprov_reboot the kernel; }\n";
     const { exit, printed } = invoke(["test", write("50-told.sh", text), `a=${write("a.txt", "a")}`]);
     expect(await exit).toBe("provisioned");
     expect(printed.map((line) => line.trim())).toEqual(
@@ -74,6 +74,7 @@ describe("uciprov hooks test", () => {
         "service pbx: started",
         "service pbx: reload when /etc/pbx/ changes",
         "packages pbx -old",
+        "reboot: the kernel",
       ]),
     );
   });

@@ -385,6 +385,7 @@ lines'; uciprov_log plain words; }
           uciprov_service asterisk started
           uciprov_service asterisk reload /etc/asterisk/ "/etc/a b"
           uciprov_package asterisk -kmod-usb2 libstdcpp6
+          uciprov_reboot the radio has	"another" country
         }`);
       const { changes } = await plan(module, {});
       expect(changes).toMatchObject([
@@ -394,6 +395,7 @@ lines'; uciprov_log plain words; }
         { kind: "service", name: "asterisk", run: "started" },
         { kind: "service", name: "asterisk", onChange: { paths: ["/etc/asterisk/", "/etc/a b"], act: "reload" } },
         { kind: "packages", install: ["asterisk", "libstdcpp6"], remove: ["kmod-usb2"], origin: { module: "mine" } },
+        { kind: "reboot", reason: "the radio has another country", origin: { module: "mine" } },
       ]);
       expect(changes[1]).not.toHaveProperty("user");
     });

@@ -19,7 +19,7 @@ uciprov_hook_add() {
 		uciprov__fault "uciprov_hook_add: /lib/functions.sh has a function $2 of its own; give yours another name"
 		return 2 ;;
 	uciprov__* | uciprov_hook_add | uciprov_get | uciprov_set | uciprov_fetch | uciprov_log | uciprov_uri | uciprov_deadline | \
-		uciprov_file | uciprov_link | uciprov_remove | uciprov_merge | uciprov_service | uciprov_package | uciprov_fault | uciprov_warn)
+		uciprov_file | uciprov_link | uciprov_remove | uciprov_merge | uciprov_service | uciprov_package | uciprov_reboot | uciprov_fault | uciprov_warn)
 		uciprov__fault "uciprov_hook_add: $2 is a function of the library; give yours another name"
 		return 2 ;;
 	'' | *[!A-Za-z0-9_]* | [0-9]*)
@@ -132,6 +132,11 @@ uciprov_service() {
 	*) uciprov__fault "uciprov_service: ${2-} is none of enabled, disabled, started, stopped, reload, restart"; return 2 ;;
 	esac
 	uciprov__say service "$@"
+}
+
+# uciprov_reboot REASON: what this plan changes takes effect only with a reboot.
+uciprov_reboot() {
+	uciprov__say reboot "$(uciprov__plain "$*")"
 }
 
 # uciprov_package NAME...: software packages that are to be there; with a leading - not to be.
