@@ -35,6 +35,11 @@ const OPTIONS = {
   strict: { type: "boolean" },
   domain: { type: "string" },
   certificate: { type: "string" },
+  add: { type: "boolean" },
+  passphrase: { type: "boolean" },
+  signer: { type: "string" },
+  "signer-arg": { type: "string", multiple: true },
+  public: { type: "string" },
 } as const;
 
 /** argv in, exit status out; the only place that exits. */
@@ -140,6 +145,8 @@ function readArguments(argv: readonly string[]): Arguments {
       isTransaction: values.transaction ?? false,
       showsSecrets: values["show-secrets"] ?? false,
       isStrict: values.strict ?? false,
+      isAdded: values.add ?? false,
+      hasPassphrase: values.passphrase ?? false,
     },
     options: {
       key: values.key ?? [],
@@ -159,6 +166,9 @@ function readArguments(argv: readonly string[]): Arguments {
       out: values.out,
       domain: values.domain,
       certificate: values.certificate,
+      signer: values.signer,
+      signerArg: values["signer-arg"] ?? [],
+      public: values.public,
     },
   };
 }

@@ -8,13 +8,14 @@ import type { Inventory } from "./inventory.ts";
 import { checkContent } from "./lint/check-content.ts";
 import { checkBoards, imageMetadata } from "./lint/check-images.ts";
 import { LayerCheck, type LayersOf, layersIn } from "./lint/check-layers.ts";
-import { checkManifest, OURS } from "./lint/check-manifest.ts";
+import { checkManifest } from "./lint/check-manifest.ts";
 import { checkPlannedSecrets, checkSecrets } from "./lint/check-secrets.ts";
 import { placesIn } from "./lint/check-uci.ts";
 import { type Added, type AddedBy, type FleetView, viewFleet } from "./lint/fleet.ts";
 import { type ResourceShape, resourceShapes, shapeFor } from "./lint/resource-shapes.ts";
 import { type LintFinding, type Report, RULES } from "./lint/rules.ts";
 import { type TreeFile, treeFiles } from "./lint/tree-files.ts";
+import { isOurs } from "./publish-signed.ts";
 
 export interface LintQuestion {
   readonly folder: string;
@@ -85,7 +86,7 @@ async function readTree(
     const isNamed = manifest?.images.some(({ path }) => path === file.name) === true;
     if (isImage(shape)) images.set(file.name, await imageMetadata(file, isNamed, report));
   };
-  const published = [...files.values()].filter(({ name }) => !OURS.test(name));
+  const published = [...files.values()].filter(({ name }) => !isOurs(name));
   for (const file of published) {
     const shape = shapeFor(file.name, base);
     if (shape !== undefined) await look(file, shape);
@@ -190,7 +191,7 @@ function tellUnreachable(
 ): void {
   const keys = new Set(manifest?.keys.map(({ fingerprint }) => `keys/${fingerprint}`));
   for (const [name, { path }] of files) {
-    if (OURS.test(name) || keys.has(name)) continue;
+    if (isOurs(name) || keys.has(name)) continue;
     const isSignature = name.endsWith(".sig") && files.has(name.slice(0, -".sig".length));
     const isInventory = inventory !== undefined && resolve(inventory.file) === resolve(path);
     const isAskedFor = view === undefined ? tree.shapeOf(name) !== undefined : view.asked.has(name);

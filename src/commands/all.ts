@@ -105,7 +105,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "tree",
     form: "tree sign DIR --key FILE",
-    meaning: "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout)",
+    meaning:
+      "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout, --add, --signer, --signer-arg, --public)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
   {

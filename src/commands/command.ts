@@ -26,6 +26,8 @@ export interface Flags {
   readonly isTransaction: boolean;
   readonly showsSecrets: boolean;
   readonly isStrict: boolean;
+  readonly isAdded: boolean;
+  readonly hasPassphrase: boolean;
 }
 
 /** Options that carry a value. */
@@ -47,6 +49,9 @@ export interface Options {
   readonly settings: string | undefined;
   readonly domain: string | undefined;
   readonly certificate: string | undefined;
+  readonly signer: string | undefined;
+  readonly signerArg: readonly string[];
+  readonly public: string | undefined;
 }
 
 export type Command = (invocation: Invocation) => Promise<ExitName>;

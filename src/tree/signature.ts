@@ -8,7 +8,7 @@ import { printBlock, readBlocks } from "./block.ts";
 import { hex, number, type PublicKey, publicKeyObject, type SecretKey, secretKeyObject } from "./keys.ts";
 
 /** Signers of one message, far above any real n-of-m; bounds the work of verifying. */
-const MOST_SIGNATURES = 16;
+export const MOST_SIGNATURES = 16;
 
 export interface Signature {
   /** Of the key that claims to have made it. */
@@ -48,6 +48,13 @@ export function parseSignatures(text: string): readonly Signature[] {
     }
     return { fingerprint: hex(bytes.subarray(2, 10)), bytes: bytes.slice(10), comment };
   });
+}
+
+/** The block that says this again; a comment that was not one short line of text is left out. */
+export function printSignature({ fingerprint, bytes, comment }: Signature): string {
+  const isPlain = /^[\x20-\x7e]{1,512}$/.test(comment);
+  const told = isPlain ? comment : `signed by key ${fingerprint}`;
+  return printBlock(told, Buffer.concat([Buffer.from("Ed"), number({ fingerprint }), bytes]));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Against OpenBSD's signify (Debian package `signify-openbsd`), which shares its formats with OpenWrt's usign. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,6 +12,7 @@ import {
   printSecretKey,
 } from "../../src/tree/keys.ts";
 import { parseSignatures, sign, verifySignatures } from "../../src/tree/signature.ts";
+import { start } from "../helpers/scenario.ts";
 
 const SIGNIFY = ["signify-openbsd", "signify"].find((name) => spawnSync(name, []).error === undefined);
 const isRequired = process.env["UCIPROV_REQUIRE_REAL"] === "1";
@@ -99,3 +100,36 @@ real("an encrypted secret key of signify's is refused", () => {
   expect(child.status).toBe(0);
   expect(() => parseSecretKey(read("e.sec"))).toThrow("encrypted");
 });
+
+real(
+  "a tree of several signers: sha256sum accepts MANIFEST, signify each signature, also one that signify made as our --signer",
+  async () => {
+    const tree = path("tree");
+    mkdirSync(join(tree, "boards"), { recursive: true });
+    write("tree/default.uci", "package system\n");
+    write("tree/boards/a b,é.uci", "package network\n");
+    const pairs = [generateKeyPair(), generateKeyPair()];
+    for (const { publicKey, secretKey } of pairs) {
+      write(`${publicKey.fingerprint}.pub`, printPublicKey(publicKey));
+      write(`${publicKey.fingerprint}.sec`, printSecretKey(secretKey));
+    }
+    signify("-G", "-n", "-p", "agent.pub", "-s", "agent.sec");
+    const agent = parsePublicKey(read("agent.pub")).fingerprint;
+    write(`${agent}.pub`, read("agent.pub"));
+
+    const keys = pairs.flatMap(({ publicKey }) => ["--key", path(`${publicKey.fingerprint}.sec`)]);
+    const args = ["-S", "-s", path("agent.sec"), "-m", "-", "-x", "-"].map((one) => `--signer-arg=${one}`);
+    expect(await start(["tree", "sign", tree, ...keys])).toMatchObject({ status: 0 });
+    const added = await start([
+      ...["tree", "sign", tree, "--add", "--signer", SIGNIFY ?? "signify-openbsd"],
+      ...[...args, "--public", path("agent.pub")],
+    ]);
+    expect(added.status, added.stderr).toBe(0);
+
+    execFileSync("sha256sum", ["--strict", "-c", "MANIFEST"], { cwd: tree, stdio: "pipe" });
+    for (const fingerprint of [agent, ...pairs.map(({ publicKey }) => publicKey.fingerprint)])
+      signify("-V", "-p", `${fingerprint}.pub`, "-m", "tree/MANIFEST", "-x", `tree/MANIFEST.sig.${fingerprint}`);
+    const first = pairs[0]?.publicKey.fingerprint;
+    signify("-V", "-p", `${first}.pub`, "-m", "tree/MANIFEST");
+  },
+);

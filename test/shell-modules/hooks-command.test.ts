@@ -23,7 +23,14 @@ function invoke(words: readonly string[], root = "/"): { exit: Promise<string>; 
   const invocation: Invocation = {
     root,
     words,
-    flags: { ...flags, isTransaction: false, showsSecrets: false, isStrict: false },
+    flags: {
+      ...flags,
+      isTransaction: false,
+      showsSecrets: false,
+      isStrict: false,
+      isAdded: false,
+      hasPassphrase: false,
+    },
     options: {} as Invocation["options"], // this command takes none
     signal: new AbortController().signal,
     paint: PLAIN,

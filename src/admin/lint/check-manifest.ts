@@ -12,8 +12,6 @@ const KEY_LIMIT = 4096;
 const DAYS_AHEAD = 30;
 const DAY = 86_400_000;
 
-export const OURS = /^MANIFEST(?:\.sig(?:\.[0-9a-f]{16})?)?$/;
-
 /** How soon something expires that `tree lint` warns of; undefined: not soon. */
 export function expiry(
   at: number,

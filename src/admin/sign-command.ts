@@ -1,0 +1,118 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Invocation } from "../commands/command.ts";
+import { type ExitName, ProvisionError } from "../errors.ts";
+import { type Manifest, parseManifest } from "../tree/manifest.ts";
+import { printManifest } from "../tree/manifest-print.ts";
+import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
+import { parseSignatures } from "../tree/signature.ts";
+import { imageLines } from "./image-lines.ts";
+import { publishSigned } from "./publish-signed.ts";
+import { addSignatures, filesOfTree, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
+import { keySigner, programSigner } from "./signers.ts";
+
+const SIGNER = "--key FILE… | --signer PROGRAM [--signer-arg=ARG…] --public FILE";
+const FORM = `tree sign DIR (${SIGNER}) [--name NAME] [--serial N] [--expires DATE] [--rollout HOURS|hold], or tree sign DIR --add (${SIGNER})`;
+
+/** `tree sign DIR`: MANIFEST over all its files, and MANIFEST.sig. The serial goes up by itself unless it is given. `--add`: one more signature for the MANIFEST that is there. */
+export async function signCommand(invocation: Invocation): Promise<ExitName> {
+  const [, folder, ...more] = invocation.words;
+  const { flags, print } = invocation;
+  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new ProvisionError("USAGE", `${folder} is no folder`);
+  const signers = signersOf(invocation);
+  const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
+  const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });
+  if (flags.isJson) print(JSON.stringify({ exit: "provisioned", tree, serial, files: entries.size, keys: signedBy }));
+  else {
+    const what = [tree && `tree ${tree}`, serial === undefined ? "" : `serial ${serial}`, `${entries.size} files`];
+    print(`${join(folder, "MANIFEST")}: ${what.filter(Boolean).join(", ")}, signed by ${signedBy.join(", ")}`);
+  }
+  return "provisioned";
+}
+
+function signersOf({ options }: Invocation): readonly Sign[] {
+  const { key, signer, signerArg, public: publicFile } = options;
+  const isWhole =
+    (signer === undefined) === (publicFile === undefined) && (signer !== undefined || signerArg.length === 0);
+  if (!isWhole || (key.length === 0 && signer === undefined)) throw new ProvisionError("USAGE", FORM);
+  const program =
+    signer === undefined || publicFile === undefined
+      ? []
+      : [programSigner({ program: signer, args: signerArg, publicFile })];
+  return [...key.map(keySigner), ...program];
+}
+
+function added({ options }: Invocation, folder: string, signers: readonly Sign[]) {
+  const changing = (["name", "serial", "expires", "rollout"] as const).find((one) => options[one] !== undefined);
+  if (changing !== undefined)
+    throw new ProvisionError("USAGE", `--${changing} would change MANIFEST, which --add leaves as it is`);
+  return addSignatures(folder, signers);
+}
+
+function signed(invocation: Invocation, folder: string, signers: readonly Sign[]) {
+  const file = join(folder, "MANIFEST");
+  const old = existsSync(file) ? readFileSync(file) : undefined;
+  const before = old === undefined ? undefined : parseManifest(old, { file });
+  const bytes = printManifest(manifestOf(folder, labelOf(invocation, folder, before)));
+  const serial = invocation.options.serial;
+  // The same once more is the same; anything else under a known serial devices refuse.
+  if (serial !== undefined && before?.serial === Number(serial) && old?.equals(bytes) !== true)
+    throw new ProvisionError("USAGE", `serial ${serial} is not above ${before.serial}: devices would refuse it`);
+  const signatures = signers.map((one) => one(bytes));
+  publishSigned(folder, bytes, signatures);
+  return { bytes, signedBy: signatures.flatMap(parseSignatures).map(({ fingerprint }) => fingerprint) };
+}
+
+/** `# key` and `# successor`, which no option says, stay as somebody wrote them into MANIFEST. */
+function labelOf(invocation: Invocation, folder: string, before: Manifest | undefined): TreeLabel {
+  const expires = expiryOf(invocation);
+  const rollout = rolloutOf(invocation);
+  return {
+    tree: invocation.options.name ?? before?.tree ?? "tree",
+    serial: serialOf(invocation, before?.serial),
+    date: dateOf(),
+    ...(expires === undefined ? {} : { expires }),
+    ...(rollout === undefined ? {} : { rollout }),
+    ...(before?.successor === undefined ? {} : { successor: before.successor }),
+    images: imageLines(folder, filesOfTree(folder), before?.images ?? []),
+    keys: before?.keys ?? [],
+  };
+}
+
+/** SOURCE_DATE_EPOCH if it is set (reproducible-builds.org), else now; milliseconds. */
+function dateOf(): number {
+  const epoch = process.env["SOURCE_DATE_EPOCH"];
+  if (epoch === undefined || epoch === "") return Math.floor(Date.now() / 1000) * 1000;
+  if (!/^\d{1,11}$/.test(epoch))
+    throw new ProvisionError("USAGE", `SOURCE_DATE_EPOCH=${epoch} is no number of seconds`);
+  return Number(epoch) * 1000;
+}
+
+function serialOf({ options }: Invocation, before: number | undefined): number {
+  const given = options.serial;
+  if (given === undefined) return (before ?? 0) + 1;
+  const serial = Number(given);
+  if (!/^\d+$/.test(given) || !Number.isSafeInteger(serial)) throw new ProvisionError("USAGE", `${given} is no serial`);
+  if (before !== undefined && serial < before) {
+    throw new ProvisionError("USAGE", `serial ${serial} is not above ${before}: devices would refuse it`);
+  }
+  return serial;
+}
+
+function rolloutOf({ options }: Invocation): Rollout | undefined {
+  const given = options.rollout;
+  if (given === undefined || given === "hold") return given;
+  if (/^\d{1,3}$/.test(given) && Number(given) <= LONGEST_ROLLOUT) return Number(given);
+  throw new ProvisionError("USAGE", `${given} is neither hours from 0 to ${LONGEST_ROLLOUT} nor hold`);
+}
+
+function expiryOf({ options }: Invocation): number | undefined {
+  if (options.expires === undefined) return undefined;
+  const instant = Date.parse(options.expires);
+  if (Number.isNaN(instant) || instant % 1000 !== 0) {
+    throw new ProvisionError("USAGE", `${options.expires} is no date: write it as 2027-01-31T00:00:00Z`);
+  }
+  return instant;
+}

@@ -1,0 +1,243 @@
+/** `tree sign` and `keys generate` as a publisher starts them; test/real/signify.test.ts asks stock tools about the same. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { EXIT } from "../../src/errors.ts";
+import { parsePublicKey } from "../../src/tree/keys.ts";
+import { parseManifest } from "../../src/tree/manifest.ts";
+import { parseSignatures, verifySignatures } from "../../src/tree/signature.ts";
+import { type RunChoices, start } from "../helpers/scenario.ts";
+
+const DIE_AT = join(import.meta.dirname, "../helpers/die-at.cjs");
+
+let folder = "";
+let tree = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "uciprov-sign-"));
+  tree = join(folder, "tree");
+  mkdirSync(join(tree, "sites"), { recursive: true });
+  writeFileSync(join(tree, "default.uci"), "package system\n");
+  writeFileSync(join(tree, "sites/prague.uci"), "package network\n");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const read = (name: string) => readFileSync(join(tree, name), "utf8");
+
+/** Signs, and expects it to go well. */
+async function sign(args: readonly string[], choices: RunChoices = {}) {
+  const ended = await start(["tree", "sign", tree, "--json", ...args], choices);
+  expect(ended.status, ended.stdout + ended.stderr).toBe(0);
+  return ended.json;
+}
+
+async function fails(args: readonly string[], exit: keyof typeof EXIT, says: string) {
+  const before = contentOf(tree);
+  const { status, stderr } = await start(["tree", "sign", tree, ...args]);
+  expect({ status, stderr }).toEqual({ status: EXIT[exit], stderr: expect.stringContaining(says) });
+  expect(contentOf(tree)).toEqual(before);
+}
+
+async function newKey(name: string) {
+  const { json } = await start(["keys", "generate", join(folder, name), "--json"]);
+  const secret = String(json["secret"]);
+  return { secret, public: String(json["public"]), fingerprint: String(json["fingerprint"]) };
+}
+
+function contentOf(place: string): Record<string, string> {
+  const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => /\.|^M/.test(name));
+  return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(place, name), "latin1")]));
+}
+
+function validSigners(place: string, publicFiles: readonly string[]): string[] {
+  const keys = publicFiles.map((file) => parsePublicKey(readFileSync(file, "utf8")));
+  const byName = new Map(keys.map((key) => [key.fingerprint, key]));
+  const [manifest, signatures] = [join(place, "MANIFEST"), join(place, "MANIFEST.sig")];
+  return [...verifySignatures(readFileSync(manifest), readFileSync(signatures, "utf8"), byName).valid].sort();
+}
+
+describe("what is written", () => {
+  test("the same tree, key and SOURCE_DATE_EPOCH give the same bytes, and signing that again changes nothing", async () => {
+    const { secret } = await newKey("keys");
+    const copy = join(folder, "copy");
+    cpSync(tree, copy, { recursive: true });
+    const args = ["--key", secret, "--serial", "7", "--name", "lab"];
+    const env = { SOURCE_DATE_EPOCH: "1700000000" };
+    await sign(args, { env });
+    const once = contentOf(tree);
+    await sign(args, { env });
+    expect(contentOf(tree)).toEqual(once);
+    const other = await start(["tree", "sign", copy, ...args], { env });
+    expect(other.status).toBe(0);
+    expect(contentOf(copy)).toEqual(once);
+    expect(once["MANIFEST"]).toContain("# date 2023-11-14T22:13:20Z\n");
+  });
+
+  test("version control's folders are not listed, nor what a killed sign left", async () => {
+    const { secret } = await newKey("keys");
+    mkdirSync(join(tree, ".git/objects"), { recursive: true });
+    writeFileSync(join(tree, ".git/objects/0"), "x");
+    writeFileSync(join(tree, ".MANIFEST.new"), "half");
+    await sign(["--key", secret]);
+    const names = [...parseManifest(readFileSync(join(tree, "MANIFEST")), { file: "MANIFEST" }).entries.keys()];
+    expect(names).toEqual(["default.uci", "sites/prague.uci"]);
+    expect(existsSync(join(tree, ".MANIFEST.new"))).toBe(false);
+  });
+
+  test("lines for keys and a successor, once written into MANIFEST, stay", async () => {
+    const { secret, fingerprint } = await newKey("keys");
+    await sign(["--key", secret]);
+    const lines = `# serial 1\n# successor next\n# key REMOVE ${fingerprint}\n`;
+    writeFileSync(join(tree, "MANIFEST"), read("MANIFEST").replace("# serial 1\n", lines));
+    await sign(["--key", secret]);
+    expect(read("MANIFEST")).toContain(`# successor next\n# key REMOVE ${fingerprint}\n`);
+    expect(read("MANIFEST")).toContain("# serial 2\n");
+  });
+
+  test("a known serial for another tree, and a date that is none, are refused", async () => {
+    const { secret } = await newKey("keys");
+    await sign(["--key", secret, "--serial", "7"]);
+    writeFileSync(join(tree, "default.uci"), "package network\n");
+    await fails(["--key", secret, "--serial", "7"], "usage", "serial 7 is not above 7");
+    await fails(["--key", secret, "--serial", "6"], "usage", "serial 6 is not above 7");
+    const { status } = await start(["tree", "sign", tree, "--key", secret], { env: { SOURCE_DATE_EPOCH: "today" } });
+    expect(status).toBe(EXIT.usage);
+  });
+});
+
+describe("several signers", () => {
+  test("one signs, another adds: MANIFEST stays, both count, and each stands alone, too", async () => {
+    const [anna, bert, cleo] = [await newKey("anna"), await newKey("bert"), await newKey("cleo")];
+    await sign(["--key", anna.secret]);
+    const manifest = read("MANIFEST");
+    expect(readdirSync(tree).filter((name) => name.startsWith("MANIFEST.sig."))).toEqual([]);
+    expect(await sign(["--add", "--key", bert.secret])).toMatchObject({ keys: [anna.fingerprint, bert.fingerprint] });
+    await sign(["--add", "--key", cleo.secret]);
+    expect(read("MANIFEST")).toBe(manifest);
+    const all = [anna, bert, cleo].map(({ fingerprint }) => fingerprint);
+    expect(
+      validSigners(
+        tree,
+        [anna, bert, cleo].map((one) => one.public),
+      ),
+    ).toEqual(all.toSorted());
+    expect(read("MANIFEST.sig")).toBe(all.map((one) => read(`MANIFEST.sig.${one}`)).join(""));
+
+    await sign(["--add", "--key", bert.secret]);
+    expect(parseSignatures(read("MANIFEST.sig"))).toHaveLength(3);
+
+    await sign(["--key", anna.secret]);
+    expect(readdirSync(tree).filter((name) => name.startsWith("MANIFEST.sig."))).toEqual([]);
+  });
+
+  test("who adds vouches for the files: they must be what MANIFEST says", async () => {
+    const [anna, bert] = [await newKey("anna"), await newKey("bert")];
+    await fails(["--add", "--key", bert.secret], "usage", "nothing to add to");
+    await sign(["--key", anna.secret]);
+    await fails(["--add", "--key", bert.secret, "--serial", "9"], "usage", "--serial would change MANIFEST");
+    writeFileSync(join(tree, "sites/prague.uci"), "package firewall\n");
+    await fails(["--add", "--key", bert.secret], "trust-refused", "sites/prague.uci is not what MANIFEST says");
+    rmSync(join(tree, "sites/prague.uci"));
+    await fails(["--add", "--key", bert.secret], "trust-refused", "sites/prague.uci");
+  });
+
+  test("a list that sha256sum printed can be signed as it is", async () => {
+    const { secret, public: open, fingerprint } = await newKey("keys");
+    const digest = "2c".repeat(32);
+    writeFileSync(join(tree, "MANIFEST"), `${digest}  default.uci\n`);
+    await fails(["--add", "--key", secret], "trust-refused", "default.uci");
+    await sign(["--key", secret]);
+    const bare = read("MANIFEST").replace(/^#.*\n/gm, "");
+    writeFileSync(join(tree, "MANIFEST"), bare);
+    rmSync(join(tree, "MANIFEST.sig"));
+    await sign(["--add", "--key", secret]);
+    expect(read("MANIFEST")).toBe(bare);
+    expect(validSigners(tree, [open])).toEqual([fingerprint]);
+  });
+});
+
+describe("a program that signs", () => {
+  /** A program in JavaScript; its arguments come behind it. */
+  const program = (text: string) => {
+    const file = join(folder, `signer-${text.length}.cjs`);
+    writeFileSync(file, text);
+    return ["--signer", process.execPath, `--signer-arg=${file}`];
+  };
+  const AGENT = `
+    const { createPrivateKey, sign } = require("node:crypto");
+    const { readFileSync } = require("node:fs");
+    const secret = Buffer.from(readFileSync(process.argv[2], "utf8").split("\\n")[1], "base64");
+    const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), secret.subarray(40, 72)]);
+    const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+    const message = Buffer.concat([readFileSync(0), Buffer.from(process.argv[3] ?? "")]);
+    const block = Buffer.concat([Buffer.from("Ed"), secret.subarray(32, 40), sign(null, message, key)]);
+    process.stdout.write("untrusted comment: by the agent\\n" + block.toString("base64") + "\\n");`;
+
+  test("gets the manifest, and what it prints stands in MANIFEST.sig; no shell reads its arguments", async () => {
+    const key = await newKey("own; touch keys");
+    await sign([...program(AGENT), `--signer-arg=${key.secret}`, "--public", key.public]);
+    expect(validSigners(tree, [key.public])).toEqual([key.fingerprint]);
+    expect(read("MANIFEST.sig")).toContain("by the agent");
+    const { secret, fingerprint } = await newKey("more");
+    await sign(["--add", ...program(AGENT), `--signer-arg=${secret}`, "--public", join(folder, "more", fingerprint)]);
+    expect(parseSignatures(read("MANIFEST.sig")).map(({ comment }) => comment)).toEqual([
+      "by the agent",
+      "by the agent",
+    ]);
+  });
+
+  test("changes nothing if it fails, or prints no signature, or one of other bytes or by another key", async () => {
+    const [key, other] = [await newKey("keys"), await newKey("other")];
+    await sign(["--key", other.secret]);
+    const open = ["--public", key.public];
+    await fails([...program("process.exit(3)"), ...open], "failed", "status 3");
+    await fails([...program("process.stdin.resume()"), ...open], "trust-refused", "signature");
+    await fails([...program('console.log("x".repeat(100000))'), ...open], "failed", "did not sign");
+    await fails(
+      [...program(AGENT), `--signer-arg=${key.secret}`, "--signer-arg=!", ...open],
+      "trust-refused",
+      "no signature",
+    );
+    await fails([...program(AGENT), `--signer-arg=${other.secret}`, ...open], "trust-refused", "no signature");
+    await fails(["--signer", join(folder, "nothing"), ...open], "failed", "did not sign");
+    await fails(program(AGENT), "usage", "--public FILE");
+    await fails(["--key", key.secret, "--signer-arg=x"], "usage", "--signer PROGRAM");
+  });
+});
+
+test("a sign that is killed leaves a tree that devices accept, the old or the new one", async () => {
+  const [before, after] = [await newKey("before"), await newKey("after")];
+  await sign(["--key", before.secret]);
+  const old = join(folder, "old");
+  cpSync(tree, old, { recursive: true });
+  const serials: (number | undefined)[] = [];
+  for (let rename = 1; ; rename += 1) {
+    const place = join(folder, `killed-${rename}`);
+    cpSync(old, place, { recursive: true });
+    const env = { UCIPROV_TEST_RENAME: String(rename) };
+    const args = ["tree", "sign", place, "--key", before.secret, "--key", after.secret];
+    const { signal } = await start(args, { preload: DIE_AT, env });
+    const { serial } = parseManifest(readFileSync(join(place, "MANIFEST")), { file: "MANIFEST" });
+    serials.push(serial);
+    expect(validSigners(place, [before.public]), `at rename ${rename}`).toEqual([before.fingerprint]);
+    if (signal === null) break;
+    const again = await start(["tree", "sign", place, "--key", before.secret]);
+    expect(again.status).toBe(0);
+    expect(validSigners(place, [before.public])).toEqual([before.fingerprint]);
+    expect(
+      readdirSync(place)
+        .filter((name) => name.includes("MANIFEST"))
+        .sort(),
+    ).toEqual(["MANIFEST", "MANIFEST.sig"]);
+  }
+  expect(serials).toEqual([1, 2, 2, 2, 2, 2]);
+});
+
+test("keys generate makes no key behind a passphrase, as usign cannot sign with one", async () => {
+  const { status, stderr } = await start(["keys", "generate", join(folder, "keys"), "--passphrase"]);
+  expect({ status, stderr }).toEqual({
+    status: EXIT.usage,
+    stderr: expect.stringContaining("password protected secret keys are not supported"),
+  });
+  expect(existsSync(join(folder, "keys"))).toBe(false);
+});
