@@ -7,8 +7,8 @@ export default defineConfig({
     ...reporting(),
     // Signals, deadlines and peers of real processes: a machine that stalls for a moment may be late once. Twice is a fault.
     retry: process.env["CI"] === "true" ? 1 : 0,
-    // Most of a scenario's time is waiting (deadlines, windows, children): more files at once than cores.
-    maxWorkers: 3,
+    // Half of a scenario is waiting; more than two at once make the processes of others late.
+    maxWorkers: 2,
     include: ["test/**/*.test.ts"],
     exclude: ["test/real/**", "test/processors/**"],
     testTimeout: 60_000,
