@@ -2,6 +2,7 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { DEMO_NAME } from "../../src/admin/demo-bed.ts";
 import { readSettings } from "../../src/settings.ts";
 import { parsePackage } from "../../src/uci/parse.ts";
 import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
@@ -101,9 +102,12 @@ describe("by UCI", () => {
     "",
   ].join("\n");
 
+  /** By what name the device finds its tree: a layer that leaves nothing of it is refused. */
+  const findable = `\nconfig uciprov 'dns'\n\toption name '${DEMO_NAME}'\n`;
+
   for (const mode of ["merge", "replace"]) {
     scenario(`in mode ${mode} what decides about trust stays, and the rest is the tree's`, async (scene) => {
-      await takesSettings(scene, mode, `package uciprov\n\n${evil}`);
+      await takesSettings(scene, mode, `package uciprov\n\n${evil}${findable}`);
       expect(uciprov(scene)).toContain("option tries '7'");
     });
   }
@@ -133,10 +137,13 @@ describe("by UCI", () => {
     expect(uciprov(scene)).toContain("option tries '7'");
   });
 
-  scenario("an empty package in place of it leaves what decides about trust, and nothing else", async (scene) => {
-    await takesSettings(scene, "replace", "package uciprov\n");
-    expect(uciprov(scene)).not.toContain("window");
-  });
+  scenario(
+    "an almost empty package in place of it leaves what decides about trust, and nothing else",
+    async (scene) => {
+      await takesSettings(scene, "replace", `package uciprov\n${findable}`);
+      expect(uciprov(scene)).not.toContain("window");
+    },
+  );
 
   scenario("a section of another type in place of one is refused", async (scene) => {
     scene.put("default.uci", "package uciprov\n\nconfig evil 'main'\n\toption trust 'any'\n");
@@ -185,7 +192,7 @@ describe("by a list of services", () => {
     for (const line of ["uciprov-recover disabled", "uciprov enabled"]) {
       scene.put("services", `${line}\n`);
       scene.publish({ serial: 2 });
-      await refused(scene, { code: "PATH_FORBIDDEN", exit: "invalid-content", says: ["/etc/rc.d/S"] });
+      await refused(scene, { code: "PATH_FORBIDDEN", exit: "invalid-content", says: ["never acted on"] });
     }
   });
 });
