@@ -110,6 +110,32 @@ real("the exchange in real programs", () => {
       expect(said).not.toMatch(/\b(?:ERROR|CRITICAL|WARNING)\b/);
     });
 
+    test("reads another module's protection, with all its routes", async () => {
+      const { files } = await rendered(exchangeA("both"));
+      const protection = (routes: readonly string[]) =>
+        [
+          "#!define WITH_PROTECTION",
+          'loadmodule "pike.so"',
+          'modparam("pike", "reqs_density_per_unit", 30)',
+          'modparam("htable", "htable", "ipban=>size=8;autoexpire=120;")',
+          ...routes.map((name) => `route[${name}] {\n\t$sht(ipban=>$si) = "${name}";\n}`),
+          "",
+        ].join("\n");
+      const added = (text: string) => new Map([...files, ["/etc/kamailio/beesip-protection.cfg", text]]);
+      const net = twoHosts();
+      try {
+        const all = added(protection(["PROTECT", "LOGGED_IN", "LOGIN_FAILED"]));
+        expect((await checkKamailio(release, all)).status).toBe(0);
+        await (await startKamailio(release, all, net.dev, HOSTS.pbx)).close();
+        // It is read: without one of its routes Kamailio does not start.
+        await expect(
+          startKamailio(release, added(protection(["PROTECT", "LOGGED_IN"])), net.dev, HOSTS.pbx),
+        ).rejects.toThrow(/LOGIN_FAILED/);
+      } finally {
+        await net.close();
+      }
+    });
+
     test("refuses what is broken, so that the test above means something", async () => {
       const { files } = await rendered(exchangeA("proxy"));
       const broken = new Map([...files].map(([path, text]) => [path, text.replace('"maxfwd.so"', '"nonesuch.so"')]));
@@ -207,6 +233,29 @@ real("the exchange in real programs", () => {
         "PJSIP_DIAL_CONTACTS",
       ]) {
         expect(await asterisk.ask(`core show function ${name}`), name).toMatch(/Info about|Synopsis/i);
+      }
+    });
+
+    test("reads what others add beside its files", async () => {
+      const { files } = await rendered(exchangeA("b2bua"));
+      const more = new Map([
+        ...files,
+        [
+          "/etc/asterisk/beesip-pjsip.conf",
+          "[probe]\ntype = endpoint\ncontext = probe\ndisallow = all\nallow = alaw\n",
+        ],
+        ["/etc/asterisk/beesip-extensions.conf", "[probe]\nexten => s,1,Echo()\n"],
+        ["/etc/asterisk/beesip-modules.conf", "load = app_senddtmf.so\n"],
+        ["/etc/asterisk/beesip-logger.conf", "probe => notice\n"],
+      ]);
+      const other = await startAsterisk(release, more);
+      try {
+        expect(await other.ask("pjsip show endpoint probe")).toMatch(/^ context +: probe$/m);
+        expect(await other.ask("dialplan show s@probe")).toContain("Echo()");
+        expect(await other.ask("module show like app_senddtmf")).toMatch(/1 modules? loaded/);
+        expect(await other.ask("logger show channels")).toMatch(/probe/);
+      } finally {
+        await other.close();
       }
     });
 

@@ -5,6 +5,7 @@ import { callerId, confValue, printDialPlan, printSections, step } from "../../.
 import pbx from "../../../hooks/pbx/index.ts";
 import { cfg, digits, quoted } from "../../../hooks/pbx/kamailio-cfg.ts";
 import { dialForms, lengthsOf, ownForms } from "../../../hooks/pbx/numbers.ts";
+import { EXTENSION, GATEWAY, PBX, PHONE, ROUTE } from "../../../hooks/pbx/schema.ts";
 import { element, printXml } from "../../../hooks/pbx/xml.ts";
 import type { Change } from "../../../src/api.ts";
 import { keepsModuleContract } from "../../contract/module.ts";
@@ -350,6 +351,62 @@ describe("every format holds every value that is let through", () => {
       { numRuns: 40 },
     );
   });
+});
+
+test("whatever the sections say, it is a plan or told faults with places; nothing is thrown", async () => {
+  const options = (table: Readonly<Record<string, { readonly isList: boolean }>>) =>
+    fc
+      .dictionary(
+        fc.constantFrom(...Object.keys(table)),
+        fc.oneof(
+          anyLine,
+          fc.constantFrom(
+            "1",
+            "0",
+            "101",
+            "one",
+            "+420",
+            "192.0.2.1",
+            "001565000001",
+            "both",
+            "proxy",
+            "udp",
+            "tls",
+            "cisco",
+          ),
+        ),
+        { maxKeys: 8 },
+      )
+      .map((given) =>
+        Object.fromEntries(Object.entries(given).map(([name, one]) => [name, table[name]?.isList ? [one] : one])),
+      );
+  const any = fc.record({
+    pbx: options(PBX),
+    sections: fc.array(
+      fc.oneof(
+        ...Object.entries({ extension: EXTENSION, phone: PHONE, gateway: GATEWAY, route: ROUTE }).map(([type, table]) =>
+          options(table).map((given) => ({ type, given })),
+        ),
+      ),
+      { maxLength: 4 },
+    ),
+  });
+  let plans = 0;
+  await fc.assert(
+    fc.asyncProperty(any, async ({ pbx: given, sections }) => {
+      const text = [
+        exchange({ ...given, enabled: "1" }),
+        ...sections.map(({ type, given: one }) => section(type, one)),
+      ].join("\n");
+      const { changes, findings } = await plan(text);
+      const faults = findings.filter(({ severity }) => severity === "error");
+      expect(faults.every(({ place }) => place?.option !== undefined)).toBe(true);
+      expect(faults.length > 0).toBe(changes.length === 0);
+      if (faults.length === 0) plans++;
+    }),
+    { numRuns: 300 },
+  );
+  expect(plans).toBeGreaterThan(3);
 });
 
 describe("phones", () => {
