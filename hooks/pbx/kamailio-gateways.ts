@@ -3,7 +3,8 @@ import { isIP } from "node:net";
 import { gatewayUri } from "./asterisk.ts";
 import type { Exchange, Trunk } from "./exchange.ts";
 import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "./kamailio-cfg.ts";
-import { dialForms, lengthsOf, numberTrunks, ownPrefix, prefixTrunks } from "./numbers.ts";
+import type { Table } from "./kamailio-table.ts";
+import { dialForms, lengthsOf, ownPrefix, prefixTrunks } from "./numbers.ts";
 
 /** A set of gateways for each route. */
 export const GATEWAYS = "/etc/kamailio/beesip-gateways.list";
@@ -15,14 +16,13 @@ export function world(exchange: Exchange): Cfg {
   const longest = Math.max(0, ...prefixes.map(({ route }) => route.prefix.length));
   return cfg`
 route[WORLD] {
-${numberTrunks(exchange).map(
-  (trunk, at) => cfg`	if ($rU == ${quoted(trunk.route.prefix)}) {
-		$var(set) = ${int(prefixes.length + at + 1)};
-		$var(number) = $rU;
-${placed(trunk)}
+	# A whole number as it is dialled.
+	$var(number) = $rU;
+	if (!($var(number) =~ "^\\+") && $sht(prefix=>$var(number)) != $null) {
+		$var(rule) = $sht(prefix=>$var(number));
+		route(PLACE);
 		route(TO_GATEWAY);
-	}`,
-)}
+	}
 	$var(number) = "";
 ${dialForms(exchange.pbx).map(
   ({ begins, digits: count, becomes }) => cfg`	if ($var(number) == "" && $rU =~ ${formRegex(begins, count)}) {
@@ -41,20 +41,37 @@ ${
 	}`
 }
 	$var(length) = ${int(longest)};
-	$var(set) = 0;
-	while ($var(length) > 1 && $var(set) == 0) {
+	if ($var(length) > $(var(number){s.len})) {
+		$var(length) = $(var(number){s.len});
+	}
+	$var(rule) = "";
+	while ($var(length) > 1 && $var(rule) == "") {
 		$var(key) = $(var(number){s.substr,0,$var(length)});
 		if ($sht(prefix=>$var(key)) != $null) {
-			$var(set) = $sht(prefix=>$var(key));
+			$var(rule) = $sht(prefix=>$var(key));
 		}
 		$var(length) = $var(length) - 1;
 	}
-	switch ($var(set)) {
-${prefixes.map((trunk, at) => oneSet(trunk, at + 1))}
-		default:
-			return;
+	if ($var(rule) == "") {
+		return;
 	}
+	if ($(var(number){s.len}) < $(var(rule){s.select,1,:}{s.int}) || $(var(number){s.len}) > $(var(rule){s.select,2,:}{s.int})) {
+		sl_send_reply("484", "Address Incomplete");
+		exit;
+	}
+	route(PLACE);
 	route(TO_GATEWAY);
+}
+
+# What the gateways of a rule want to see of the number, and which they are: SET:LEAST:MOST:STRIP:PREPEND.
+route[PLACE] {
+	$var(set) = $(var(rule){s.select,0,:}{s.int});
+	$var(strip) = $(var(rule){s.select,3,:}{s.int});
+	if ($var(strip) >= $(var(number){s.len})) {
+		$var(number) = $(var(rule){s.select,4,:});
+	} else {
+		$var(number) = $(var(rule){s.select,4,:}) + $(var(number){s.substr,$var(strip),0});
+	}
 }
 
 route[TO_GATEWAY] {
@@ -81,22 +98,31 @@ ${own === undefined ? NOTHING : cfg`	append_hf("P-Asserted-Identity: <sip:${digi
 }`;
 }
 
-function oneSet(trunk: Trunk, set: number): Cfg {
-  const { least, most } = lengthsOf(trunk);
-  return cfg`		case ${int(set)}:
-			if ($(var(number){s.len}) < ${int(least)} || $(var(number){s.len}) > ${int(most)}) {
-				sl_send_reply("484", "Address Incomplete");
-				exit;
-			}
-${placed(trunk)}
-			break;`;
+/** What each prefix and whole number says, as `PLACE` reads it. */
+export function prefixTable(exchange: Exchange): Table {
+  const sets = setsOf(exchange);
+  return {
+    name: "prefix",
+    entries: exchange.trunks.map((trunk) => {
+      const { prefix, strip, prepend } = trunk.route;
+      const { least, most } = lengthsOf(trunk);
+      return [prefix, `${sets.get(keyOf(trunk))?.number ?? 0}:${least}:${most}:${strip}:${prepend}`] as const;
+    }),
+  };
 }
 
-/** What the gateways of a route want to see of the number. */
-function placed({ route: { strip, prepend } }: Trunk): Cfg {
-  const cut = strip === 0 ? cfg`$var(number)` : cfg`$(var(number){s.substr,${int(strip)},0})`;
-  if (strip === 0 && prepend === "") return NOTHING;
-  return prepend === "" ? cfg`			$var(number) = ${cut};` : cfg`			$var(number) = ${quoted(prepend)} + ${cut};`;
+/** Routes to the same gateways in the same order share a set: each member is looked at for each set it is in. */
+function setsOf({ trunks }: Exchange): ReadonlyMap<string, { readonly number: number; readonly trunk: Trunk }> {
+  const sets = new Map<string, { number: number; trunk: Trunk }>();
+  for (const trunk of trunks) {
+    const key = keyOf(trunk);
+    if (!sets.has(key)) sets.set(key, { number: sets.size + 1, trunk });
+  }
+  return sets;
+}
+
+function keyOf({ gateways }: Trunk): string {
+  return gateways.map(({ id }) => id).join(" ");
 }
 
 function formRegex(begins: string, count: number | undefined): Cfg {
@@ -115,8 +141,7 @@ function pingSeconds({ gateways }: Exchange): number {
 }
 
 export function sendingParams(exchange: Exchange): Cfg {
-  return cfg`modparam("htable", "htable", "prefix=>size=10;")
-modparam("dispatcher", "list_file", ${quoted(GATEWAYS)})
+  return cfg`modparam("dispatcher", "list_file", ${quoted(GATEWAYS)})
 modparam("dispatcher", "flags", 2)
 modparam("dispatcher", "ds_ping_method", "OPTIONS")
 modparam("dispatcher", "ds_ping_interval", ${int(pingSeconds(exchange))})
@@ -156,13 +181,12 @@ ${
 /** A name that is not found as Kamailio starts would else be left out until it starts again. */
 const LOOK_UP_LATER = 16;
 
-/** A set for each route, in the order of `WORLD`; the higher number is taken first (kamailio: dispatcher, algorithm 8). */
+/** Each set's gateways; the higher number is taken first (kamailio: dispatcher, algorithm 8). */
 export function gatewayFile(exchange: Exchange): string {
-  const all = [...prefixTrunks(exchange), ...numberTrunks(exchange)];
-  const lines = all.flatMap(({ gateways }, at) =>
+  const lines = [...setsOf(exchange).values()].flatMap(({ number, trunk: { gateways } }) =>
     gateways.map((gateway, rank) => {
       const flags = isIP(gateway.host) === 0 ? LOOK_UP_LATER : 0;
-      return `${at + 1} ${gatewayUri(gateway)} ${flags} ${gateways.length - rank}`;
+      return `${number} ${gatewayUri(gateway)} ${flags} ${gateways.length - rank}`;
     }),
   );
   return `# Made by uciprov from /etc/config/beesip; changes here are lost.\n${lines.join("\n")}\n`;

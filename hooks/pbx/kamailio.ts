@@ -3,13 +3,13 @@
  * gateways itself (`proxy`). Another module may add protection in `PROTECTION`, which docs/pbx.md describes.
  */
 import { createHash } from "node:crypto";
-import { isIP } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
-import { address, type Cfg, cfg, digits, int, NOTHING, quoted } from "./kamailio-cfg.ts";
-import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
-import { ownForms, ownPrefix, prefixTrunks } from "./numbers.ts";
-import type { Gateway } from "./schema.ts";
+import { address, type Cfg, cfg, int, NOTHING, quoted } from "./kamailio-cfg.ts";
+import { failover, GATEWAYS, gatewayFile, prefixTable, sendingParams, world } from "./kamailio-gateways.ts";
+import { type Table, tableLoads, tableParams, tableRoutes } from "./kamailio-table.ts";
+import { ownForms, ownPrefix } from "./numbers.ts";
 
 export const KAMAILIO_CFG = "/etc/kamailio/kamailio.cfg";
 /** Read if it is there; it defines WITH_PROTECTION and the routes PROTECT, LOGGED_IN and LOGIN_FAILED. */
@@ -26,6 +26,18 @@ export function renderKamailio(exchange: Exchange): readonly { readonly path: st
   return [...files, { path: GATEWAYS, text: gatewayFile(exchange) }];
 }
 
+/**
+ * Megabytes for the init script: private memory of each process, where the text above ends up, and shared memory, where tables and phones are. OpenWrt's own
+ * 2 and 8 hold a small exchange; measured: 2000 extensions and 3000 prefixes want 3 and 8 before the first call.
+ */
+export function memoryFor({ extensions, trunks }: Exchange): {
+  readonly pkg_memory: string;
+  readonly shm_memory: string;
+} {
+  const thousands = Math.ceil((extensions.length * 5 + trunks.length) / 1000);
+  return { pkg_memory: String(4 + Math.ceil(thousands / 8)), shm_memory: String(8 + 2 * thousands) };
+}
+
 /** Whether Kamailio sends calls to gateways, and not Asterisk. */
 function sendsItself({ pbx, trunks }: Exchange): boolean {
   return pbx.role === "proxy" && trunks.length > 0;
@@ -35,6 +47,7 @@ function whole(exchange: Exchange): Cfg {
   const { pbx, domain } = exchange;
   const isBoth = pbx.role === "both";
   const isSending = sendsItself(exchange);
+  const tables = tablesOf(exchange);
   return cfg`
 debug=2
 log_stderror=no
@@ -67,21 +80,17 @@ modparam("registrar", "default_expires", 300)
 modparam("registrar", "xavp_cfg", "reg")
 modparam("usrloc", "db_mode", 0)
 modparam("nathelper|registrar", "received_avp", "$avp(received)")
-# The password's digest for the realm (RFC 2617 HA1), by number; how many phones may be a number at once stands in contacts.
-modparam("htable", "htable", "secret=>size=8;")
-modparam("htable", "htable", "contacts=>size=8;")
-modparam("htable", "htable", "alias=>size=8;")
+# The password's digest for the realm (RFC 2617 HA1) by number, and how many phones may be it at once.
+${tableParams(tables)}
 ${isSending ? sendingParams(exchange) : NOTHING}
 
 import_file ${quoted(PROTECTION)}
 
 event_route[htable:mod-init] {
-${exchange.extensions.map((one) => secretOf(one.number, one.secret, domain))}
-${exchange.extensions.map((one) => cfg`	$sht(contacts=>${digits(one.number)}) = ${int(one.contacts)};`)}
-${exchange.extensions.flatMap((one) => aliasesOf(exchange, one.number))}
-${isSending ? prefixTrunks(exchange).map((trunk, at) => cfg`	$sht(prefix=>${digits(trunk.route.prefix)}) = ${int(at + 1)};`) : NOTHING}
+${tableLoads(tables)}
 }
 
+${tableRoutes(tables)}
 request_route {
 #!ifdef WITH_PROTECTION
 	route(PROTECT);
@@ -167,9 +176,10 @@ route[REGISTER] {
 #!ifdef WITH_PROTECTION
 	route(LOGGED_IN);
 #!endif
-	$xavp(reg=>max_contacts) = $sht(contacts=>$tU);
+	$var(contacts) = $(sht(secret=>$tU){s.select,1,:}{s.int});
+	$xavp(reg=>max_contacts) = $var(contacts);
 	# One phone alone: whoever logs in as it last is it.
-	if ($sht(contacts=>$tU) == 1) {
+	if ($var(contacts) == 1) {
 		if (!save("location", "0x04")) {
 			sl_reply_error();
 		}
@@ -198,7 +208,7 @@ route[CHECK_PASSWORD] {
 	# One that no number has: nobody learns which numbers there are.
 	$var(ha1) = "-";
 	if ($au != $null && $sht(secret=>$au) != $null) {
-		$var(ha1) = $sht(secret=>$au);
+		$var(ha1) = $(sht(secret=>$au){s.select,0,:});
 	}
 	$var(known) = -1;
 	if (is_method("REGISTER")) {
@@ -226,7 +236,10 @@ route[CHECK_PASSWORD] {
 
 route[FROM_GATEWAY] {
 	$var(is_gateway) = 0;
-${gatewayConditions(exchange.gateways)}
+	if ($sht(source=>$si) != $null) {
+		$var(is_gateway) = 1;
+	}
+${gatewayConditions(exchange)}
 	if ($var(is_gateway) == 0) {
 		return;
 	}
@@ -321,24 +334,50 @@ const MODULES = [
   ...["auth", "usrloc", "registrar", "nathelper"],
 ] as const;
 
-function secretOf(number: string, secret: string, realm: string): Cfg {
-  const ha1 = createHash("md5").update(`${number}:${realm}:${secret}`).digest("hex");
-  return cfg`	$sht(secret=>${digits(number)}) = ${quoted(ha1)};`;
+function tablesOf(exchange: Exchange): readonly Table[] {
+  const { extensions, domain } = exchange;
+  const entries = extensions.map(({ number, secret, contacts }) => {
+    const ha1 = createHash("md5").update(`${number}:${domain}:${secret}`).digest("hex");
+    return [number, `${ha1}:${contacts}`] as const;
+  });
+  return [
+    { name: "secret", entries },
+    { name: "alias", entries: extensions.flatMap(({ number }) => aliasesOf(exchange, number)) },
+    {
+      name: "source",
+      entries: sourcesOf(exchange)
+        .filter(isPlainAddress)
+        .map((one) => [one, "1"] as const),
+    },
+    ...(sendsItself(exchange) ? [prefixTable(exchange)] : []),
+  ];
 }
 
-function aliasesOf({ pbx }: Exchange, number: string): readonly Cfg[] {
+function aliasesOf({ pbx }: Exchange, number: string): readonly (readonly [string, string])[] {
   const own = ownPrefix(pbx);
   const forms = own === undefined ? [] : [...ownForms(pbx, number), `${own.slice(1)}${number}`];
-  return [...new Set(forms)].map((form) => cfg`	$sht(alias=>${digits(form)}) = ${quoted(number)};`);
+  return [...new Set(forms)].map((form) => [form, number] as const);
 }
 
-function gatewayConditions(gateways: readonly Gateway[]): readonly Cfg[] {
-  const sources = gateways.flatMap(({ match, host }) => (match.length > 0 ? match : isIP(host) === 0 ? [] : [host]));
-  return [...new Set(sources)].map(
-    (one) => cfg`	if (src_ip==${address(one)}) {
+/** Where gateways call from. */
+function sourcesOf({ gateways }: Exchange): readonly string[] {
+  const all = gateways.flatMap(({ match, host }) => (match.length > 0 ? match : isIP(host) === 0 ? [] : [host]));
+  return [...new Set(all.map((one) => one.replace(/^([0-9.]+)\/32$/, "$1")))];
+}
+
+/** Kamailio writes IPv6 addresses in a way of its own, so that these are compared as addresses, like networks. */
+function isPlainAddress(source: string): boolean {
+  return isIPv4(source);
+}
+
+function gatewayConditions(exchange: Exchange): readonly Cfg[] {
+  return sourcesOf(exchange)
+    .filter((one) => !isPlainAddress(one))
+    .map(
+      (one) => cfg`	if (src_ip==${address(one)}) {
 		$var(is_gateway) = 1;
 	}`,
-  );
+    );
 }
 
 /** Nobody else can send from our own address: the kernel drops what comes in with it. */

@@ -13,7 +13,7 @@ import {
 import { renderAsterisk } from "./asterisk.ts";
 import { type Exchange, readExchange } from "./exchange.ts";
 import { type GatewayList, parseGatewayList } from "./gateway-list.ts";
-import { KAMAILIO_CFG, renderKamailio } from "./kamailio.ts";
+import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
 import { provisioningUri, renderPhones } from "./phones.ts";
 
 /** The exchange as changes: files, the services' own switches, and how phones find theirs. */
@@ -84,6 +84,7 @@ function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
     switchedOn("kamailio", {
       enabled: "1",
       cfg_file: KAMAILIO_CFG,
+      ...memoryFor(exchange),
       listen,
       ...(isIPv6(exchange.address) ? { listen6: listen } : {}),
     }),

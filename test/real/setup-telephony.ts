@@ -60,6 +60,8 @@ function mirror(): string {
 export interface Rendered {
   readonly files: ReadonlyMap<string, string>;
   readonly findings: readonly Finding[];
+  /** Single options of the first section that is set in each package. */
+  readonly uci: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** What the module makes of a configuration. */
@@ -77,7 +79,12 @@ export async function rendered(beesip: string, list?: string): Promise<Rendered>
       ? [[change.path, Buffer.from(change.content.bytes).toString()] as const]
       : [],
   );
-  return { files: new Map(files), findings };
+  const uci = changes.flatMap((change) => {
+    if (change.kind !== "uci" || change.layer.mode === "batch") return [];
+    const options = change.layer.content.sections[0]?.options ?? [];
+    return [[change.package, Object.fromEntries(options.map(({ name, value }) => [name, String(value)]))] as const];
+  });
+  return { files: new Map(files), findings, uci: Object.fromEntries(uci) };
 }
 
 /** A program in a root, in a namespace of its host if one is given; ended by `close`. */
@@ -232,6 +239,7 @@ export async function startKamailio(
   files: ReadonlyMap<string, string>,
   host: Host,
   address: string,
+  more: readonly string[] = [],
 ): Promise<Running> {
   const { root, folder } = await kamailioFolder(release, files);
   const running = start(host, root, [
@@ -244,6 +252,7 @@ export async function startKamailio(
     `udp:${address}:5060`,
     "-P",
     `${folder}/pid`,
+    ...more,
   ]);
   const close = async (): Promise<void> => {
     await running.close();

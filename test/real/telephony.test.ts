@@ -110,6 +110,42 @@ real("the exchange in real programs", () => {
       expect(said).not.toMatch(/\b(?:ERROR|CRITICAL|WARNING)\b/);
     });
 
+    test("holds 300 extensions and 500 prefixes in the memory that is asked for", async () => {
+      const many = (count: number, make: (at: number) => string) =>
+        Array.from({ length: count }, (_, at) => make(at)).join("\n");
+      const { files, findings, uci } = await rendered(
+        exchangeA(
+          "proxy",
+          many(300, (at) => section("extension", { number: String(5000 + at), secret: `s${at}` })) +
+            many(500, (at) =>
+              section("route", { prefix: `+49${1000 + at}`, gateway: at % 2 === 0 ? ["two"] : ["two", "silent"] }),
+            ),
+        ),
+      );
+      expect(findings).toEqual([]);
+      const { pkg_memory = "", shm_memory = "" } = uci["kamailio"] ?? {};
+      const net = twoHosts();
+      try {
+        const running = await startKamailio(release, files, net.dev, HOSTS.pbx, ["-M", pkg_memory, "-m", shm_memory]);
+        try {
+          expect(running.log()).not.toMatch(/ERROR|CRITICAL/);
+          const last: SipPhone = {
+            user: "5299",
+            password: "s299",
+            address: HOSTS.gateway,
+            port: 6299,
+            exchange: HOSTS.pbx,
+            domain: "a.example",
+          };
+          expect(await register(net.prov, last)).toMatchObject({ status: 0 });
+        } finally {
+          await running.close();
+        }
+      } finally {
+        await net.close();
+      }
+    });
+
     test("reads another module's protection, with all its routes", async () => {
       const { files } = await rendered(exchangeA("both"));
       const protection = (routes: readonly string[]) =>
