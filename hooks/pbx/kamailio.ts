@@ -2,14 +2,12 @@
  * Kamailio's files. It asks phones for their passwords and knows where they are; behind it stands Asterisk (`both`), or it sends calls to
  * gateways itself (`proxy`). Another module may add protection in `PROTECTION`, which docs/pbx.md describes.
  */
-import { createHash } from "node:crypto";
-import { isIP, isIPv4 } from "node:net";
 import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
 import { address, type Cfg, cfg, int, NOTHING, quoted } from "./kamailio-cfg.ts";
-import { failover, GATEWAYS, gatewayFile, prefixTable, sendingParams, world } from "./kamailio-gateways.ts";
-import { type Table, tableLoads, tableParams, tableRoutes } from "./kamailio-table.ts";
-import { ownForms, ownPrefix } from "./numbers.ts";
+import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
+import { gatewayConditions, sendsItself, tablesOf } from "./kamailio-known.ts";
+import { tableLoads, tableParams, tableRoutes } from "./kamailio-table.ts";
 
 export const KAMAILIO_CFG = "/etc/kamailio/kamailio.cfg";
 /** Read if it is there; it defines WITH_PROTECTION and the routes PROTECT, LOGGED_IN and LOGIN_FAILED. */
@@ -36,11 +34,6 @@ export function memoryFor({ extensions, trunks }: Exchange): {
 } {
   const thousands = Math.ceil((extensions.length * 5 + trunks.length) / 1000);
   return { pkg_memory: String(4 + Math.ceil(thousands / 8)), shm_memory: String(8 + 2 * thousands) };
-}
-
-/** Whether Kamailio sends calls to gateways, and not Asterisk. */
-function sendsItself({ pbx, trunks }: Exchange): boolean {
-  return pbx.role === "proxy" && trunks.length > 0;
 }
 
 function whole(exchange: Exchange): Cfg {
@@ -333,52 +326,6 @@ const MODULES = [
   ],
   ...["auth", "usrloc", "registrar", "nathelper"],
 ] as const;
-
-function tablesOf(exchange: Exchange): readonly Table[] {
-  const { extensions, domain } = exchange;
-  const entries = extensions.map(({ number, secret, contacts }) => {
-    const ha1 = createHash("md5").update(`${number}:${domain}:${secret}`).digest("hex");
-    return [number, `${ha1}:${contacts}`] as const;
-  });
-  return [
-    { name: "secret", entries },
-    { name: "alias", entries: extensions.flatMap(({ number }) => aliasesOf(exchange, number)) },
-    {
-      name: "source",
-      entries: sourcesOf(exchange)
-        .filter(isPlainAddress)
-        .map((one) => [one, "1"] as const),
-    },
-    ...(sendsItself(exchange) ? [prefixTable(exchange)] : []),
-  ];
-}
-
-function aliasesOf({ pbx }: Exchange, number: string): readonly (readonly [string, string])[] {
-  const own = ownPrefix(pbx);
-  const forms = own === undefined ? [] : [...ownForms(pbx, number), `${own.slice(1)}${number}`];
-  return [...new Set(forms)].map((form) => [form, number] as const);
-}
-
-/** Where gateways call from. */
-function sourcesOf({ gateways }: Exchange): readonly string[] {
-  const all = gateways.flatMap(({ match, host }) => (match.length > 0 ? match : isIP(host) === 0 ? [] : [host]));
-  return [...new Set(all.map((one) => one.replace(/^([0-9.]+)\/32$/, "$1")))];
-}
-
-/** Kamailio writes IPv6 addresses in a way of its own, so that these are compared as addresses, like networks. */
-function isPlainAddress(source: string): boolean {
-  return isIPv4(source);
-}
-
-function gatewayConditions(exchange: Exchange): readonly Cfg[] {
-  return sourcesOf(exchange)
-    .filter((one) => !isPlainAddress(one))
-    .map(
-      (one) => cfg`	if (src_ip==${address(one)}) {
-		$var(is_gateway) = 1;
-	}`,
-    );
-}
 
 /** Nobody else can send from our own address: the kernel drops what comes in with it. */
 function fromAsterisk(exchange: Exchange): Cfg {
