@@ -9,7 +9,7 @@ import { baseMacros } from "./base-macros.ts";
 import { digestOfTree, inputsOf } from "./fetch/inputs.ts";
 import { fetchKeyChange } from "./fetch/key-files.ts";
 import { type Keys, readKeys } from "./fetch/keys.ts";
-import { type FetchedManifest, fetchManifest } from "./fetch/manifest.ts";
+import { fetchManifest } from "./fetch/manifest.ts";
 import { proveTree, type TreeProof } from "./fetch/proof.ts";
 import { type Brought, fetchResources } from "./fetch/resources.ts";
 import { whyWait } from "./fetch/turn.ts";
@@ -74,7 +74,7 @@ export async function fetchTree(
   if (answer.kind === "not-modified") return unchanged(ctx, device, source);
 
   const proof = proveTree(ctx, device, source, keys, answer);
-  refuseKnownFailure(device, answer);
+  refuseKnownFailure(device, answer.manifest?.sha256);
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, told: wait };
@@ -88,6 +88,7 @@ export async function fetchTree(
     answer,
   });
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
+  refuseKnownFailure(device, digest); // without a manifest it is known only now
   noteFullCheck(ctx, { beacon: source.beacon, digest });
   ctx.log("info", `tree ${redactUri(base.text)}: ${proof.reason}, ${count(brought)} files`);
   return {
@@ -119,11 +120,11 @@ function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
   return { kind: "unchanged", source, told: "the manifest is the confirmed one" };
 }
 
-function refuseKnownFailure(device: Device, answer: FetchedManifest): void {
+function refuseKnownFailure(device: Device, digest: string | undefined): void {
   const failed = device.state.failed;
   const isHeldInPart = device.state.confirmed?.left !== undefined && device.state.confirmed.digest === failed?.digest;
   if (isHeldInPart && !failed?.reason.startsWith(BY_HAND)) return;
-  if (failed === undefined || answer.manifest?.sha256 !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
+  if (failed === undefined || digest !== failed.digest || failed.attempts < MOST_ATTEMPTS) return;
   throw new ProvisionError("GENERATION_BAD", `this tree counts as bad until it changes: ${toldFailure(failed)}`);
 }
 

@@ -14,17 +14,18 @@ const AT_REST = "generations";
  */
 export async function recoverDevice(ctx: RunContext): Promise<OpenTrial | undefined> {
   const isOpen = ctx.disk.list(TX.folder).some((name) => name !== AT_REST);
-  if (ctx.choices.isDry) {
-    if (isOpen) ctx.log("warning", "a transaction is open: the next run brings it to its end before anything else");
-    emptySpool(ctx);
-    return undefined;
+  const { isDry } = ctx.choices;
+  if (isOpen && isDry) {
+    ctx.log("warning", "a transaction is open: the next run brings it to its end before anything else");
   }
+  const trial = isOpen && !isDry ? await (await import("./recover-transaction.ts")).recoverTransaction(ctx) : undefined;
+  if (trial === undefined && readFirmware(ctx.disk).pending !== undefined) {
+    (await import("./settle-firmware.ts")).settleFirmware(ctx);
+  }
+  // Not before it is known that no image is being written: it lies there, and sysupgrade reads it until the end.
   emptySpool(ctx);
-  const trial = isOpen ? await (await import("./recover-transaction.ts")).recoverTransaction(ctx) : undefined;
-  if (trial !== undefined) return trial;
-  if (readFirmware(ctx.disk).pending !== undefined) (await import("./settle-firmware.ts")).settleFirmware(ctx);
-  restoreDeltas(ctx);
-  return undefined;
+  if (trial === undefined && !isDry) restoreDeltas(ctx);
+  return trial;
 }
 
 function emptySpool(ctx: RunContext): void {

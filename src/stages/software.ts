@@ -46,8 +46,9 @@ export async function installSoftware(
   setAllDeltasAside(ctx);
   const result = await manager.run("install", wanted).finally(() => restoreDeltas(ctx));
   const { set } = readInstalled(ctx);
-  remember(ctx, { ...record, ours: { ...record.ours, ...broughtBy(before, set, wanted) } });
   const missing = wanted.filter((name) => !isInstalled(set, name));
+  // What did not come keeps its line: the next try writes the same, and that is nothing. It goes when the tree no longer names it.
+  remember(ctx, { ...record, ours: { ...record.ours, ...as(missing, "named"), ...broughtBy(before, set, wanted) } });
   if (missing.length > 0) {
     if (tool === "apk") await cleanWorld(ctx, manager, missing);
     const error = failure(`${tool} did not install ${missing.join(", ")}`, result, hasAllFeeds);
@@ -95,8 +96,16 @@ async function removeAll(
 ): Promise<void> {
   const manager = openManager(ctx, device, tool);
   const trial = await manager.run("try-remove", names);
+  const acts = actsIn(trial.stdout);
+  if (trial.timedOut || (trial.status !== 0 && acts.length === 0)) {
+    ctx.log(
+      "error",
+      `not removed: ${names.join(", ")}: ${tool} does not say what would go with them: ${tailOf(trial)}`,
+    );
+    return;
+  }
   const safe = protectedIn(readInstalled(ctx).set);
-  const also = actsIn(trial.stdout).filter(({ act, name }) => act !== "Installing" && safe.has(name));
+  const also = acts.filter(({ act, name }) => act !== "Installing" && safe.has(name));
   if (also.length > 0) {
     ctx.log("error", `not removed: ${names.join(", ")}: with them would go ${also.map(({ name }) => name).join(", ")}`);
     return;
@@ -228,7 +237,9 @@ function failure(what: string, result: CommandResult, hasAllFeeds: boolean): Pro
 
 /** The end of what it said, in one line. */
 function tailOf({ status, signal, stdout, stderr, timedOut }: CommandResult): string {
-  const said = (stderr.trim() || stdout.trim()).replace(/\s+/g, " ").slice(-TAIL);
+  // A feed's address may hold a password.
+  const told = (stderr.trim() || stdout.trim()).replace(/:\/\/[^/\s@]*@/g, "://***@");
+  const said = told.replace(/\s+/g, " ").slice(-TAIL);
   const ended = timedOut ? "took too long" : `ended with ${status ?? signal}`;
   return said === "" ? ended : `${ended}: ${said}`;
 }

@@ -101,7 +101,12 @@ export async function judgeLayout(
   const isMoreToCome = software.install.length > 0;
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
-  return [...findings, ...services.findings, ...files.findings, ...ownSettings(device, packages.planned("uciprov"))];
+  return [
+    ...findings,
+    ...services.findings,
+    ...files.findings,
+    ...ownSettings(device, packages.planned("uciprov"), serviceChanges),
+  ];
 }
 
 /**
@@ -126,7 +131,7 @@ export async function planChanges(
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
   findings.push(...download.findings, ...uci.findings, ...aboutSoftware, ...services.findings, ...files.findings);
-  findings.push(...ownSettings(device, packages.planned("uciprov")));
+  findings.push(...ownSettings(device, packages.planned("uciprov"), serviceChanges));
   refuseFaulty(findings);
   const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);
   findings.push(...aboutImage);

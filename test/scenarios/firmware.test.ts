@@ -227,7 +227,11 @@ describe("what sysupgrade says", () => {
     publish(scene);
     const board = stubBoard(scene);
     expect(await board.run()).toMatchObject({ result: "flashing" });
-    expect(told(await board.run())).toMatch(/^NOT_READY .*is being written/);
+    for (const isDry of [false, true]) {
+      expect(told(await board.run({ isDry }))).toMatch(/^NOT_READY .*is being written/);
+      // sysupgrade reads it until the end.
+      expect(existsSync(join(scene.root, "var/run/uciprov/spool/sysupgrade-image"))).toBe(true);
+    }
     expect(asked(board, "detached")).toBe(1);
     board.uptime += 700;
     await board.run();

@@ -58,6 +58,21 @@ describe("by overlay", () => {
   }
 
   scenario(
+    "the network's start at boot is neither taken away nor led elsewhere, nor its script exchanged",
+    async (scene) => {
+      for (const entry of [
+        { name: "etc/rc.d/.wh.S20network" },
+        { name: "etc/rc.d/S20network", type: "2", link: "../init.d/evil" },
+        { name: "etc/rc.d/S20network", body: "evil" },
+        { name: "etc/init.d/network", body: "evil" },
+        { name: "etc/init.d/.wh.network" },
+      ]) {
+        await overlayIsRefused(scene, "PATH_FORBIDDEN", entry);
+      }
+    },
+  );
+
+  scenario(
     "all of them are refused through links: in the overlay, on the device, and as a hard link's target",
     async (scene) => {
       symlinkSync("uciprov", join(scene.root, "etc/alias"));

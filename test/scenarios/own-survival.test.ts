@@ -40,6 +40,16 @@ describe("the name by which a device finds its tree", () => {
     expect(scene.device(OWN)).toContain(DEMO_NAME);
   });
 
+  scenario("nor does a tree switch off cron where cron starts uciprov", async (scene) => {
+    scene.settings({ schedule: { by: "crond" } });
+    scene.edit("/etc/init.d/cron", "#!/bin/sh /etc/rc.common\nSTART=50\n");
+    scene.put("services", "cron disabled\n");
+    scene.publish({ serial: 2 });
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.schedule.by", "cron"] });
+    scene.settings();
+    await provisioned(scene);
+  });
+
   scenario("nor does a tree switch uciprov off", async (scene) => {
     layer(scene, "package uciprov\n\nconfig uciprov 'main'\n\toption enabled '0'\n");
     await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.main.enabled"] });

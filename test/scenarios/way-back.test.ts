@@ -1,4 +1,6 @@
 /** What did not prove itself is taken back; what did can be gone back from. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { answer } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario, start } from "../helpers/scenario.ts";
@@ -54,6 +56,16 @@ describe("a configuration that cuts the device off", () => {
     scene.settings();
     scene.publish({ serial: 2 });
     expect(await provisioned(scene)).toMatchObject({ result: "changed", generation: 1 });
+  });
+
+  scenario("also where no manifest names the tree", async (scene) => {
+    scene.settings({ ...CUT_OFF, main: { trust: "any" } });
+    for (const name of ["MANIFEST", "MANIFEST.sig"]) rmSync(join(scene.tree, name), { force: true });
+    for (const attempts of [1, 2, 3]) {
+      expect((await scene.run()).json).toMatchObject({ error: { code: "NOT_CONFIRMED" } });
+      expect(JSON.parse(scene.device(FAILED) ?? "")).toMatchObject({ attempts });
+    }
+    await refused(scene, { code: "GENERATION_BAD", exit: "rolled-back", says: ["3 times"] });
   });
 
   scenario("whose serial counts as seen afterwards: an older tree is refused", async (scene) => {

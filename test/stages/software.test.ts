@@ -190,7 +190,39 @@ describe.each(["opkg", "apk"] as const)("with %s", (tool) => {
     const scene = { feed: { asterisk: { isUnreachable: true } }, lies: 0 };
     const { run, record } = bench(tool, scene);
     expect(await run(install("asterisk"))).not.toBe("done");
-    expect(record()?.ours ?? {}).toEqual({});
+    // Still wanted; with the tree's word for it the line goes.
+    expect(record()?.ours ?? {}).toEqual({ asterisk: "named" });
+    expect(await run()).toBe("done");
+    expect(record()?.ours).toEqual({});
+  });
+
+  test("the same failure again writes nothing: it would be written with every run", async () => {
+    const { run, ctx } = bench(tool, { feed: { ...FEED, asterisk: { isUnreachable: true } } });
+    expect(await run(install("asterisk"))).toBe("PACKAGES_UNAVAILABLE");
+    const writes: string[] = [];
+    const { rename } = ctx.disk;
+    Object.assign(ctx.disk, {
+      rename(from: string, to: string) {
+        writes.push(to);
+        rename(from, to);
+      },
+    });
+    expect(await run(install("asterisk"))).toBe("PACKAGES_UNAVAILABLE");
+    expect(writes.filter((path) => path.startsWith("/etc/uciprov/"))).toEqual([]);
+  });
+
+  test("a removal of which the tool does not say what goes with it is not begun", async () => {
+    const { run, ctx, commands, names, said } = bench(tool);
+    const { run: real } = commands;
+    const mute: typeof real = async (name, args, how) =>
+      args.some((word) => word === "--noaction" || word === "--simulate")
+        ? { status: 99, signal: null, stdout: "", stderr: "bad gateway https://me:secret@feed/x", timedOut: false }
+        : real(name, args, how);
+    Object.assign(ctx.commands, { run: mute });
+    await run(remove("ppp"));
+    expect(names()).toContain("ppp");
+    expect(said.join()).toContain("not removed: ppp");
+    expect(said.join()).not.toContain("secret");
   });
 
   test("uncommitted changes of others are kept from the packages' scripts", async () => {

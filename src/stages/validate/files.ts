@@ -73,7 +73,7 @@ export function planFiles(
 /** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
 function forbidden(ctx: RunContext, wanted: readonly PathChange[]): Finding[] {
   return wanted.flatMap((change): Finding[] => {
-    const reason = whyForbidden(change.path) ?? whyForbiddenBehindLinks(ctx, change);
+    const reason = whyForbidden(change.path) ?? whyForbiddenBehindLinks(ctx, change) ?? whyOutOfReach(change, wanted);
     if (reason === undefined) return [];
     return [
       {
@@ -96,6 +96,20 @@ function whyForbiddenBehindLinks(ctx: RunContext, change: PathChange): string | 
   const leadsTo = resolveLinks(named, (path) => ctx.disk.readLink(path))?.path;
   const whyNot = leadsTo === undefined ? undefined : whyNotLinkable(leadsTo);
   return whyNot === undefined ? undefined : `it leads to ${leadsTo}: ${whyNot}`;
+}
+
+const NETWORK = "/etc/init.d/network";
+const isNetworkStart = (path: string) => /^\/etc\/rc\.d\/S[0-9]{1,3}network$/.test(path);
+
+/** No trial would tell: the network that runs goes on, and the next boot has none. */
+function whyOutOfReach({ path }: PathChange, wanted: readonly PathChange[]): string | undefined {
+  const isLost =
+    isNetworkStart(path) &&
+    !wanted.some(
+      (one) =>
+        one.kind === "symlink" && isNetworkStart(one.path) && /^(?:\.\.|\/etc)\/init\.d\/network$/.test(one.target),
+    );
+  return path === NETWORK || isLost ? "without it nobody would ever reach the device again" : undefined;
 }
 
 function stateOf(ctx: RunContext, path: string): FileState {

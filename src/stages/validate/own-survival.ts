@@ -1,6 +1,6 @@
 /** A tree may change how uciprov works, but not so that it no longer does: nobody would ever reach the device again. */
 import { type Finding, file } from "../../api.ts";
-import type { PathChange } from "../../changes.ts";
+import type { PathChange, ServiceChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { readSettings, type Settings } from "../../settings.ts";
@@ -8,10 +8,14 @@ import type { UciPackage } from "../../uci/model.ts";
 import { smallContent } from "../archived.ts";
 
 /** What is wrong with uciprov's own settings as the plan would leave them. */
-export function ownSettings(device: Device, own: UciPackage | undefined): readonly Finding[] {
+export function ownSettings(
+  device: Device,
+  own: UciPackage | undefined,
+  services: readonly ServiceChange[],
+): readonly Finding[] {
   try {
     const { settings } = readSettings(own);
-    return [...whySwitchedOff(settings), ...whyNotFound(device, settings)];
+    return [...whySwitchedOff(settings), ...whyNotFound(device, settings), ...whyNotStarted(settings, services)];
   } catch (thrown) {
     if (thrown instanceof ProvisionError && thrown.code === "SETTINGS_INVALID") {
       return thrown.findings.map((finding) => ({ ...finding, code: "PLAN_INVALID" as const }));
@@ -24,6 +28,14 @@ function whySwitchedOff({ main }: Settings): readonly Finding[] {
   return main.enabled
     ? []
     : [fault("main.enabled", "a tree cannot switch uciprov off: no other would ever switch it on again")];
+}
+
+/** Nothing but crond starts a run there, and once it is off no run switches it on again. */
+function whyNotStarted({ schedule }: Settings, services: readonly ServiceChange[]): readonly Finding[] {
+  const isOff = services.some(({ name, boot, run }) => name === "cron" && (boot === "disabled" || run === "stopped"));
+  return isOff && schedule.by === "crond"
+    ? [fault("schedule.by", "cron is what starts uciprov here, so no tree switches it off; let it be `daemon`")]
+    : [];
 }
 
 /** Where a resolver looks, if it is told by name; a tree may say another place, but not none by saying nothing. */

@@ -143,6 +143,7 @@ act_on_service() {
 	while kill -0 "$acting" 2>/dev/null; do
 		patience=$((patience - 1))
 		[ "$patience" -gt 0 ] || kill -9 "$acting" 2>/dev/null
+		[ "$patience" -gt -9 ] || return 0 # not even that ends it
 		sleep 1
 	done
 }
