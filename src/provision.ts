@@ -110,11 +110,20 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (found.kind !== "tree") release(ctx, found.source);
     if (found.kind !== "tree") return { outcome: ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`) };
 
-    const { carryOutWhatHolds, factsOf, isEmptyPlan, planChanges, rememberConfirmed, settleSoftware, writeFirmware } =
-      await import("./change-device.ts");
+    const {
+      carryOutWhatHolds,
+      factsOf,
+      isEmptyPlan,
+      planChanges,
+      refuseCircle,
+      rememberConfirmed,
+      settleSoftware,
+      writeFirmware,
+    } = await import("./change-device.ts");
     const plan = await step("validate", async (stage) => {
       const made = await planChanges(stage, known, found, modules);
       scene.note(factsOf(made));
+      refuseCircle(ctx, made);
       return made;
     });
     judged = undefined;

@@ -23,6 +23,8 @@ import { planServices } from "./validate/services.ts";
 import { settling } from "./validate/settling.ts";
 import { planSoftware } from "./validate/software.ts";
 
+export { refuseCircle } from "./validate/settling.ts";
+
 /** How the pieces of a plan are made: anew for one device; whoever plans for many shares what comes out the same. */
 export interface Craft extends PackageCraft {
   changes(module: Module, context: PlanContext): readonly Change[] | Promise<readonly Change[]>;

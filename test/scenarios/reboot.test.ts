@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect } from "vitest";
 import { type Module, reboot } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { answer } from "../helpers/bent-web.ts";
 import { type Scene, scenario } from "../helpers/scenario.ts";
-import { contentOf, OWN } from "../helpers/snapshot.ts";
-import { type Board, stubBoard } from "../helpers/stub-board.ts";
+import { contentOf, OWN, snapshotOf } from "../helpers/snapshot.ts";
+import { type Board, reboots, stubBoard } from "../helpers/stub-board.ts";
 import { hasAsh, recoverShAtBoot, skipsShell } from "../transaction/recover-shell.ts";
 
 /** The kernel's own, as recover.sh reads it: the boot after the reboot. */
@@ -209,3 +209,39 @@ describe("who asks for a reboot", () => {
 });
 
 afterAll(() => expect(hasAsh || process.env["UCIPROV_REQUIRE_REAL"] !== "1").toBe(true));
+
+describe("a tree that gives the device another name each time it is asked for", () => {
+  const named = (name: string) => `package system\n\nconfig system\n\toption hostname '${name}'\n`;
+
+  function circle(scene: Scene, reboot: readonly string[]): Board {
+    scene.settings({ main: { reboot }, confirm: { window: "20" } });
+    for (const file of readdirSync(scene.tree)) if (file.endsWith(".uci")) rmSync(join(scene.tree, file));
+    for (const [file, name] of [
+      ["default", "first"],
+      ["first", "second"],
+      ["second", "first"],
+    ]) {
+      scene.put(`${file}.uci`, named(name ?? ""));
+    }
+    scene.publish();
+    return stubBoard(scene);
+  }
+
+  scenario("does not have it restart for ever", async (scene) => {
+    const board = circle(scene, ["system"]);
+    for (let boots = 0; boots < 6; boots++) {
+      const outcome = await board.run();
+      if (outcome instanceof ProvisionError) expect(outcome.code).toBe("TREE_UNSETTLED");
+      reboots(board);
+    }
+    expect(board.calls.filter((call) => call === "reboot")).toHaveLength(3);
+  });
+
+  scenario("nor write its flash at every run", async (scene) => {
+    const board = circle(scene, []);
+    expect(isFailure(await board.run())).toBe("TREE_UNSETTLED");
+    const before = snapshotOf(scene.root);
+    expect(isFailure(await board.run({ isForced: true }))).toBe("TREE_UNSETTLED");
+    expect(snapshotOf(scene.root)).toEqual(before);
+  });
+});

@@ -1,9 +1,12 @@
 import type { MacroTable, Module, PlanContext } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
+import { ProvisionError } from "../../errors.ts";
 import { hostnameIn } from "../../hostname.ts";
 import type { Expanded } from "../../macros.ts";
+import type { Plan } from "../../plan.ts";
 import { readSettings, type Settings } from "../../settings.ts";
 import { STATE } from "../../state.ts";
+import { listGenerations } from "../../transaction/generations.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
@@ -37,6 +40,22 @@ export function settling(
       ownerAfter(device, download),
     ),
   };
+}
+
+/** So many generations of one tree, one right after the other, and it still asks for something else: it goes round in circles. */
+const CIRCLE = { generations: 3, seconds: 900 } as const;
+
+/** Passes are counted within a run; a plan that reboots ends it, and so does the next one: the history tells. TREE_UNSETTLED. */
+export function refuseCircle({ disk }: Pick<RunContext, "disk">, { unsettled, download }: Plan): void {
+  if (unsettled === undefined) return;
+  const last = listGenerations(disk).slice(0, CIRCLE.generations);
+  const [newest, oldest] = [last[0], last[CIRCLE.generations - 1]];
+  if (newest === undefined || oldest === undefined || newest.at - oldest.at > CIRCLE.seconds) return;
+  if (last.some(({ tree }) => tree.sha256 !== download.digest)) return;
+  throw new ProvisionError(
+    "TREE_UNSETTLED",
+    `{${unsettled}} still changes what the tree asks for after ${last.length} generations of it`,
+  );
 }
 
 /** The settings as the plan leaves them: what changes them must not make the next run look at everything again. */
