@@ -9,8 +9,8 @@ export interface SoftwareRecord {
 
 export const NO_SOFTWARE: SoftwareRecord = { ours: {}, pending: [] };
 
-/** As both tools' names are; no pattern, no version, no option, no path. */
-export const SOFTWARE_NAME = /^[a-z0-9][A-Za-z0-9+._-]{0,127}$/;
+/** As both tools' names are; no pattern, no version, no option, no path, and no file of the current folder, which both would take unsigned or not. */
+export const SOFTWARE_NAME = /^(?!.*\.(?:apk|deb|ipk|opk)$)[a-z0-9][A-Za-z0-9+._-]{0,127}$/;
 
 /** The record in a value that came out of JSON; a TypeError says what is no record about it. */
 export function parseSoftwareRecord(value: unknown): SoftwareRecord {

@@ -100,12 +100,12 @@ describe("packages", () => {
 
   scenario("an option, a file, a pattern: no name", async (scene) => {
     withPbx(scene);
-    scene.put("packages", "--force-depends\n/tmp/evil.ipk\nlib*\n");
+    scene.put("packages", "--force-depends\n/tmp/evil.ipk\nlib*\nevil.ipk\nevil.apk\n");
     scene.publish({ serial: 2 });
     await refused(scene, {
       code: "PLAN_INVALID",
       exit: "invalid-content",
-      says: ["--force-depends", "/tmp/evil.ipk", "lib*"],
+      says: ["--force-depends", "/tmp/evil.ipk", "lib*", '\\"evil.ipk', '\\"evil.apk'],
     });
   });
 });
