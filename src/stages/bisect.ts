@@ -62,9 +62,12 @@ export async function holdWhatWorks(
   return held;
 }
 
+/** Seconds for the old configuration, which worked a moment ago, to work again. */
+const LONGEST_LOOK = 60;
+
 /** A server that is down, a cable that is out: nothing that leaving out a part would mend. */
 async function isReachableAgain(ctx: RunContext, device: Device, plan: Plan): Promise<boolean> {
-  const deadline = ctx.clock.elapsed() + device.settings.confirm.window * 1000;
+  const deadline = ctx.clock.elapsed() + Math.min(device.settings.confirm.window, LONGEST_LOOK) * 1000;
   try {
     const { reload } = device.settings.main;
     if (reload && plan.packages.length > 0) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);

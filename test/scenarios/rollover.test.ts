@@ -11,7 +11,7 @@ import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.
 import { contentOf, OWN, snapshotOf } from "../helpers/snapshot.ts";
 
 const OWNER = "/etc/uciprov/state/owner.json";
-const CUT_OFF = { confirm: { window: "5", probe: ["https://127.0.0.1:9/"] } };
+const CUT_OFF = { confirm: { window: "5", bisect: "0", probe: ["https://127.0.0.1:9/"] } };
 const REFUSED = { code: "NOT_THE_OWNER", exit: "trust-refused", says: [] } as const;
 
 describe("a key exchanged for another", () => {

@@ -9,7 +9,7 @@ import { contentOf, OWN } from "../helpers/snapshot.ts";
 const SYSTEM = "/etc/config/system";
 const FAILED = "/etc/uciprov/state/failed.json";
 /** The server goes away once the tree is fetched, and the configuration never proves itself. */
-const CUT_OFF = { confirm: { window: "5", probe: ["https://127.0.0.1:9/"] } };
+const CUT_OFF = { confirm: { window: "5", bisect: "0", probe: ["https://127.0.0.1:9/"] } };
 
 describe("a configuration that cuts the device off", () => {
   scenario("is taken back within the window: exit 6, the device as before, the failure remembered", async (scene) => {
