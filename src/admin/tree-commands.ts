@@ -32,6 +32,8 @@ export const keys: Command = async (invocation) => {
 /** `tree …`: what an admin does with a tree before it is published. */
 export const tree: Command = async (invocation) => {
   switch (invocation.words[0]) {
+    case "init":
+      return (await import("./init-command.ts")).init(invocation);
     case "import":
       return (await import("./import-command.ts")).importBackups(invocation);
     case "lint":
@@ -43,6 +45,6 @@ export const tree: Command = async (invocation) => {
     case "sign":
       return signCommand(invocation);
     default:
-      throw new ProvisionError("USAGE", "tree import | lint | plan | records | sign; `uciprov help` tells more");
+      throw new ProvisionError("USAGE", "tree init | import | lint | plan | records | sign; `uciprov help` tells more");
   }
 };

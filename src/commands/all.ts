@@ -104,6 +104,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "tree",
+    form: "tree init DIR",
+    meaning: "begin: a folder with a tree that works at once, a page for colleagues and an inventory",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
+  {
+    name: "tree",
     form: "tree sign DIR --key FILE",
     meaning:
       "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout, --add, --signer, --signer-arg, --public)",
