@@ -13,10 +13,9 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
   if (there !== undefined && readdirSync(folder).length > 0)
     throw new ProvisionError("USAGE", `${folder} is not empty: nothing was written`);
   const files = Object.keys(STARTER);
-  for (const [name, text] of Object.entries(STARTER)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text, { flag: "wx" });
-  }
+  if (there === undefined) makeFolder(folder);
+  for (const place of new Set(files.map(dirname))) if (place !== ".") makeFolder(join(folder, place));
+  for (const [name, text] of Object.entries(STARTER)) writeFileSync(join(folder, name), text, { flag: "wx" });
   if (flags.isJson) print(JSON.stringify({ exit: "provisioned", into: folder, tree: join(folder, "tree"), files }));
   else
     print(
@@ -30,4 +29,13 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
       ].join("\n"),
     );
   return "provisioned";
+}
+
+/** Not with all that leads there: Node turns round for ever where none can be made, as in /proc. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `${path} cannot be made: is the folder that it is to lie in there?`, { cause });
+  }
 }

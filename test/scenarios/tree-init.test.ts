@@ -1,5 +1,5 @@
 /** What `tree init` lays out works at once: lint finds nothing, a device of any kind takes it. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -25,7 +25,7 @@ async function well(words: readonly string[]) {
 
 scenario("a tree that was begun with `tree init` lints clean, is signed, and provisions a device", async (scene) => {
   await withFolder(async (folder) => {
-    const site = join(folder, "new/site");
+    const site = join(folder, "site");
     const tree = join(site, "tree");
     expect(await well(["tree", "init", site])).toMatchObject({ into: site, tree });
     const inventory = ["--inventory", join(site, "inventory.csv")];
@@ -55,7 +55,12 @@ test.concurrent("a folder that holds anything is left as it is, and so is a file
       const { status, stderr } = await start(["tree", "init", place]);
       expect({ status, stderr }).toEqual({ status: EXIT.usage, stderr: expect.stringMatching(/not empty|no folder/) });
     }
-    expect(readdirSync(folder)).toEqual([".hidden"]);
+    symlinkSync("nowhere", join(folder, ".link"));
+    for (const place of [join(folder, ".link"), join(folder, "not/there"), "/proc/uciprov"]) {
+      const { status, stderr } = await start(["tree", "init", place]);
+      expect({ status, stderr }).toEqual({ status: EXIT.usage, stderr: expect.stringContaining("cannot be made") });
+    }
+    expect(readdirSync(folder)).toEqual([".hidden", ".link"]);
     expect((await start(["tree", "init"])).status).toBe(EXIT.usage);
   });
 });
