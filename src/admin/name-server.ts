@@ -14,16 +14,21 @@ const NXDOMAIN = 3;
 const TTL = 60;
 
 /** Listens on a free port of `address` unless one is given. A name that was not published does not exist. */
-export async function serveNames(address = "127.0.0.1", port = 0): Promise<NameServer> {
+export async function serveNames(
+  address = "127.0.0.1",
+  port = 0,
+  onAsked: (name: string, client: string) => void = () => undefined,
+): Promise<NameServer> {
   const zone = new Map<string, readonly (readonly string[])[]>();
   const asked: string[] = [];
   const server = DNS2.createServer({
     udp: true,
-    handle: (request, send) => {
+    handle: (request, send, client) => {
       const response = DNS2.Packet.createResponseFromRequest(request);
       for (const question of request.questions) {
         const name = question.name.toLowerCase();
         asked.push(name);
+        onAsked(name, "address" in client && typeof client.address === "string" ? client.address : "?");
         const records = zone.get(name);
         if (records === undefined) response.header.rcode = NXDOMAIN;
         if (question.type !== DNS2.Packet.TYPE.TXT) continue;

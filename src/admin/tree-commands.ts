@@ -42,9 +42,14 @@ export const tree: Command = async (invocation) => {
       return (await import("./plan/command.ts")).planTree(invocation);
     case "records":
       return (await import("./records/command.ts")).records(invocation);
+    case "serve":
+      return (await import("./serve/command.ts")).serve(invocation);
     case "sign":
       return signCommand(invocation);
     default:
-      throw new ProvisionError("USAGE", "tree init | import | lint | plan | records | sign; `uciprov help` tells more");
+      throw new ProvisionError(
+        "USAGE",
+        "tree init | import | lint | plan | records | serve | sign; `uciprov help` tells more",
+      );
   }
 };

@@ -11,6 +11,8 @@ export interface Served {
   readonly path: string;
   readonly status: number;
   readonly bytes: number;
+  /** The address it came from. */
+  readonly client: string;
 }
 
 /** A static tree over HTTPS, as any web server would serve it: ETags, 304, 404, ranges left out. */
@@ -26,11 +28,15 @@ export async function serveTree(
   identity: Issued,
   address = "127.0.0.1",
   port = 0,
+  onServed: (one: Served) => void = () => undefined,
 ): Promise<TreeServer> {
   const served: Served[] = [];
   const server = createServer(identity, (request, response) => {
     answer(folder, request, response).then(
-      (one) => served.push(one),
+      (one) => {
+        served.push(one);
+        onServed(one);
+      },
       () => response.destroy(),
     );
   });
@@ -60,7 +66,8 @@ async function answer(folder: string, request: IncomingMessage, response: Server
       ...(status === 304 ? {} : { "content-length": body.length, "content-type": "application/octet-stream" }),
     });
     response.end(request.method === "HEAD" ? undefined : body);
-    return { path: path ?? "?", status, bytes: body.length };
+    const client = (request.socket.remoteAddress ?? "?").replace(/^::ffff:/, "");
+    return { path: path ?? "?", status, bytes: status === 304 ? 0 : body.length, client };
   };
   if (request.method !== "GET" && request.method !== "HEAD") return end(405, new Uint8Array());
   const body = path === undefined ? undefined : await readBelow(folder, path);

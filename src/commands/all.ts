@@ -141,6 +141,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
   {
+    name: "tree",
+    form: "tree serve DIR [--listen ADDRESS]",
+    meaning:
+      "serve a tree to routers on a bench, HTTPS and DNS, until it is stopped (--domain, --https-port, --dns-port, --out)",
+    load: async () => (await import("../admin/tree-commands.ts")).tree,
+  },
+  {
     name: "image",
     form: "image FILE [--out DIR]",
     meaning: "lay out what a target file puts into a device's image, and print the ImageBuilder's recipe",

@@ -48,6 +48,9 @@ export interface Options {
   readonly into: string | undefined;
   readonly settings: string | undefined;
   readonly domain: string | undefined;
+  readonly listen: string | undefined;
+  readonly httpsPort: string | undefined;
+  readonly dnsPort: string | undefined;
   readonly certificate: string | undefined;
   readonly signer: string | undefined;
   readonly signerArg: readonly string[];

@@ -1,0 +1,151 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { isIP, isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import type { Command, Invocation } from "../../commands/command.ts";
+import { ProvisionError } from "../../errors.ts";
+import { parseManifest } from "../../tree/manifest.ts";
+import { makeAuthority } from "../certificates.ts";
+import { serveNames } from "../name-server.ts";
+import { serveTree } from "../tree-server.ts";
+import { Bench, lineOf, type Seen } from "./progress.ts";
+
+const PORTS = { https: 8443, dns: 5300 } as const;
+
+/**
+ * `tree serve DIR`: HTTPS with a CA made for this start, and DNS with the TXT record, for routers on a bench, until SIGINT or SIGTERM. Only DIR is served, and
+ * nothing is written but the CA's certificate where `--out` says.
+ */
+export const serve: Command = async (invocation) => {
+  const [, folder] = invocation.words;
+  const { options, signal } = invocation;
+  if (folder === undefined) {
+    throw new ProvisionError(
+      "USAGE",
+      "tree serve DIR [--listen ADDRESS] [--domain DOMAIN] [--https-port N] [--dns-port N] [--out CA.pem]",
+    );
+  }
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    throw new ProvisionError("USAGE", `${folder} is no folder`);
+  const address = addressOf(options.listen);
+  const domain = (options.domain ?? "bench.example").replace(/\.$/, "");
+  const authority = makeAuthority("uciprov bench CA");
+  if (options.out !== undefined) writeFileSync(options.out, authority.cert);
+  const watch = watcher(invocation);
+  const identity = authority.issue({ names: [address] });
+  const web = await opening(`${address}, HTTPS`, () =>
+    serveTree(folder, identity, address, port(options.httpsPort, PORTS.https), (one) =>
+      watch.see({ ...one, kind: "file" }),
+    ),
+  );
+  try {
+    const names = await opening(`${address}, DNS`, () =>
+      serveNames(address, port(options.dnsPort, PORTS.dns), (name, client) =>
+        watch.see({ kind: "name", client, name }),
+      ),
+    );
+    try {
+      const uri = `https://${isIPv4(address) ? address : `[${address}]`}:${web.port}`;
+      const serial = serialOf(folder);
+      const name = `_uciprov.${domain}`;
+      names.publish(name, [[`provuri=${uri}`, ...(serial === undefined ? [] : [`serial=${serial}`])]]);
+      announce(invocation, { uri, name, server: `${address}#${names.port}`, serial, ca: authority.cert });
+      await stopped(signal);
+    } finally {
+      await names.close();
+    }
+  } finally {
+    await web.close();
+  }
+  return "provisioned";
+};
+
+/** The address devices reach this machine at: the first that is not its own loopback, if nobody says. */
+function addressOf(given: string | undefined): string {
+  if (given !== undefined) {
+    if (isIP(given) === 0) throw new ProvisionError("USAGE", `--listen ${given} is no address`);
+    return given;
+  }
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const found = all.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  if (found === undefined)
+    throw new ProvisionError("USAGE", "this machine has no address but its own: --listen says which");
+  return found;
+}
+
+function port(given: string | undefined, usual: number): number {
+  if (given === undefined) return usual;
+  const number = Number(given);
+  if (!/^\d{1,5}$/.test(given) || number > 65_535) throw new ProvisionError("USAGE", `${given} is no port`);
+  return number;
+}
+
+async function opening<T>(what: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `cannot listen at ${what}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+}
+
+function serialOf(folder: string): number | undefined {
+  const file = join(folder, "MANIFEST");
+  return existsSync(file) ? parseManifest(readFileSync(file), { file }).serial : undefined;
+}
+
+interface Announced {
+  readonly uri: string;
+  readonly name: string;
+  readonly server: string;
+  readonly serial: number | undefined;
+  readonly ca: string;
+}
+
+function announce({ flags, print }: Invocation, { uri, name, server, serial, ca }: Announced): void {
+  if (flags.isJson) {
+    print(JSON.stringify({ version: 1, uri, name, server, ...(serial === undefined ? {} : { serial }), ca }));
+    return;
+  }
+  const unsigned =
+    serial === undefined ? "\n# The tree has no MANIFEST with a serial: sign it first, uciprov tree sign" : "";
+  print(`# ${uri}, TXT ${name} at ${server}. On each device, as root:${unsigned}
+cat >/etc/uciprov/ca.pem <<'END'
+${ca.trim()}
+END
+uci set uciprov.main=uciprov
+uci add_list uciprov.main.ca=/etc/uciprov/ca.pem
+uci set uciprov.dns=uciprov
+uci set uciprov.dns.name=${name}
+uci add_list uciprov.dns.server='${server}'
+uci commit uciprov
+uciprov run`);
+}
+
+/** Plain lines into a pipe or a log; on a terminal a bar a device, drawn over the last ones. */
+function watcher({ tell, flags }: Invocation): { see(seen: Seen): void } {
+  const bench = new Bench();
+  const { stderr } = process;
+  const isDrawn = stderr.isTTY === true && !flags.isVerbose && !flags.isQuiet;
+  let drawn = 0;
+  return {
+    see(seen) {
+      bench.see(seen);
+      if (!isDrawn) {
+        if (!flags.isQuiet) tell(lineOf(seen));
+        return;
+      }
+      const lines = bench.lines(stderr.columns ?? 80);
+      stderr.write(`${drawn > 0 ? `\u001b[${drawn}F\u001b[J` : ""}${lines.join("\n")}\n`);
+      drawn = lines.length;
+    },
+  };
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Bench, lineOf } from "../../src/admin/serve/progress.ts";
+import { generateKeyPair, printPublicKey, printSecretKey } from "../../src/tree/keys.ts";
+import { program, start } from "../helpers/scenario.ts";
+
+const FIXTURES = join(import.meta.dirname, "../../fixtures");
+const folders: string[] = [];
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+describe("tree serve", () => {
+  test("a device that is told what it prints provisions itself; SIGINT ends it with 0", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "uciprov-serve-"));
+    folders.push(folder);
+    const [tree, root] = [join(folder, "tree"), join(folder, "root")];
+    cpSync(join(FIXTURES, "trees/first-light/files"), tree, { recursive: true });
+    cpSync(join(FIXTURES, "devices/factory"), root, { recursive: true, verbatimSymlinks: true });
+    const { publicKey, secretKey } = generateKeyPair();
+    writeFileSync(join(folder, "key"), printSecretKey(secretKey));
+    expect((await start(["tree", "sign", tree, "--key", join(folder, "key"), "--name", "bench"])).status).toBe(0);
+
+    const served = await serving(tree);
+    cpSync(join(FIXTURES, "devices/factory/etc/config"), join(root, "etc/config"), { recursive: true });
+    await import("node:fs/promises").then((fs) => fs.mkdir(join(root, "etc/uciprov/keys"), { recursive: true }));
+    writeFileSync(join(root, "etc/uciprov/keys", publicKey.fingerprint), printPublicKey(publicKey));
+    writeFileSync(join(root, "etc/uciprov/ca.pem"), served.told.ca);
+    writeFileSync(join(root, "etc/config/uciprov"), "");
+    const uci = async (...words: string[]) =>
+      expect((await start(["uci", "-c", join(root, "etc/config"), "-t", join(folder, "delta"), ...words])).status).toBe(
+        0,
+      );
+    await uci("set", "uciprov.main=uciprov");
+    await uci("add_list", "uciprov.main.ca=/etc/uciprov/ca.pem");
+    await uci("set", "uciprov.dns=uciprov");
+    await uci("set", `uciprov.dns.name=${served.told.name}`);
+    await uci("add_list", `uciprov.dns.server=${served.told.server}`);
+    await uci("commit", "uciprov");
+
+    const ended = await start(["run", "--root", root, "--json"]);
+    expect(ended.json, ended.stderr).toMatchObject({ result: "changed" });
+    expect(readFileSync(join(root, "etc/config/system"), "utf8")).toContain("attic");
+    await vi.waitFor(() => expect(served.log()).toMatch(/127\.0\.0\.1 DNS _uciprov\.bench\.example\n/));
+    expect(served.log()).toMatch(/127\.0\.0\.1 200 \/default\.uci /);
+    served.child.kill("SIGINT");
+    expect(await once(served.child, "exit")).toEqual([0, null]);
+  });
+
+  test("nothing but the tree is served, and an odd path cannot act on a terminal", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "uciprov-serve-"));
+    folders.push(folder);
+    writeFileSync(join(folder, "secret"), "x");
+    cpSync(join(FIXTURES, "trees/first-light/files"), join(folder, "tree"), { recursive: true });
+    const served = await serving(join(folder, "tree"));
+    const { request } = await import("node:https");
+    const status = (path: string) =>
+      new Promise((resolve, reject) =>
+        request(`${served.told.uri}`, { path, ca: served.told.ca, agent: false }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+          .on("error", reject)
+          .end(),
+      );
+    expect(await status("/../secret")).toBe(404);
+    expect(await status("/%2e%2e/secret")).toBe(404);
+    expect(await status("/%1b%5b2J")).toBe(404);
+    expect(await status("/default.uci")).toBe(200);
+    await vi.waitFor(() => expect(served.log()).toContain("default.uci"));
+    expect(served.log()).not.toContain("\u001b");
+  });
+
+  test.each([
+    ["no folder", ["tree", "serve"]],
+    ["a file", ["tree", "serve", join(FIXTURES, "README.md")]],
+    ["an address that is none", ["tree", "serve", FIXTURES, "--listen", "here"]],
+    ["an address of another machine", ["tree", "serve", FIXTURES, "--listen", "192.0.2.77"]],
+    ["a port that is none", ["tree", "serve", FIXTURES, "--listen", "127.0.0.1", "--https-port", "65536"]],
+  ])("%s is a fault of usage", async (_title, words) => {
+    expect((await start([...words, "--json"])).json).toMatchObject({ error: { code: "USAGE" } });
+  });
+});
+
+test("a device's bar grows with what it asks for, and begins anew with the next run", () => {
+  const bench = new Bench();
+  const client = "192.0.2.50";
+  const file = (path: string, status = 200) => bench.see({ kind: "file", client, path, status, bytes: 1500 });
+  bench.see({ kind: "name", client, name: "_uciprov.bench.example" });
+  file("/MANIFEST");
+  file("/MANIFEST.sig");
+  file("/default.uci");
+  expect(bench.lines(200)).toEqual(["192.0.2.50       [####-] 1 files, 4.5 kB, default.uci 200"]);
+  file("/MANIFEST");
+  expect(bench.lines(200)[0]).toContain("[#####]");
+  bench.see({ kind: "name", client, name: "_uciprov.bench.example" });
+  expect(bench.lines(200)[0]).toContain("[#----] 0 files, 0 B");
+  file("/MANIFEST", 304);
+  expect(bench.lines(200)[0]).toContain("[#####]");
+  expect(bench.lines(20)[0]).toHaveLength(20);
+  expect(lineOf({ kind: "file", client, path: "/\u001b[2J", status: 404, bytes: 9 })).toBe("192.0.2.50 404 /?[2J 9 B");
+});
+
+interface Serving {
+  readonly child: ChildProcess;
+  readonly told: { uri: string; name: string; server: string; ca: string };
+  log(): string;
+}
+
+async function serving(tree: string): Promise<Serving> {
+  const words = ["tree", "serve", tree, "--listen", "127.0.0.1", "--https-port", "0", "--dns-port", "0", "--json"];
+  const child = spawn(process.execPath, [program(), ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  children.push(child);
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString("utf8");
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    err += chunk.toString("utf8");
+  });
+  await vi.waitFor(() => expect(out, err).toContain("\n"), { timeout: 20_000 });
+  return { child, told: JSON.parse(out), log: () => err };
+}
