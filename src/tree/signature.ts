@@ -1,6 +1,6 @@
 /**
  * Signatures as usign and signify make them: plain Ed25519 over the message's bytes, in the two-line form (`Ed`, key number 8, signature 64).
- * Several signers' files one after the other are one signature file; stock tools read the first.
+ * Several signers' files one after the other are one signature file; signify reads the first of them, usign (main.c, get_base64_file) none.
  */
 import { sign as cryptoSign, verify as cryptoVerify } from "node:crypto";
 import { ProvisionError } from "../errors.ts";
