@@ -136,7 +136,7 @@ function watcher({ tell, flags }: Invocation): { see(seen: Seen): void } {
         if (!flags.isQuiet) tell(lineOf(seen));
         return;
       }
-      const lines = bench.lines(stderr.columns ?? 80);
+      const lines = bench.lines(stderr.columns > 0 ? stderr.columns : 80);
       stderr.write(`${drawn > 0 ? `\u001b[${drawn}F\u001b[J` : ""}${lines.join("\n")}\n`);
       drawn = lines.length;
     },
