@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import DNS2 from "dns2";
 
 /** A name server for demos, benches with real routers, and tests: it says what it is given, over UDP. */
@@ -22,7 +23,7 @@ export async function serveNames(
   const zone = new Map<string, readonly (readonly string[])[]>();
   const asked: string[] = [];
   const server = DNS2.createServer({
-    udp: true,
+    udp: { type: isIPv6(address) ? "udp6" : "udp4" },
     handle: (request, send, client) => {
       const response = DNS2.Packet.createResponseFromRequest(request);
       for (const question of request.questions) {
@@ -40,7 +41,11 @@ export async function serveNames(
       send(response);
     },
   });
-  const { udp } = await server.listen({ udp: { port, address } });
+  // dns2 waits for ever where an address cannot be had, and tells of it by an event.
+  const { udp } = await new Promise<Awaited<ReturnType<typeof server.listen>>>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ udp: { port, address } }).then(resolve, reject);
+  });
   return {
     port: udp?.port ?? 0,
     asked,

@@ -49,6 +49,11 @@ describe("tree serve", () => {
     expect(readFileSync(join(root, "etc/config/system"), "utf8")).toContain("attic");
     await vi.waitFor(() => expect(served.log()).toMatch(/127\.0\.0\.1 DNS _uciprov\.bench\.example\n/));
     expect(served.log()).toMatch(/127\.0\.0\.1 200 \/default\.uci /);
+
+    writeFileSync(join(tree, "02005e100001.uci"), "package system\n\nconfig system\n\toption hostname 'cellar'\n");
+    expect((await start(["tree", "sign", tree, "--key", join(folder, "key")])).status).toBe(0);
+    expect((await start(["run", "--root", root, "--json"])).json).toMatchObject({ result: "changed" });
+    expect(readFileSync(join(root, "etc/config/system"), "utf8")).toContain("cellar");
     served.child.kill("SIGINT");
     expect(await once(served.child, "exit")).toEqual([0, null]);
   });
@@ -77,11 +82,26 @@ describe("tree serve", () => {
     expect(served.log()).not.toContain("\u001b");
   });
 
+  test("listens on IPv6, too, and says so where a port is taken", async () => {
+    const served = await serving(join(FIXTURES, "trees/first-light/files"), "::1");
+    const [server, dns] = served.told.server.split("#");
+    expect(server).toBe("::1");
+    expect(served.told.uri).toMatch(/^https:\/\/\[::1\]:\d+$/);
+    const words = ["tree", "serve", FIXTURES, "--listen", "::1", "--https-port", "0", "--dns-port", `${dns}`, "--json"];
+    const second = await start(words);
+    expect(second.json).toMatchObject({ error: { code: "USAGE", message: expect.stringContaining("EADDRINUSE") } });
+  });
+
   test.each([
     ["no folder", ["tree", "serve"]],
     ["a file", ["tree", "serve", join(FIXTURES, "README.md")]],
     ["an address that is none", ["tree", "serve", FIXTURES, "--listen", "here"]],
     ["an address of another machine", ["tree", "serve", FIXTURES, "--listen", "192.0.2.77"]],
+    ["a domain that a shell would act on", ["tree", "serve", FIXTURES, "--listen", "127.0.0.1", "--domain", "x;y"]],
+    [
+      "a place for the CA that is not there",
+      ["tree", "serve", FIXTURES, "--listen", "127.0.0.1", "--out", "/nowhere/ca"],
+    ],
     ["a port that is none", ["tree", "serve", FIXTURES, "--listen", "127.0.0.1", "--https-port", "65536"]],
   ])("%s is a fault of usage", async (_title, words) => {
     expect((await start([...words, "--json"])).json).toMatchObject({ error: { code: "USAGE" } });
@@ -113,8 +133,8 @@ interface Serving {
   log(): string;
 }
 
-async function serving(tree: string): Promise<Serving> {
-  const words = ["tree", "serve", tree, "--listen", "127.0.0.1", "--https-port", "0", "--dns-port", "0", "--json"];
+async function serving(tree: string, address = "127.0.0.1"): Promise<Serving> {
+  const words = ["tree", "serve", tree, "--listen", address, "--https-port", "0", "--dns-port", "0", "--json"];
   const child = spawn(process.execPath, [program(), ...words], { stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
   let [out, err] = ["", ""];

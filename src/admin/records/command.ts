@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
 import { parseManifest } from "../../tree/manifest.ts";
+import { domainName } from "../domain-name.ts";
 import { type Announcement, recipes } from "./records.ts";
 
 /** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
@@ -17,7 +18,7 @@ export const records: Command = async (invocation) => {
   const serial = serialOf(folder);
   const announcement: Announcement = {
     uri: base,
-    domain: domain.replace(/\.$/, ""),
+    domain: domainName(domain),
     ...(serial === undefined ? {} : { serial }),
     ...(certificate === undefined ? {} : { certificate: read(certificate) }),
   };

@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { ProvisionError } from "../../errors.ts";
 import { template } from "../../macros.ts";
+import { domainName } from "../domain-name.ts";
 
 /** What is to be announced. */
 export interface Announcement {
@@ -60,8 +61,7 @@ function check({ uri, domain }: Announcement): void {
       `--base is longer than the ${MOST_STRING - 8} bytes that a string of a TXT record has for it`,
     );
   }
-  const isName = domain.length <= 240 && /^(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)*(?!-)[a-z0-9-]{1,63}(?<!-)$/i.test(domain);
-  if (!isName) throw new ProvisionError("USAGE", `--domain ${JSON.stringify(domain)} is no domain name`);
+  domainName(domain);
 }
 
 function txt(name: string, strings: readonly string[]): Recipe[] {

@@ -1,11 +1,11 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { isIP, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Command, Invocation } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
-import { parseManifest } from "../../tree/manifest.ts";
 import { makeAuthority } from "../certificates.ts";
+import { domainName } from "../domain-name.ts";
 import { serveNames } from "../name-server.ts";
 import { serveTree } from "../tree-server.ts";
 import { Bench, lineOf, type Seen } from "./progress.ts";
@@ -28,9 +28,9 @@ export const serve: Command = async (invocation) => {
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new ProvisionError("USAGE", `${folder} is no folder`);
   const address = addressOf(options.listen);
-  const domain = (options.domain ?? "bench.example").replace(/\.$/, "");
+  const name = `_uciprov.${domainName(options.domain ?? "bench.example")}`;
   const authority = makeAuthority("uciprov bench CA");
-  if (options.out !== undefined) writeFileSync(options.out, authority.cert);
+  if (options.out !== undefined) write(options.out, authority.cert);
   const watch = watcher(invocation);
   const identity = authority.issue({ names: [address] });
   const web = await opening(`${address}, HTTPS`, () =>
@@ -46,10 +46,10 @@ export const serve: Command = async (invocation) => {
     );
     try {
       const uri = `https://${isIPv4(address) ? address : `[${address}]`}:${web.port}`;
-      const serial = serialOf(folder);
-      const name = `_uciprov.${domain}`;
-      names.publish(name, [[`provuri=${uri}`, ...(serial === undefined ? [] : [`serial=${serial}`])]]);
-      announce(invocation, { uri, name, server: `${address}#${names.port}`, serial, ca: authority.cert });
+      // No serial: on a bench the tree is signed anew time and again, and each run is to look at it.
+      names.publish(name, [[`provuri=${uri}`]]);
+      const isSigned = existsSync(join(folder, "MANIFEST"));
+      announce(invocation, { uri, name, server: `${address}#${names.port}`, isSigned, ca: authority.cert });
       await stopped(signal);
     } finally {
       await names.close();
@@ -90,26 +90,28 @@ async function opening<T>(what: string, open: () => Promise<T>): Promise<T> {
   }
 }
 
-function serialOf(folder: string): number | undefined {
-  const file = join(folder, "MANIFEST");
-  return existsSync(file) ? parseManifest(readFileSync(file), { file }).serial : undefined;
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `--out ${file} cannot be written`, { cause });
+  }
 }
 
 interface Announced {
   readonly uri: string;
   readonly name: string;
   readonly server: string;
-  readonly serial: number | undefined;
+  readonly isSigned: boolean;
   readonly ca: string;
 }
 
-function announce({ flags, print }: Invocation, { uri, name, server, serial, ca }: Announced): void {
+function announce({ flags, print }: Invocation, { uri, name, server, isSigned, ca }: Announced): void {
   if (flags.isJson) {
-    print(JSON.stringify({ version: 1, uri, name, server, ...(serial === undefined ? {} : { serial }), ca }));
+    print(JSON.stringify({ version: 1, uri, name, server, ca }));
     return;
   }
-  const unsigned =
-    serial === undefined ? "\n# The tree has no MANIFEST with a serial: sign it first, uciprov tree sign" : "";
+  const unsigned = isSigned ? "" : "\n# The tree has no MANIFEST: sign it first, uciprov tree sign";
   print(`# ${uri}, TXT ${name} at ${server}. On each device, as root:${unsigned}
 cat >/etc/uciprov/ca.pem <<'END'
 ${ca.trim()}
