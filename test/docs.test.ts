@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { OptionTable } from "../hooks/_options.ts";
 import { EXTENSION, GATEWAY, PBX, PHONE, ROUTE } from "../hooks/pbx/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
@@ -77,15 +78,11 @@ test("docs/admin/lint.md lists every rule with its level and remedy", () => {
 });
 
 test("docs/pbx.md lists every option of every section", () => {
-  const sections = { pbx: PBX, extension: EXTENSION, phone: PHONE, gateway: GATEWAY, route: ROUTE };
-  const rows = Object.entries(sections).flatMap(([type, options]) =>
-    Object.entries(options).map(([name, { isList, initial, meaning }]) => [
-      `\`${type}.${name}\``,
-      [isList ? "list" : "option", ...(initial === undefined || initial === "" ? [] : [`\`${initial}\``])].join(", "),
-      meaning,
-    ]),
+  expectBlock(
+    "docs/pbx.md",
+    "pbx",
+    optionTable({ pbx: PBX, extension: EXTENSION, phone: PHONE, gateway: GATEWAY, route: ROUTE }),
   );
-  expectBlock("docs/pbx.md", "pbx", table(["option", "kind, default", "meaning"], rows));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {
@@ -138,6 +135,18 @@ function told(initial: unknown): string {
   if (initial === undefined) return "";
   if (Array.isArray(initial)) return initial.map((one) => `\`${one}\``).join(" ");
   return typeof initial === "boolean" ? `\`${initial ? 1 : 0}\`` : `\`${String(initial)}\``;
+}
+
+/** Every option of these sections of /etc/config/beesip, as `type.option`. */
+function optionTable(sections: Readonly<Record<string, OptionTable>>): string {
+  const rows = Object.entries(sections).flatMap(([type, options]) =>
+    Object.entries(options).map(([name, { isList, initial, meaning }]) => [
+      `\`${type}.${name}\``,
+      [isList ? "list" : "option", ...(initial === undefined || initial === "" ? [] : [`\`${initial}\``])].join(", "),
+      meaning,
+    ]),
+  );
+  return table(["option", "kind, default", "meaning"], rows);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

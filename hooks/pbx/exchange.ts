@@ -1,8 +1,8 @@
 /** The exchange as it shall be: sections of the planned /etc/config/beesip and the gateway list, checked one by one and against each other. */
 import { isIP, isIPv6 } from "node:net";
 import { optionList, optionText, type PlanContext, type UciPackage } from "../../src/api.ts";
+import { faultOfAddress, macOf } from "../_checks.ts";
 import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
-import { faultOfAddress, macOf } from "./checks.ts";
 import type { GatewayList } from "./gateway-list.ts";
 import { ownPrefix } from "./numbers.ts";
 import {

@@ -3,18 +3,10 @@
  * refuses the whole document, so that half a list never stands for a list.
  */
 import type { Finding } from "../../src/api.ts";
+import { faultOfHost, faultOfLabel, faultOfNetwork, faultOfSecret } from "../_checks.ts";
 import type { Check } from "../_options.ts";
 import { show } from "../_options.ts";
-import {
-  faultOfCodec,
-  faultOfHost,
-  faultOfId,
-  faultOfLabel,
-  faultOfNetwork,
-  faultOfPrefix,
-  faultOfPrepend,
-  faultOfSecret,
-} from "./checks.ts";
+import { faultOfCodec, faultOfId, faultOfPrefix, faultOfPrepend } from "./checks.ts";
 import { type Gateway, type Route, TRANSPORTS } from "./schema.ts";
 
 export interface GatewayList {

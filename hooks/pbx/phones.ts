@@ -1,7 +1,7 @@
 /** The files that phones fetch when they start, by vendor: names, keys and syntax as their makers document them (docs/pbx.md). */
 import { isIPv6 } from "node:net";
 import { ProvisionError } from "../../src/api.ts";
-import { macOf } from "./checks.ts";
+import { macOf } from "../_checks.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Phone } from "./schema.ts";
 import { element, printXml } from "./xml.ts";

@@ -1,21 +1,24 @@
 /** The sections of /etc/config/beesip that make a telephone exchange. `docs/pbx.md` is compared with these tables. */
-import { choice, flag, list, needed, number, text, type ValuesOf, word } from "../_options.ts";
+
 import {
   faultOfAddress,
-  faultOfCodec,
-  faultOfDigits,
-  faultOfExtension,
   faultOfHost,
-  faultOfId,
   faultOfInterface,
   faultOfLabel,
   faultOfMac,
-  faultOfModel,
   faultOfName,
   faultOfNetwork,
+  faultOfSecret,
+} from "../_checks.ts";
+import { choice, flag, list, needed, number, text, type ValuesOf, word } from "../_options.ts";
+import {
+  faultOfCodec,
+  faultOfDigits,
+  faultOfExtension,
+  faultOfId,
+  faultOfModel,
   faultOfPrefix,
   faultOfPrepend,
-  faultOfSecret,
 } from "./checks.ts";
 
 export const TRANSPORTS = ["udp", "tcp", "tls"] as const;
