@@ -1,6 +1,6 @@
 /** Asterisk's files: endpoints, dial plan, modules, media, log. */
 import { isIPv6 } from "node:net";
-import { type ConfSection, callerId, printSections } from "./asterisk-conf.ts";
+import { type ConfSection, callerId, printSections } from "../_asterisk-conf.ts";
 import { CONTEXTS, renderDialPlan } from "./dial-plan.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Extension, Gateway } from "./schema.ts";

@@ -7,7 +7,7 @@ import {
   printDialPlan,
   printSections,
   step,
-} from "./asterisk-conf.ts";
+} from "../_asterisk-conf.ts";
 import type { Exchange, Trunk } from "./exchange.ts";
 import { dialForms, lengthsOf, numberTrunks, ownForms, ownPrefix, prefixTrunks } from "./numbers.ts";
 

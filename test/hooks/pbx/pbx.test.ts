@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callerId, confValue, printDialPlan, printSections, step } from "../../../hooks/pbx/asterisk-conf.ts";
+import { callerId, confValue, printDialPlan, printSections, step } from "../../../hooks/_asterisk-conf.ts";
 import pbx from "../../../hooks/pbx/index.ts";
 import { cfg, digits, quoted } from "../../../hooks/pbx/kamailio-cfg.ts";
 import { dialForms, lengthsOf, ownForms } from "../../../hooks/pbx/numbers.ts";

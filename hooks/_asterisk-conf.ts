@@ -2,7 +2,7 @@
  * Writing Asterisk's configuration files: sections of `key = value`, and the dial plan. Only this file puts text together, and it escapes what
  * needs it or refuses, so that no value can end its line, begin a comment or open a section. (asterisk/asterisk: main/config.c, process_text_line)
  */
-import { ProvisionError } from "../../src/api.ts";
+import { ProvisionError } from "../src/api.ts";
 
 export interface ConfSection {
   readonly name: string;
