@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { tar } from "../../helpers/tar.ts";
+import { USE_CASES } from "../../helpers/use-case.ts";
 import { lintScene, type TreeContent, told } from "./scene.ts";
 
 const FIRST_LIGHT = "fixtures/trees/first-light";
@@ -29,6 +30,12 @@ test("the fixture tree has no finding at all, with and without an inventory", as
   const inventory = 'mac,board\n02005e100001,"example,router-one"\n02005e100002,"example,router-one"\n';
   expect((await lintScene({ tree: firstLight() })).map(told)).toEqual([]);
   expect((await lintScene({ tree: firstLight(), inventory })).map(told)).toEqual([]);
+});
+
+test.each(USE_CASES.map(({ tree }) => tree))("the tree of the use case %s has no finding at all", async (name) => {
+  const tree = folderContent(`fixtures/trees/${name}/files`);
+  expect((await lintScene({ tree })).map(told)).toEqual([]);
+  expect((await lintScene({ tree, inventory: "mac\n02005e100001\n" })).map(told)).toEqual([]);
 });
 
 test("the factory configurations of ten boards have no finding at all, with and without an inventory", async () => {
