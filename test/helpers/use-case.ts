@@ -31,7 +31,21 @@ export interface UseCase {
   readonly told: readonly string[];
 }
 
+/** A certificate of its own lets an access point into the federation of RADIUS servers. */
+function accessPointCertificates({ bed }: Scene): Readonly<Record<string, string>> {
+  const { cert, key } = bed.authority.issue({ names: ["ap-library-1.university.example"] });
+  return { "certs/ca.pem": bed.authority.cert, "certs/02005e100001.pem": `${cert}${key}` };
+}
+
 export const USE_CASES: readonly UseCase[] = [
+  {
+    tree: "eduroam",
+    device: "access-point",
+    more: accessPointCertificates,
+    planned: ["/etc/ssl/client.crt", "wireless", "radsecproxy"],
+    secrets: [["etc/ssl/private/client.key", "600"]],
+    told: [],
+  },
   {
     tree: "pbx",
     device: "exchange",
