@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { GATEWAY, ROUTE } from "../hooks/_gateway-schema.ts";
 import type { OptionTable } from "../hooks/_options.ts";
-import { EXTENSION, GATEWAY, PBX, PHONE, ROUTE } from "../hooks/pbx/schema.ts";
+import { EXTENSION, PBX, PHONE } from "../hooks/pbx/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";

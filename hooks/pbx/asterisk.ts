@@ -1,9 +1,10 @@
 /** Asterisk's files: endpoints, dial plan, modules, media, log. */
 import { isIPv6 } from "node:net";
 import { type ConfSection, callerId, printSections } from "../_asterisk-conf.ts";
+import type { Gateway } from "../_gateway-schema.ts";
 import { CONTEXTS, renderDialPlan } from "./dial-plan.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Extension, Gateway } from "./schema.ts";
+import type { Extension } from "./schema.ts";
 
 const FOLDER = "/etc/asterisk";
 

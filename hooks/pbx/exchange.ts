@@ -2,21 +2,11 @@
 import { isIP, isIPv6 } from "node:net";
 import { optionList, optionText, type PlanContext, type UciPackage } from "../../src/api.ts";
 import { faultOfAddress, macOf } from "../_checks.ts";
+import type { GatewayList } from "../_gateway-list.ts";
+import { GATEWAY, type Gateway, ROUTE, type Route } from "../_gateway-schema.ts";
 import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
-import type { GatewayList } from "./gateway-list.ts";
 import { ownPrefix } from "./numbers.ts";
-import {
-  EXTENSION,
-  type Extension,
-  GATEWAY,
-  type Gateway,
-  PBX,
-  type PbxSection,
-  PHONE,
-  type Phone,
-  ROUTE,
-  type Route,
-} from "./schema.ts";
+import { EXTENSION, type Extension, PBX, type PbxSection, PHONE, type Phone } from "./schema.ts";
 
 /** A route with the gateways that can take its calls, in order. */
 export interface Trunk {

@@ -1,8 +1,8 @@
 /** How Kamailio alone sends calls to gateways: which of them, by the number, and the next one when one is dead (role `proxy`). */
 import { isIP } from "node:net";
+import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "../_kamailio-cfg.ts";
 import { gatewayUri } from "./asterisk.ts";
 import type { Exchange, Trunk } from "./exchange.ts";
-import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "./kamailio-cfg.ts";
 import type { Table } from "./kamailio-table.ts";
 import { dialForms, lengthsOf, ownPrefix, prefixTrunks } from "./numbers.ts";
 

@@ -1,8 +1,8 @@
 /** Whom Kamailio knows: extensions by all their numbers, with their passwords' digests, and where gateways call from. */
 import { createHash } from "node:crypto";
 import { isIP, isIPv4 } from "node:net";
+import { address, type Cfg, cfg } from "../_kamailio-cfg.ts";
 import type { Exchange } from "./exchange.ts";
-import { address, type Cfg, cfg } from "./kamailio-cfg.ts";
 import { prefixTable } from "./kamailio-gateways.ts";
 import type { Table } from "./kamailio-table.ts";
 import { ownForms, ownPrefix } from "./numbers.ts";

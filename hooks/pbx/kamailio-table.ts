@@ -4,7 +4,7 @@
  */
 
 import { ProvisionError } from "../../src/api.ts";
-import { type Cfg, cfg, int, quoted } from "./kamailio-cfg.ts";
+import { type Cfg, cfg, int, quoted } from "../_kamailio-cfg.ts";
 
 /** A key and what stands for it: letters, digits, `+`, `.` and `:`. */
 export interface Table {

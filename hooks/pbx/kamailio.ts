@@ -2,9 +2,10 @@
  * Kamailio's files. It asks phones for their passwords and knows where they are; behind it stands Asterisk (`both`), or it sends calls to
  * gateways itself (`proxy`). Another module may add protection in `PROTECTION`, which docs/pbx.md describes.
  */
+
+import { address, type Cfg, cfg, int, NOTHING, quoted } from "../_kamailio-cfg.ts";
 import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
-import { address, type Cfg, cfg, int, NOTHING, quoted } from "./kamailio-cfg.ts";
 import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
 import { gatewayConditions, sendsItself, tablesOf } from "./kamailio-known.ts";
 import { tableLoads, tableParams, tableRoutes } from "./kamailio-table.ts";

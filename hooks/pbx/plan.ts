@@ -10,9 +10,9 @@ import {
   service,
   uci,
 } from "../../src/api.ts";
+import { type GatewayList, parseGatewayList } from "../_gateway-list.ts";
 import { renderAsterisk } from "./asterisk.ts";
 import { type Exchange, readExchange } from "./exchange.ts";
-import { type GatewayList, parseGatewayList } from "./gateway-list.ts";
 import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
 import { provisioningUri, renderPhones } from "./phones.ts";
 

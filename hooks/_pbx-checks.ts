@@ -1,5 +1,5 @@
 /** What texts of the exchange must look like, whoever gives them: UCI or the gateway list. Each gives the reason why not, or undefined. */
-import { show } from "../_options.ts";
+import { show } from "./_options.ts";
 
 /** An internal number: what is dialled within the house. */
 export function faultOfExtension(text: string): string | undefined {

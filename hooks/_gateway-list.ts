@@ -2,12 +2,12 @@
  * The gateway list: JSON, version 1 (docs/pbx.md has its schema). Fields nobody knows are passed over; another version, or one wrong field,
  * refuses the whole document, so that half a list never stands for a list.
  */
-import type { Finding } from "../../src/api.ts";
-import { faultOfHost, faultOfLabel, faultOfNetwork, faultOfSecret } from "../_checks.ts";
-import type { Check } from "../_options.ts";
-import { show } from "../_options.ts";
-import { faultOfCodec, faultOfId, faultOfPrefix, faultOfPrepend } from "./checks.ts";
-import { type Gateway, type Route, TRANSPORTS } from "./schema.ts";
+import type { Finding } from "../src/api.ts";
+import { faultOfHost, faultOfLabel, faultOfNetwork, faultOfSecret } from "./_checks.ts";
+import { type Gateway, type Route, TRANSPORTS } from "./_gateway-schema.ts";
+import type { Check } from "./_options.ts";
+import { show } from "./_options.ts";
+import { faultOfCodec, faultOfId, faultOfPrefix, faultOfPrepend } from "./_pbx-checks.ts";
 
 export interface GatewayList {
   readonly gateways: readonly Gateway[];

@@ -1,6 +1,6 @@
 /** Writing Kamailio's configuration: what is placed in its text is a literal of a checked kind, so that no value can become code. */
 import { isIPv6 } from "node:net";
-import { ProvisionError } from "../../src/api.ts";
+import { ProvisionError } from "../src/api.ts";
 
 /** Text of the configuration that is safe as it stands. */
 export interface Cfg {
