@@ -27,6 +27,10 @@ export const ERRORS = {
   INTERNAL: { exit: "failed", remedy: "Report this with the stack: it is a fault of uciprov." },
   STOPPED: { exit: "failed", remedy: "Nothing: the run was asked to stop and left the device as it was." },
   SETTINGS_INVALID: { exit: "failed", remedy: "Correct the option in /etc/config/uciprov." },
+  GUARD_INVALID: {
+    exit: "failed",
+    remedy: "Correct the member of /etc/beesip/guard.json, or in /etc/config/beesip what it is made of.",
+  },
   FILE_UNREADABLE: { exit: "failed", remedy: "Look at the file's type, size and rights." },
   NO_SPACE: { exit: "failed", remedy: "Free space on the overlay, or publish less." },
   JOURNAL_INVALID: {

@@ -28,6 +28,7 @@ const ROOMS: readonly { readonly room: RegExp; readonly uses: readonly string[] 
   { room: /^src\/trust(?:[.-]|\/)/, uses: ["src/trust", "src/errors.ts", "types:src/api.ts"] },
   { room: /^src\/changes\.ts$/, uses: ["types:src/uci/", "src/sha256.ts"] },
   { room: /^src\/settings\.ts$/, uses: ["src/errors.ts", "src/uci/model.ts"] },
+  { room: /^src\/guard\//, uses: ["src/errors.ts", "src/paths.ts", "src/uri.ts", "types:src/api.ts"] },
   { room: /^src\/transaction\//, uses: ["src/errors.ts", "src/paths.ts", "types:src/api.ts", "types:src/changes.ts"] },
   { room: /^resolvers\//, uses: ["src/api.ts"] },
   { room: /^hooks\//, uses: ["src/api.ts"] },
@@ -86,8 +87,8 @@ test("nothing on a device's path uses the admin's room, and the pure rooms read 
       .filter(({ path }) => path.startsWith("src/admin/"))
       .map(({ path }) => `${file} uses ${path}`),
   );
-  const io = SOURCES.filter((file) => /^src\/(?:uci|tree|dns|macros|trust|transaction)/.test(file)).filter((file) =>
-    /from "node:(?:fs|net|http|https|tls|child_process|dgram|dns)/.test(readFileSync(file, "utf8")),
+  const io = SOURCES.filter((file) => /^src\/(?:uci|tree|dns|macros|trust|transaction|guard)/.test(file)).filter(
+    (file) => /from "node:(?:fs|net|http|https|tls|child_process|dgram|dns)/.test(readFileSync(file, "utf8")),
   );
   expect({ admin, io }).toEqual({ admin: [], io: [] });
 });
