@@ -27,6 +27,7 @@ export {
 export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, placeEntries, readArchive } from "./lazy-archive.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
+export { AGENT_FILE, AGENT_KEYS, MONITOR_FOLDER, SENDER_FILE } from "./monitor-keys.ts";
 export type { Dns, SecureTxtAnswer, TxtAnswer, TxtRecord } from "./name-lookup.ts";
 export { deviceNameServers } from "./name-servers.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";

@@ -3,6 +3,7 @@
 import beesip from "../hooks/beesip.ts";
 import certs from "../hooks/certs.ts";
 import led from "../hooks/led.ts";
+import monitoring from "../hooks/monitoring/index.ts";
 import overlay from "../hooks/overlay.ts";
 import packages from "../hooks/packages.ts";
 import pbx from "../hooks/pbx/index.ts";
@@ -21,5 +22,5 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, beesip, pbx, led, report],
+  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, beesip, pbx, monitoring, led, report],
 };

@@ -2,11 +2,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { GATEWAY, ROUTE } from "../hooks/_gateway-schema.ts";
 import type { OptionTable } from "../hooks/_options.ts";
+import { MONITORING } from "../hooks/monitoring/schema.ts";
 import { EXTENSION, PBX, PHONE } from "../hooks/pbx/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";
 import { ERRORS, EXIT } from "../src/errors.ts";
+import { AGENT_KEYS, TRAPPER_KEYS } from "../src/monitor-keys.ts";
 import { OPTIONS } from "../src/settings.ts";
 
 /** `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` writes what these tests compare. */
@@ -84,6 +86,14 @@ test("docs/pbx.md lists every option of every section", () => {
     "pbx",
     optionTable({ pbx: PBX, extension: EXTENSION, phone: PHONE, gateway: GATEWAY, route: ROUTE }),
   );
+});
+
+test("docs/monitoring.md lists every option, and every key that a server can ask for or is sent", () => {
+  expectBlock("docs/monitoring.md", "monitoring", optionTable({ monitoring: MONITORING }));
+  const rows = (keys: typeof AGENT_KEYS | typeof TRAPPER_KEYS) =>
+    Object.entries(keys).map(([key, { value, meaning }]) => [`\`${key}\``, value, meaning]);
+  expectBlock("docs/monitoring.md", "agent-keys", table(["key", "value", "meaning"], rows(AGENT_KEYS)));
+  expectBlock("docs/monitoring.md", "trapper-keys", table(["key", "value", "meaning"], rows(TRAPPER_KEYS)));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {
