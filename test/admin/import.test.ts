@@ -34,7 +34,7 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoaIcnmExWN0ZLVyDcgJUyWAUNJmd0
 function golden(board: string, number: number): UciPackage[] {
   const text = readFileSync(`fixtures/factory/${board}.uci`, "utf8")
     .replace("option hostname 'OpenWrt'", `option hostname 'gate-${number}'`)
-    .replace("option timezone 'GMT0'", "option timezone 'CET-1CEST,M3.5.0,M10.5.0/3'")
+    .replace("option timezone 'UTC'", "option timezone 'CET-1CEST,M3.5.0,M10.5.0/3'")
     .replace("option ipaddr '192.168.1.1'", `option ipaddr '10.0.${number}.1'`)
     .replaceAll("option encryption 'none'", `option encryption 'psk2'\n\toption key 'wifi secret ${number}'`)
     .replace(
