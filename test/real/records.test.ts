@@ -1,10 +1,12 @@
 /** What `tree records` prints, taken by the servers it is for. */
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeAuthority } from "../../src/admin/certificates.ts";
 import { recipes } from "../../src/admin/records/records.ts";
+import { optionText, sectionsOfType } from "../../src/uci/model.ts";
+import { parsePackage } from "../../src/uci/parse.ts";
 import { type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 
 const reason = whyNoHosts("named-checkzone", "dnsmasq", "dhcpd", "kea-dhcp4", "kea-dhcp6", "lldpd");
@@ -50,17 +52,7 @@ describe.skipIf(reason !== undefined)("tree records", () => {
     );
     const tested = await hosts.prov.run("dnsmasq", ["--test", "-C", conf]);
     expect(tested.status, tested.stderr).toBe(0);
-    const child = hosts.prov.start("dnsmasq", [
-      "-k",
-      "-C",
-      conf,
-      "--no-resolv",
-      "--no-hosts",
-      "--user=root",
-      "--pid-file=",
-      "--dhcp-range=192.0.2.100,192.0.2.110,1h",
-      `--dhcp-leasefile=${join(hosts.folder, "leases")}`,
-    ]);
+    const child = startDnsmasq("-C", conf);
     await hosts.prov.listens("udp", 53);
     const asked = await hosts.dev.run("dig", ["+short", "@192.0.2.1", "_uciprov.fleet.example", "TXT"]);
     expect(asked.stdout.trim()).toBe(`"provuri=${URI}" "serial=42"`);
@@ -68,8 +60,25 @@ describe.skipIf(reason !== undefined)("tree records", () => {
     expect(keys.stdout.replaceAll(" ", "").trim().toLowerCase()).toBe(
       `311${/[0-9a-f]{64}/.exec(text("tlsa-zone"))?.[0]}`,
     );
-    child.kill();
-    await new Promise((resolve) => child.once("exit", resolve));
+    await ended(child);
+  });
+
+  test("what OpenWrt's init script hands dnsmasq of the uci lines is answered, and the next serial's lines replace it", async () => {
+    const next = recipes({ uri: URI, domain: "fleet.example", serial: 43, certificate: cert });
+    const saidNext = next.find(({ name }) => name === "txt-openwrt")?.text ?? "";
+    const folder = uciFolder("dhcp");
+    runUci(folder, text("txt-openwrt"));
+    runUci(folder, text("tlsa-openwrt"));
+    runUci(folder, saidNext);
+    const child = startDnsmasq("-C", hosts.prov.file("empty.conf", ""), ...recordArguments(folder));
+    await hosts.prov.listens("udp", 53);
+    const asked = await hosts.dev.run("dig", ["+short", "@192.0.2.1", "_uciprov.fleet.example", "TXT"]);
+    expect(asked.stdout.trim()).toBe(`"provuri=${URI}" "serial=43"`);
+    const keys = await hosts.dev.run("dig", ["+short", "@192.0.2.1", "_8443._tcp.cfg.fleet.example", "TLSA"]);
+    expect(keys.stdout.replaceAll(" ", "").trim().toLowerCase()).toBe(
+      `311${/[0-9a-f]{64}/.exec(text("tlsa-zone"))?.[0]}`,
+    );
+    await ended(child);
   });
 
   test("ISC dhcpd takes its lines", async () => {
@@ -116,35 +125,55 @@ describe.skipIf(reason !== undefined)("tree records", () => {
   });
 
   test("the OpenWrt lines are taken by the program's own uci", () => {
-    const folder = join(hosts.folder, "config");
-    execFileSync("mkdir", ["-p", folder]);
-    writeFileSync(join(folder, "dhcp"), "config dhcp 'lan'\n\toption interface 'lan'\n");
-    const uci = (words: readonly string[]) =>
-      execFileSync(process.execPath, [
-        "dist/uciprov.cjs",
-        "uci",
-        "-c",
-        folder,
-        "-t",
-        join(hosts.folder, "delta"),
-        ...words,
-      ]);
-    writeFileSync(join(folder, "uciprov"), "");
-    for (const name of ["name-openwrt", "dhcp-openwrt"]) {
-      for (const line of text(name)
-        .split("\n")
-        .filter((one) => one.startsWith("uci "))) {
-        // No value holds a blank or a quote: that is what records.ts refuses.
-        uci(
-          line
-            .split(" ")
-            .slice(1)
-            .map((word) => word.replaceAll("'", "")),
-        );
-      }
-    }
-    const said = readFileSync(join(folder, "dhcp"), "utf8");
+    const folder = uciFolder("dhcp", "uciprov");
+    for (const name of ["name-openwrt", "dhcp-openwrt"]) runUci(folder, text(name));
     expect(readFileSync(join(folder, "uciprov"), "utf8")).toContain("option name '_uciprov.fleet.example'");
-    expect(said).toContain("list dhcp_option_force '224,");
+    expect(readFileSync(join(folder, "dhcp"), "utf8")).toContain("list dhcp_option_force '224,");
   });
+
+  function startDnsmasq(...words: readonly string[]): ChildProcess {
+    const leases = `--dhcp-leasefile=${join(hosts.folder, "leases")}`;
+    const range = "--dhcp-range=192.0.2.100,192.0.2.110,1h";
+    return hosts.prov.start("dnsmasq", [
+      "-k",
+      ...words,
+      "--no-resolv",
+      "--no-hosts",
+      "--user=root",
+      "--pid-file=",
+      range,
+      leases,
+    ]);
+  }
+
+  /** A folder of packages that have only what OpenWrt's lines above need. */
+  function uciFolder(...packages: readonly string[]): string {
+    const folder = mkdtempSync(join(hosts.folder, "config-"));
+    for (const name of packages) {
+      writeFileSync(join(folder, name), name === "dhcp" ? "config dhcp 'lan'\n\toption interface 'lan'\n" : "");
+    }
+    return folder;
+  }
+
+  /** Runs a recipe's `uci` lines; no value in them holds a blank or a quote, which is what records.ts refuses. */
+  function runUci(folder: string, recipe: string): void {
+    for (const line of recipe.split("\n").filter((one) => one.startsWith("uci "))) {
+      const [, ...words] = line.replaceAll("'", "").split(" ");
+      const where = ["-c", folder, "-t", join(hosts.folder, "delta")];
+      execFileSync(process.execPath, ["dist/uciprov.cjs", "uci", ...where, ...words]);
+    }
+  }
+
+  /** As dnsmasq.init of OpenWrt 24.10 makes them of every `config dnsrr`. */
+  function recordArguments(folder: string): string[] {
+    const dhcp = parsePackage(readFileSync(join(folder, "dhcp")), { name: "dhcp" });
+    return sectionsOfType(dhcp, "dnsrr").map(
+      (one) => `--dns-rr=${["rrname", "rrnumber", "hexdata"].map((option) => optionText(one, option)).join(",")}`,
+    );
+  }
 });
+
+async function ended(child: ChildProcess): Promise<void> {
+  child.kill();
+  await new Promise((resolve) => child.once("exit", resolve));
+}

@@ -25,7 +25,7 @@ export interface Recipe {
 
 /** Private use (RFC 3942 leaves 224 to 254 to sites), and the SZTP redirect lists of RFC 8572, section 8. */
 const OPTION = { text: 224, redirect4: 143, redirect6: 136 } as const;
-const TLSA_TYPE = 52;
+const TYPE = { txt: 16, tlsa: 52 } as const;
 /** What `option oui` and `option subtype` of the lldp settings are when nobody sets them. */
 const LLDP = { oui: "02,75,4b", subtype: 1 } as const;
 /** A TLV holds 511 bytes, four of them OUI and subtype (IEEE 802.1AB, 8.6). */
@@ -70,16 +70,40 @@ function txt(name: string, strings: readonly string[]): Recipe[] {
     { name: "txt-zone", where: "a zone file (bind, knot, nsd)", text: `${name}. 300 IN TXT ${quoted.join(" ")}` },
     {
       name: "txt-dnsmasq",
-      where:
-        "dnsmasq.conf (on OpenWrt /etc/dnsmasq.conf, since its UCI has no TXT records; then service dnsmasq restart)",
+      where: "dnsmasq.conf (on OpenWrt before 24.10 /etc/dnsmasq.conf; then service dnsmasq restart)",
       text: `txt-record=${name},${quoted.join(",")}`,
     },
+    openwrtRecord("txt-openwrt", "uciprov_txt", name, TYPE.txt, Buffer.concat(strings.map(characterString))),
     {
       name: "name-openwrt",
       where: "the shell of a device that is to ask for this name whatever its network calls itself",
       text: [`uci set uciprov.dns=uciprov`, `uci set uciprov.dns.name='${name}'`, "uci commit uciprov"].join("\n"),
     },
   ];
+}
+
+/** RFC 1035, 3.3: its length in a byte, and then itself. */
+function characterString(text: string): Uint8Array {
+  return Buffer.from(`${String.fromCharCode(text.length)}${text}`, "latin1");
+}
+
+/**
+ * UCI has no TXT record, but since 24.10 any record at all, its data as hex: dnsmasq's `dns-rr` (dnsmasq.init, `dhcp_dnsrr_add`). The section has a
+ * name, so that the lines of the next serial replace it.
+ */
+function openwrtRecord(recipe: string, section: string, name: string, type: number, data: Uint8Array): Recipe {
+  return {
+    name: recipe,
+    where: "an OpenWrt router's shell, from 24.10 on (its dnsmasq answers the LAN)",
+    text: [
+      `uci set dhcp.${section}=dnsrr`,
+      `uci set dhcp.${section}.rrname='${name}'`,
+      `uci set dhcp.${section}.rrnumber='${type}'`,
+      `uci set dhcp.${section}.hexdata='${Buffer.from(data).toString("hex")}'`,
+      "uci commit dhcp",
+      "service dnsmasq reload",
+    ].join("\n"),
+  };
 }
 
 function dhcp(uri: string): Recipe[] {
@@ -161,8 +185,9 @@ function tlsa(uri: string, certificate: string): Recipe[] {
     {
       name: "tlsa-dnsmasq",
       where: "dnsmasq.conf",
-      text: `dns-rr=${owner},${TLSA_TYPE},${wire.toString("hex")}`,
+      text: `dns-rr=${owner},${TYPE.tlsa},${wire.toString("hex")}`,
     },
+    openwrtRecord("tlsa-openwrt", "uciprov_tlsa", owner, TYPE.tlsa, wire),
   ];
 }
 

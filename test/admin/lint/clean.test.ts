@@ -59,6 +59,38 @@ test("what is said one layer at a time is not judged as if it were whole", async
   expect((await lintScene({ tree })).map(told)).toEqual([]);
 });
 
+test("what OpenWrt reads since 24.10 and since 25.12 is known", async () => {
+  const tree = {
+    "default.uci": `package dhcp
+
+config dnsmasq
+	option address_as_local '1'
+
+config dnsrr 'uciprov_txt'
+	option rrname '_uciprov.fleet.example'
+	option rrnumber '16'
+	option hexdata '01:61'
+
+config dhcp 'lan'
+	option ipv6_only_preferred '300'
+
+package dropbear
+
+config dropbear 'main'
+	option RemotePortForward '0'
+	option MaxSessionDuration '3600'
+
+package wireless
+
+config wifi-iface 'guest'
+	option owe_transition '1'
+	list venue_name 'eng:Yard'
+	option wpa_ptk_rekey '600'
+`,
+  };
+  expect((await lintScene({ tree })).map(told)).toEqual([]);
+});
+
 test("the files of a first boot, of a new hostname and of resources that the tree adds itself are reachable", async () => {
   const tree = {
     "default-fd.uci": "",
