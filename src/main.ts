@@ -1,10 +1,11 @@
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { COMMANDS } from "./commands/all.ts";
 import type { Flags, Invocation, Options } from "./commands/command.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
+import { isTerminal, writeOut } from "./standard-output.ts";
 
 const OPTIONS = {
   root: { type: "string" },
@@ -45,41 +46,28 @@ const OPTIONS = {
   public: { type: "string" },
 } as const;
 
-/** argv in, exit status out; the only place that exits. */
-async function main(): Promise<void> {
+/** argv in, exit status out. */
+async function main(): Promise<number> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => stop.abort(new ProvisionError("STOPPED", `asked to stop by ${signal}`)));
   }
   process.on("SIGUSR1", () => undefined); // Node itself would open a debugger's port
-  process.stdout.on("error", () => undefined); // the reader of a pipe may leave early
-  process.stderr.on("error", () => undefined); // a terminal may, too
-  const paint = process.stderr.isTTY ? COLOURED : PLAIN;
+  const print = (text: string) => writeOut(1, Buffer.from(`${text}\n`));
+  const tell = (text: string) => writeOut(2, Buffer.from(`${text}\n`));
   let isJson = process.argv.includes("--json");
   try {
     const uci = uciArguments(process.argv);
-    if (uci) {
-      process.exitCode = await runUci(uci);
-      return;
-    }
+    if (uci) return await runUci(uci);
     const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
-    const exit = await dispatch(name, {
-      root,
-      words,
-      flags,
-      options,
-      signal: stop.signal,
-      paint: process.stdout.isTTY ? COLOURED : PLAIN,
-      print: (text) => void process.stdout.write(`${text}\n`),
-      tell: (text) => void process.stderr.write(`${text}\n`),
-    });
-    process.exitCode = EXIT[exit];
+    const paint = isTerminal(1) ? COLOURED : PLAIN;
+    return EXIT[await dispatch(name, { root, words, flags, options, signal: stop.signal, paint, print, tell })];
   } catch (thrown) {
     const error = asProvisionError(thrown);
-    if (isJson) process.stdout.write(`${JSON.stringify({ exit: error.exit, error: errorFacts(error) })}\n`);
-    else process.stderr.write(`${tellError(error, paint)}\n`);
-    process.exitCode = EXIT[error.exit];
+    if (isJson) print(JSON.stringify({ exit: error.exit, error: errorFacts(error) }));
+    else tell(tellError(error, isTerminal(2) ? COLOURED : PLAIN));
+    return EXIT[error.exit];
   }
 }
 
@@ -97,20 +85,9 @@ async function runUci({ root, words }: { root: string; words: readonly string[] 
     root,
     programName: "uci",
     stdin: () => readFileSync(0),
-    stdout: (bytes) => writeAll(1, bytes),
-    stderr: (bytes) => writeAll(2, bytes),
+    stdout: (bytes) => writeOut(1, bytes),
+    stderr: (bytes) => writeOut(2, bytes),
   });
-}
-
-/** Whole and in order, also into a pipe, before the process ends. */
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(fd, bytes, at);
-    } catch (thrown) {
-      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN")) return;
-    }
-  }
 }
 
 async function dispatch(name: string | undefined, invocation: Invocation): Promise<ExitName> {
@@ -210,4 +187,5 @@ const COLOURED: Paint = {
   strong: (text) => styleText("bold", text),
 };
 
-void main();
+/** The only place that exits. Everything is written by now, and Node has nothing to put in order that the kernel would not. */
+void main().then((status) => process.exit(status));

@@ -1,4 +1,3 @@
-import pRetry from "p-retry";
 import type { Clock } from "./api.ts";
 import { ProvisionError } from "./errors.ts";
 
@@ -24,26 +23,32 @@ export interface Retrying {
  * whoever schedules runs. The last error is thrown as it is; STOPPED when the signal fires.
  */
 export async function withRetries<T>(task: (attempt: number) => Promise<T>, how: Retrying): Promise<T> {
-  return pRetry(
-    (attempt) => {
-      if (how.signal.aborted) throw new ProvisionError("STOPPED", "asked to stop", { cause: how.signal.reason });
-      return task(attempt);
+  const once = async (attempt: number): Promise<T> => {
+    if (how.signal.aborted) throw new ProvisionError("STOPPED", "asked to stop", { cause: how.signal.reason });
+    return task(attempt);
+  };
+  let first: unknown;
+  try {
+    return await once(1);
+  } catch (thrown) {
+    first = thrown;
+  }
+  // Most runs do not need it.
+  const { default: pRetry } = await import("p-retry");
+  return pRetry((attempt) => (attempt === 1 ? Promise.reject(first) : once(attempt)), {
+    retries: how.tries - 1,
+    // Its own pauses are none: they know neither full jitter nor our clock.
+    minTimeout: 0,
+    maxTimeout: 0,
+    async shouldRetry({ error, attemptNumber }) {
+      if (!(error instanceof ProvisionError) || !error.mayRetry) return false;
+      const seconds = pause(error, attemptNumber, how);
+      if (seconds === undefined) return false;
+      how.onWait?.(error, seconds);
+      await how.clock.sleep(seconds * 1000, how.signal);
+      return true;
     },
-    {
-      retries: how.tries - 1,
-      // Its own pauses are none: they know neither full jitter nor our clock.
-      minTimeout: 0,
-      maxTimeout: 0,
-      async shouldRetry({ error, attemptNumber }) {
-        if (!(error instanceof ProvisionError) || !error.mayRetry) return false;
-        const seconds = pause(error, attemptNumber, how);
-        if (seconds === undefined) return false;
-        how.onWait?.(error, seconds);
-        await how.clock.sleep(seconds * 1000, how.signal);
-        return true;
-      },
-    },
-  );
+  });
 }
 
 /** Seconds to wait after this failed attempt (the first is 1); undefined: longer than this run waits. */

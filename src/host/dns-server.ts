@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { ProvisionError } from "../errors.ts";
 
 /** A name server: a literal address, with zone for a link-local one (`fe80::1%eth0`), and its port. */
@@ -24,11 +23,19 @@ export function readServers(texts: readonly string[], defaultPort: number): Name
 function readServer(text: string, defaultPort: number): NameServer {
   const [address = "", portText, more] = text.split("#");
   const port = portText === undefined ? defaultPort : /^\d{1,5}$/.test(portText) ? Number(portText) : 0;
-  const family = isIP(address);
+  const family = isIpv4(address) ? 4 : process.getBuiltinModule("node:net").isIP(address);
   if ((family !== 4 && family !== 6) || more !== undefined || port < 1 || port > 65_535) {
     throw new ProvisionError("SETTINGS_INVALID", `${JSON.stringify(text)} is no name server: address or address#port`);
   }
   return { address, family, port };
+}
+
+/** The usual case, without loading node:net and the streams that it needs. */
+function isIpv4(text: string): boolean {
+  const numbers = text.split(".");
+  return (
+    numbers.length === 4 && numbers.every((one) => Number(one) >= 0 && Number(one) < 256 && `${Number(one)}` === one)
+  );
 }
 
 /** A server as people read it. */

@@ -1,4 +1,3 @@
-import { connect } from "node:net";
 import type { Message } from "../dns/message.ts";
 import { framed, readReply } from "../dns/reply.ts";
 import { ProvisionError } from "../errors.ts";
@@ -12,7 +11,10 @@ export function askTcp(server: NameServer, query: Message, signal: AbortSignal):
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let received = 0;
-    const socket = connect({ host: server.address, port: server.port, family: server.family });
+    // Loaded for the rare answer that does not fit into a datagram.
+    const socket = process
+      .getBuiltinModule("node:net")
+      .connect({ host: server.address, port: server.port, family: server.family });
 
     const close = () => {
       signal.removeEventListener("abort", stop);

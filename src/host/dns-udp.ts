@@ -1,13 +1,19 @@
-import { createSocket } from "node:dgram";
+import { createSocket, type SocketOptions } from "node:dgram";
 import { encodeMessage, type Message } from "../dns/message.ts";
 import { type Reply, readReply } from "../dns/reply.ts";
 import { ProvisionError } from "../errors.ts";
 import { type NameServer, serverText } from "./dns-server.ts";
+import { keepDatagramsLight } from "./light-datagrams.ts";
 
 /** Datagrams with our id that cannot be used: after so many, somebody plays with us and the try is over. */
 const MAX_GARBLED = 16;
 
 export type UdpReply = Extract<Reply, { kind: "answer" | "cut" }>;
+
+/** Addresses are literal: none is looked up, and node:dns, which would do it, not loaded. */
+const literally: NonNullable<SocketOptions["lookup"]> = (address, _options, done) => {
+  process.nextTick(done, null, address, address.includes(":") ? 6 : 4);
+};
 
 /**
  * Puts a query to a server in one datagram and waits, until the signal fires, for the reply to it. The socket is connected, so
@@ -20,7 +26,8 @@ export function askUdp(
   how: { readonly signal: AbortSignal; readonly doubt: (why: string) => void },
 ): Promise<UdpReply> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(server.family === 6 ? "udp6" : "udp4");
+    keepDatagramsLight();
+    const socket = createSocket({ type: server.family === 6 ? "udp6" : "udp4", lookup: literally });
     let garbled = 0;
     let isClosed = false;
 

@@ -1,7 +1,9 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import DNS2 from "dns2";
+import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import type { TxtAnswer } from "../../src/api.ts";
 import { encodeMessage, type Message } from "../../src/dns/message.ts";
@@ -396,5 +398,27 @@ describe("what is asked", () => {
     ]);
     expect(readServers(["::1", "::2", "::3", "::4", "::5"], 54)).toHaveLength(4);
     expect(() => readServers([], 53)).toThrow("no name server");
+  });
+
+  test("what is a literal address is what Node takes for one", () => {
+    const odd = ["1.2.3.4", "01.2.3.4", "1.2.3.256", "1.2.3.4.5", "1e1.2.3.4", "-0.2.3.4", "1.2.3.4 ", "1.2.3.", "::"];
+    const pieces = fc.array(fc.constantFrom("0", "1", "25", "255", "256", ".", ":", "f", "e", "x", " ", "-"), {
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.constantFrom(...odd),
+          fc.ipV4(),
+          fc.ipV6(),
+          pieces.map((all) => all.join("")),
+        ),
+        (text) => {
+          const family = isIP(text);
+          if (family === 0) expect(() => readServers([text], 53)).toThrow("no name server");
+          else expect(readServers([text], 53)).toEqual([{ address: text, family, port: 53 }]);
+        },
+      ),
+    );
   });
 });
