@@ -86,7 +86,7 @@ export function readState(files: Files): State {
   const freshness = readJson(files, STATE.freshness, parseFreshness);
   const software = readJson(files, STATE.software, parseSoftwareRecord);
   return {
-    confirmed: readJson(files, STATE.confirmed, parseConfirmed),
+    confirmed: readConfirmed(files),
     owned: readJson(files, STATE.owned, parseOwned) ?? { uci: {}, files: undefined },
     latch: readJson(files, STATE.owner, parseLatch),
     floor: freshness?.floor ?? 0,
@@ -95,6 +95,11 @@ export function readState(files: Files): State {
     firmware: readFirmware(files),
     ...(software === undefined ? {} : { software }),
   };
+}
+
+/** The last generation that proved itself; STATE_INVALID as above. */
+export function readConfirmed(files: Files): Confirmed | undefined {
+  return readJson(files, STATE.confirmed, parseConfirmed);
 }
 
 /** What is known of images; STATE_INVALID as above. */

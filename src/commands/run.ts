@@ -6,6 +6,7 @@ import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
 import { errorFacts } from "../messages.ts";
 import { MODULE_FOLDERS } from "../module-files.ts";
+import { AGENT_FILE, SENDER_FILE } from "../monitor-keys.ts";
 import { type Outcome, provision } from "../provision.ts";
 import { plugins } from "../registry.ts";
 import { readState } from "../state.ts";
@@ -33,11 +34,13 @@ export const run: Command = async (invocation) => {
       told: outcome.told,
       ...(await planned(outcome, false)),
     });
+    await tellWatchers(ctx, outcome);
     await report(invocation, outcome);
     return outcome.exit;
   } catch (thrown) {
     const error = asProvisionError(thrown);
     status.close({ exit: error.exit, result: "failed", error: errorFacts(error) });
+    await tellWatchers(bare, error);
     throw error;
   } finally {
     release();
@@ -65,6 +68,12 @@ export function passOverSignals(): void {
   for (const signal of ["SIGHUP", "SIGUSR2"] as const) {
     if (process.listenerCount(signal) === 0) process.on(signal, () => undefined);
   }
+}
+
+/** Where a Zabbix server watches the device; elsewhere nothing of it is loaded. A hook would not do: `done` is not for the runs that change nothing. */
+async function tellWatchers(ctx: RunContext, end: Outcome | ProvisionError): Promise<void> {
+  const isWatched = [AGENT_FILE, SENDER_FILE].some((path) => ctx.disk.stat(path) !== undefined);
+  if (isWatched && !ctx.choices.isDry) (await import("../monitor.ts")).tellRun(ctx, end);
 }
 
 /** With the modules that lie on the device; what loads them is loaded only if there are any. */

@@ -40,6 +40,11 @@ export function listGenerations(files: Files): Generation[] {
   });
 }
 
+/** The number of the generation that the device is in; 0 before the first. */
+export function lastGeneration(files: Files): number {
+  return numbers(files)[0] ?? 0;
+}
+
 /** A file as it was in generation `number` (0: before the oldest kept one's); undefined if it was not there, or no plain file. */
 export function readGenerationFile(files: Files, number: number, path: string, limit?: number): Uint8Array | undefined {
   for (const later of laterThan(files, number).reverse()) {
