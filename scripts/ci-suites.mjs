@@ -26,7 +26,8 @@ const suites = [
     counts: true,
     env: { UCIPROV_NODE: words },
   })),
-  ...(existsSync("test/torture.mjs") ? [{ name: "torture", args: ["run", "torture", "--", "--minutes", "1"] }] : []),
+  { name: "torture", args: ["run", "torture", "--", "--minutes", "1"] },
+  { name: "torture, recover.sh", args: ["run", "torture", "--", "--minutes", "1", "--only", "recover.sh"] },
 ];
 
 const results = [];

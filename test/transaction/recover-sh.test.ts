@@ -4,10 +4,11 @@ import { applyActions } from "../../src/transaction/apply.ts";
 import { readJournal } from "../../src/transaction/journal.ts";
 import { TX } from "../../src/transaction/layout.ts";
 import { prepare } from "../../src/transaction/prepare.ts";
+import { type Held, holds, onDisk, plant } from "./held.ts";
 import { type Both, bothTrees, judge, LIVES, liveUntil, oldDevice, promisedBy, recovering } from "./lives.ts";
-import type { MemoryDisk } from "./memory-disk.ts";
 import { RECOVER_SH, recoverSh, skipsShell } from "./recover-shell.ts";
 import { copyTree, scratchRoot } from "./scratch-root.ts";
+import { ShellEnds } from "./shell-ends.ts";
 import { bytes, copyArchived, life, plantOld, snapshot, specimenOrder, write } from "./specimen.ts";
 import { SPOILT_JOURNALS, SPOILT_LISTS } from "./spoilt.ts";
 
@@ -186,42 +187,51 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
     },
   );
 
-  test("cut at every third step of its own, and again by the other one: the old tree", {
-    timeout: 120_000,
+  test("cut at every third step of its own, and ended by itself and by Node: the old tree", {
+    timeout: 240_000,
   }, async () => {
+    const ends = new ShellEnds(both);
     let points = 0;
-    for (const first of await cutsWhileApplying()) {
-      for (let again = 1; ; again += 3) {
-        const own = scratchRoot();
-        try {
-          copyTree(first, own.disk);
-          const cut = recoverSh(own.path, again);
-          if (!cut.wasCut) break;
-          points += 1;
-          if (again % 2 === 1) expect(recoverSh(own.path).status, `step ${again}`).toBe(0);
-          await recovering(life(own.disk, "2"));
-          expect(await judge(own.disk, both, "old", "3"), `step ${again}`).toBe("old");
-        } finally {
-          own.remove();
-        }
+    for (const start of await cutsWhileApplying()) {
+      const steps = await ends.stepsOf(start);
+      for (let at = 0; at < steps.length; at += 3) {
+        const held = steps[at];
+        if (held !== undefined) expect(await ends.endOf(held, "old"), `step ${at + 1}`).toBe("old");
+        points += 1;
       }
     }
-    expect(points).toBeGreaterThan(30);
+    expect(points).toBeGreaterThan(60);
+  });
+
+  test("what is seen at a step is what a cut there leaves", { timeout: 120_000 }, async () => {
+    const [start] = await cutsWhileApplying();
+    if (start === undefined) throw new Error("no cut while applying");
+    const steps = await new ShellEnds(both).stepsOf(start);
+    for (let at = 1; at < steps.length; at += 11) {
+      const own = scratchRoot();
+      try {
+        plant(start, own.path);
+        expect(recoverSh(own.path, at).wasCut, `step ${at}`).toBe(true);
+        expect(holds(own.path), `step ${at}`).toEqual(steps[at - 1]);
+      } finally {
+        own.remove();
+      }
+    }
   });
 });
 
 /** A device half way in, and one with all in and the journal not yet on trial. */
-async function cutsWhileApplying(): Promise<MemoryDisk[]> {
-  const found: MemoryDisk[] = [];
-  let last: MemoryDisk | undefined;
+async function cutsWhileApplying(): Promise<Held[]> {
+  const found: Held[] = [];
+  let last: Held | undefined;
   for (let at = 1; ; at += 1) {
     const disk = oldDevice();
     await liveUntil(disk, LIVES["apply and confirm"], { at, tear: "half" }, "1");
     const state = readJournal(disk)?.state;
     if (state === "trial") break;
     if (state !== "applying") continue;
-    if (found.length === 0 && snapshot(disk).includes("/usr/share")) found.push(disk);
-    last = disk;
+    last = onDisk(disk);
+    if (found.length === 0 && snapshot(disk).includes("/usr/share")) found.push(last);
   }
   return last === undefined ? found : [...found, last];
 }

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 
 /** Tests, and the programs bundled from them, run in the repository. */
 const HERE = process.cwd();
 export const RECOVER_SH = join(HERE, "openwrt-package/files/lib/uciprov/recover.sh");
 const CUT_SHELL = join(HERE, "test/transaction/cut-shell.sh");
+const SOURCED = 'shim=$1 script=$2; shift 2; . "$shim"; . "$script"';
 
 /** OpenWrt's shell, by the name Debian gives it. */
 export const hasAsh = spawnSync("busybox", ["ash", "-c", "true"]).status === 0;
@@ -20,13 +22,28 @@ export interface ShellResult {
 
 /** Runs recover.sh under busybox ash, killed at its step `cutAt` if that is given. */
 export function recoverSh(root: string, cutAt = 0, args: readonly string[] = []): ShellResult {
-  const code = 'shim=$1 script=$2; shift 2; . "$shim"; . "$script"';
   const { status, signal, stderr } = spawnSync(
     "busybox",
-    ["ash", "-c", code, "recover.sh", CUT_SHELL, RECOVER_SH, ...args],
+    ["ash", "-c", SOURCED, "recover.sh", CUT_SHELL, RECOVER_SH, ...args],
     { env: shellEnv(root, cutAt), encoding: "utf8", timeout: 60_000 },
   );
   return { status, wasCut: signal === "SIGKILL", stderr };
+}
+
+/** Runs recover.sh under busybox ash; before each of its steps, while it waits, `look` sees the disk. Answers its exit status. */
+export async function watchedSh(root: string, look: () => void): Promise<number | null> {
+  const child = spawn("busybox", ["ash", "-c", SOURCED, "recover.sh", CUT_SHELL, RECOVER_SH], {
+    env: { ...shellEnv(root, 0), WATCHED: "1" },
+    stdio: ["ignore", "ignore", "ignore", "ignore", "pipe"],
+  });
+  const ended = new Promise<number | null>((done) => child.on("exit", done));
+  const wire = child.stdio[4];
+  if (!(wire instanceof Duplex)) throw new Error("no descriptor 4");
+  for await (const _ of wire) {
+    look();
+    wire.write("\n");
+  }
+  return ended;
 }
 
 /** Runs recover.sh as the boot does, with the system's own tools. */

@@ -1,9 +1,11 @@
 import { parseArgs } from "node:util";
 import { cutAt, PowerCut, TEARS, type Tear } from "./faulty-disk.ts";
+import { type Held, onDisk } from "./held.ts";
 import {
   type Both,
   bothTrees,
   type Cut,
+  countSteps,
   judge,
   LIVES,
   liveUntil,
@@ -14,8 +16,8 @@ import {
 } from "./lives.ts";
 import type { MemoryDisk } from "./memory-disk.ts";
 import { randomFrom } from "./random.ts";
-import { hasAsh, recoverSh } from "./recover-shell.ts";
-import { copyTree, scratchRoot } from "./scratch-root.ts";
+import { hasAsh } from "./recover-shell.ts";
+import { ShellEnds } from "./shell-ends.ts";
 import { life } from "./specimen.ts";
 
 type LifeName = keyof typeof LIVES;
@@ -36,7 +38,7 @@ export async function torture(args: readonly string[]): Promise<number> {
       minutes: { type: "string" },
       seed: { type: "string" },
       triples: { type: "string", default: "1000" },
-      every: { type: "boolean", default: false },
+      endless: { type: "boolean", default: false },
       only: { type: "string", default: "" },
     },
   });
@@ -51,9 +53,13 @@ export async function torture(args: readonly string[]): Promise<number> {
   else console.log("busybox is not there: recover.sh was left out");
   await rack.measure("three cuts, seeded", () => triples(rack, Number(values.triples)));
   for (const name of NAMES) await rack.measure(`${name}: every pair of steps, Node`, () => pairs(rack, name));
-  const share = values.every ? "every" : "some";
-  if (hasAsh) await rack.measure(`${share} pair of steps, recover.sh`, () => pairsByShell(rack, values.every));
-  while (until !== undefined && Date.now() < until) await rack.measure("three cuts, seeded", () => triples(rack, 1000));
+  if (hasAsh) {
+    await rack.measure("every pair of steps, recover.sh", () => pairsByShell(rack));
+    if (values.endless) await rack.measure("any number of cuts, recover.sh", () => endlesslyByShell(rack));
+    console.log(`recover.sh: ${rack.shell.moments} different moments to recover from`);
+  }
+  while (values.only === "" && until !== undefined && Date.now() < until)
+    await rack.measure("three cuts, seeded", () => triples(rack, 1000));
 
   console.log(rack.total());
   return rack.hasFailed ? 1 : 0;
@@ -70,6 +76,7 @@ interface Tally {
 class Rack {
   readonly both: Both;
   readonly random: () => number;
+  readonly shell: ShellEnds;
   readonly #until: number | undefined;
   readonly #all: Tally = { points: 0, old: 0, new: 0, mixed: 0 };
   #tally: Tally = { points: 0, old: 0, new: 0, mixed: 0 };
@@ -78,6 +85,7 @@ class Rack {
 
   constructor(both: Both, seed: number, until: number | undefined, only: string) {
     this.both = both;
+    this.shell = new ShellEnds(both);
     this.random = randomFrom(seed);
     this.#until = until;
     this.#only = only;
@@ -149,33 +157,23 @@ async function singles(rack: Rack, name: LifeName): Promise<void> {
 
 async function singlesByShell(rack: Rack, name: LifeName): Promise<void> {
   for (let at = 1; !rack.isOverdue; at += 1) {
-    const cut = await deviceCutAt(name, { at, tear: tearOf(rack) });
-    if (cut === undefined) break;
-    const medium = cut.afterPowerCut(() => rack.random() < 0.7);
-    const { outcome } = await endByShell(rack, medium, 0);
-    rack.note(outcome, `${name}, cut at ${at}, then recover.sh`);
+    const start = await startCutAt(rack, name, at);
+    if (start === undefined) break;
+    rack.note(await rack.shell.endOf(start.held, start.promised), `${name}, cut at ${at}, then recover.sh`);
   }
 }
 
-/** Recovers by recover.sh, cut at its step `cutAtStep` if that is not 0, and then by the shell again and Node. */
-async function endByShell(
-  rack: Rack,
-  medium: MemoryDisk,
-  cutAtStep: number,
-): Promise<{ outcome: Outcome; wasCut: boolean }> {
-  const promised = promisedBy(medium, rack.both);
-  const root = scratchRoot();
-  try {
-    copyTree(medium, root.disk);
-    const wasCut = cutAtStep > 0 && recoverSh(root.path, cutAtStep).wasCut;
-    if (cutAtStep === 0 || rack.random() < 0.5) {
-      if (recoverSh(root.path).status !== 0) return { outcome: "mixed", wasCut };
-    }
-    await recovering(life(root.disk, "2")); // what is confirmed waits for Node
-    return { outcome: await judge(root.disk, rack.both, promised, "3"), wasCut };
-  } finally {
-    root.remove();
-  }
+interface Start {
+  readonly held: Held;
+  readonly promised: "old" | "new";
+}
+
+/** What the next boot finds after a cut at this step of a life; undefined if it has no such step. */
+async function startCutAt(rack: Rack, name: LifeName, at: number): Promise<Start | undefined> {
+  const cut = await deviceCutAt(name, { at, tear: tearOf(rack) });
+  if (cut === undefined) return undefined;
+  const medium = cut.afterPowerCut(() => rack.random() < 0.7);
+  return { held: onDisk(medium), promised: promisedBy(medium, rack.both) };
 }
 
 async function pairs(rack: Rack, name: LifeName): Promise<void> {
@@ -198,20 +196,55 @@ async function pairs(rack: Rack, name: LifeName): Promise<void> {
   }
 }
 
-/** Each step is a shell of its own, so not every pair is tried unless it is asked for: at every fifth step of a life, at one in 4.5 of recover.sh's. */
-async function pairsByShell(rack: Rack, isEvery: boolean): Promise<void> {
-  for (const name of NAMES) {
-    for (let at = 1; !rack.isOverdue; at += isEvery ? 1 : 5) {
-      const first = await deviceCutAt(name, { at, tear: tearOf(rack) });
-      if (first === undefined) break;
-      for (let step = isEvery ? 1 : 1 + rack.pick(4); !rack.isOverdue; step += isEvery ? 1 : 1 + rack.pick(8)) {
-        const medium = first.afterPowerCut(() => rack.random() < 0.7);
-        const { outcome, wasCut } = await endByShell(rack, medium, step);
-        rack.note(outcome, `${name}, cut at ${at}, then recover.sh at ${step}`);
-        if (!wasCut) break; // it has no such step
-      }
+/** Every step of a life, and every step of the recover.sh that comes after it; lives and steps in no order, so that a share of them is a fair one. */
+async function pairsByShell(rack: Rack): Promise<void> {
+  for (const { name, at } of shuffled(await everyStep(), rack.random)) {
+    const start = rack.isOverdue ? undefined : await startCutAt(rack, name, at);
+    if (start === undefined) break;
+    for (const [index, held] of (await rack.shell.stepsOf(start.held)).entries()) {
+      if (rack.isOverdue) break;
+      rack.note(await rack.shell.endOf(held, start.promised), `${name}, cut at ${at}, then recover.sh at ${index + 1}`);
     }
   }
+}
+
+async function everyStep(): Promise<{ name: LifeName; at: number }[]> {
+  const steps: { name: LifeName; at: number }[] = [];
+  for (const name of NAMES) {
+    const count = await countSteps(oldDevice(), LIVES[name]);
+    for (let at = 1; at <= count; at += 1) steps.push({ name, at });
+  }
+  return steps;
+}
+
+/**
+ * As many cuts of recover.sh, one after the other, as anybody likes: from every moment that a cut can leave, every moment that a cut of the next recover.sh can
+ * leave, until there is none that was not seen before. A point is a moment.
+ */
+async function endlesslyByShell(rack: Rack): Promise<void> {
+  const waiting: (Start & { readonly story: string })[] = [];
+  for (const { name, at } of await everyStep()) {
+    const start = await startCutAt(rack, name, at);
+    if (start !== undefined) waiting.push({ ...start, story: `${name}, cut at ${at}` });
+  }
+  const seen = new Set<string>();
+  for (let next = waiting.shift(); next !== undefined && !rack.isOverdue; next = waiting.shift()) {
+    const { held, promised, story } = next;
+    if (seen.has(held.key)) continue;
+    seen.add(held.key);
+    rack.note(await rack.shell.endOf(held, promised), story);
+    for (const [index, below] of (await rack.shell.stepsOf(held)).entries()) {
+      if (!seen.has(below.key))
+        waiting.push({ held: below, promised, story: `${story}, then recover.sh at ${index + 1}` });
+    }
+  }
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, turn: random() }))
+    .sort((a, b) => a.turn - b.turn)
+    .map(({ item }) => item);
 }
 
 async function triples(rack: Rack, count: number): Promise<void> {
