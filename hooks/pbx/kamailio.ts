@@ -208,15 +208,20 @@ route[CHECK_PASSWORD] {
 	if (is_method("REGISTER")) {
 		if (pv_www_authenticate(${quoted(domain)}, "$var(ha1)", "1")) {
 			$var(known) = 1;
+		} else {
+			$var(known) = $rc;
 		}
 	} else if (pv_proxy_authenticate(${quoted(domain)}, "$var(ha1)", "1")) {
 		$var(known) = 1;
+	} else {
+		$var(known) = $rc;
 	}
 	if ($var(known) == 1) {
 		return;
 	}
 #!ifdef WITH_PROTECTION
-	if ($au != $null) {
+	# Wrong, and not just answered to a question that is too old (-4): all phones do that after a restart of ours.
+	if ($var(known) == -2) {
 		route(LOGIN_FAILED);
 	}
 #!endif
