@@ -57,9 +57,11 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
     const findings: Finding[] = [];
     const found = await largestFirst(wanted, (one) => fetchFirst(context, device, tree, one, findings));
     const brought = new Map<string, Resource[]>();
-    for (const [index, { module }] of wanted.entries()) {
+    for (const [index, { module, name }] of wanted.entries()) {
       const resource = found[index];
-      if (resource) brought.set(module.name, [...(brought.get(module.name) ?? []), resource]);
+      if (!resource) continue;
+      const own = { ...resource, name, origin: { ...resource.origin, module: module.name } };
+      brought.set(module.name, [...(brought.get(module.name) ?? []), own]);
     }
     return { brought, findings };
   } catch (thrown) {
@@ -69,15 +71,20 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
 }
 
 /**
- * All at once, answers in the order of `wanted`; the large ones ask first, since a long body over a far link needs round trips until its connection is fast,
+ * All at once, answers in the order of `wanted`; what several modules want is asked for once. The large ones ask first, since a long body over a far link needs round trips until its connection is fast,
  * and the small ones fit in between.
  */
 async function largestFirst<T>(wanted: readonly Wanted[], get: (one: Wanted) => Promise<T>): Promise<T[]> {
-  const asked = new Map<Wanted, Promise<T>>();
-  for (const size of ["large", "small"]) {
-    for (const one of wanted) if (one.size === size) asked.set(one, get(one));
-  }
-  return await Promise.all(wanted.map((one) => asked.get(one) as Promise<T>));
+  const asked = new Map<string, Promise<T>>();
+  const ask = (one: Wanted): Promise<T> => {
+    // A large one lies in a file that bears its module's name.
+    const key = `${one.size === "small" ? one.size : `${one.module.name} ${one.name}`} ${one.template.text}`;
+    const answer = asked.get(key) ?? get(one);
+    asked.set(key, answer);
+    return answer;
+  };
+  for (const one of wanted) if (one.size === "large") void ask(one);
+  return await Promise.all(wanted.map(ask));
 }
 
 /** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
