@@ -28,6 +28,7 @@ export default defineConfig({
         { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
         { name: "daemon", test: /src\/commands\/daemon\.ts$/, priority: 2 },
         { name: "pbx", test: /hooks\/pbx\/plan\.ts$/, priority: 2 },
+        { name: "security", test: /hooks\/security\/plan\.ts$/, priority: 1 },
         { name: "monitoring", test: /hooks\/monitoring\/plan\.ts$/, priority: 2 },
         { name: "archive", test: /src\/tree\/archive(?:-placement)?\.ts$/, priority: 2 },
         {

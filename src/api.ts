@@ -38,7 +38,7 @@ export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { makeSection, optionFlag, optionList, optionText, type UciPackage, type UciSection } from "./uci/model.ts";
 export { isPackageName } from "./uci/names.ts";
 export { parseExport, parsePackage } from "./uci/parse.ts";
-export { redactUri } from "./uri.ts";
+export { parseUri, redactUri } from "./uri.ts";
 export { strictUtf8 } from "./utf8.ts";
 
 /** The stages of a run, in order; `stages/table.ts` says what each does and where its failure leads. */

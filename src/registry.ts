@@ -8,6 +8,7 @@ import overlay from "../hooks/overlay.ts";
 import packages from "../hooks/packages.ts";
 import pbx from "../hooks/pbx/index.ts";
 import report from "../hooks/report.ts";
+import security from "../hooks/security/index.ts";
 import services from "../hooks/services.ts";
 import sshkeys from "../hooks/sshkeys.ts";
 import sysupgrade from "../hooks/sysupgrade.ts";
@@ -22,5 +23,19 @@ import type { Plugins } from "./context.ts";
 
 export const plugins: Plugins = {
   resolvers: [static_, https, dnssec, dns, dhcp, lldp],
-  modules: [sysupgrade, uci, overlay, sshkeys, packages, services, certs, beesip, pbx, monitoring, led, report],
+  modules: [
+    sysupgrade,
+    uci,
+    overlay,
+    sshkeys,
+    packages,
+    services,
+    certs,
+    beesip,
+    pbx,
+    security,
+    monitoring,
+    led,
+    report,
+  ],
 };

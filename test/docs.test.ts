@@ -4,6 +4,7 @@ import { GATEWAY, ROUTE } from "../hooks/_gateway-schema.ts";
 import type { OptionTable } from "../hooks/_options.ts";
 import { MONITORING } from "../hooks/monitoring/schema.ts";
 import { EXTENSION, PBX, PHONE } from "../hooks/pbx/schema.ts";
+import { SECURITY as DEFENCE } from "../hooks/security/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";
@@ -94,6 +95,10 @@ test("docs/monitoring.md lists every option, and every key that a server can ask
     Object.entries(keys).map(([key, { value, meaning }]) => [`\`${key}\``, value, meaning]);
   expectBlock("docs/monitoring.md", "agent-keys", table(["key", "value", "meaning"], rows(AGENT_KEYS)));
   expectBlock("docs/monitoring.md", "trapper-keys", table(["key", "value", "meaning"], rows(TRAPPER_KEYS)));
+});
+
+test("docs/security.md lists every option of its section", () => {
+  expectBlock("docs/security.md", "security", optionTable({ security: DEFENCE }));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {

@@ -1,4 +1,5 @@
 import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
+import { GATEWAYS } from "../_gateway-resource.ts";
 
 /**
  * Makes the device a telephone exchange: Asterisk, Kamailio, or Kamailio before Asterisk, with trunks to gateways and files for the phones,
@@ -6,7 +7,7 @@ import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
  */
 export default defineModule({
   name: "pbx",
-  resources: { gateways: { uri: "{base_uri}/gateways{fd}.json", size: "small" } },
+  resources: { gateways: GATEWAYS },
   // Loaded where there is an exchange to plan: most devices are none.
   plan: async (context) => (isOn(context) ? (await import("./plan.ts")).planPbx(context) : []),
 });

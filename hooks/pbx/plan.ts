@@ -11,6 +11,7 @@ import {
   uci,
 } from "../../src/api.ts";
 import { type GatewayList, parseGatewayList } from "../_gateway-list.ts";
+import { KEPT_GATEWAYS } from "../_gateway-resource.ts";
 import { renderAsterisk } from "./asterisk.ts";
 import { type Exchange, readExchange } from "./exchange.ts";
 import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
@@ -32,8 +33,6 @@ export function planPbx(context: PlanContext): readonly Change[] {
 const ORIGIN: Origin = { module: "pbx" };
 const FROM_UCI: Origin = { module: "pbx", uri: "/etc/config/beesip" };
 
-/** The last gateway list that was good; passwords of trunks stand in it. */
-const KEPT = "/etc/beesip/gateways.json";
 const NO_LIST: GatewayList = { gateways: [], routes: [] };
 
 /** The tree's list if it is good, else the last one that was; none at all if the tree has none. A bad one without a good one before it is a fault. */
@@ -44,10 +43,10 @@ function keptList(context: PlanContext): { readonly list: GatewayList; readonly 
   if (text === undefined) return { list: NO_LIST, changes: [] };
   const fresh = parseGatewayList(text, resource.uri);
   if ("list" in fresh)
-    return { list: fresh.list, changes: [file(KEPT, text, { mode: 0o600, origin: resource.origin })] };
+    return { list: fresh.list, changes: [file(KEPT_GATEWAYS, text, { mode: 0o600, origin: resource.origin })] };
 
-  const before = context.owned.has(KEPT) ? context.files.read(KEPT) : undefined;
-  const last = before === undefined ? undefined : parseGatewayList(before, KEPT);
+  const before = context.owned.has(KEPT_GATEWAYS) ? context.files.read(KEPT_GATEWAYS) : undefined;
+  const last = before === undefined ? undefined : parseGatewayList(before, KEPT_GATEWAYS);
   const isKept = last !== undefined && "list" in last;
   for (const { code, message, place } of fresh.faults)
     context.finding(isKept ? "warning" : "error", code, message, place);
@@ -55,7 +54,7 @@ function keptList(context: PlanContext): { readonly list: GatewayList; readonly 
   context.finding("warning", "PLAN_INVALID", "the gateway list is bad: the last good one stays in use", {
     file: resource.uri,
   });
-  return { list: last.list, changes: [file(KEPT, before, { mode: 0o600, origin: resource.origin })] };
+  return { list: last.list, changes: [file(KEPT_GATEWAYS, before, { mode: 0o600, origin: resource.origin })] };
 }
 
 /** Secrets, for root and the group the program runs in (OpenWrt's packages make groups of these names). */
