@@ -12,6 +12,10 @@ const FILES = {
 const HTTP_USERS = ["undici/lib/core/util.js", "undici/lib/dispatcher/client.js"];
 const HTTP = "({ maxHeaderSize: 16384, IncomingMessage: class IncomingMessage {} })";
 
+/** Tables of options say in a sentence each what the option means: for docs and the shipped settings, which are made from the sources. */
+const TABLES = /\/(?:src\/settings|hooks\/(?:[a-z]+\/|_[a-z]+-)schema)\.ts$/;
+const SENTENCE = /"(?:[^"\\\n]|\\.)* (?:[^"\\\n]|\\.)*\."/g;
+
 /** Keeps those parts out of the bundle; should a file be reached after all, it says so instead of misbehaving. */
 export function leaveOut() {
   return {
@@ -23,6 +27,7 @@ export function leaveOut() {
       return { code: `module.exports = () => { throw new Error(${words}); };`, moduleType: "js" };
     },
     transform(code, id) {
+      if (TABLES.test(id.replaceAll("\\", "/"))) return { code: code.replace(SENTENCE, '""') };
       if (!HTTP_USERS.some((ending) => isFile(id, ending))) return null;
       const changed = code.replace(/require\('node:http'\)/, HTTP);
       if (changed === code) throw new Error(`${id} takes node:http in another way now`);
