@@ -5,7 +5,9 @@ import { faultOfAddress, macOf } from "../_checks.ts";
 import type { GatewayList } from "../_gateway-list.ts";
 import { GATEWAY, type Gateway, ROUTE, type Route } from "../_gateway-schema.ts";
 import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
+import { relayOf } from "./media-relay.ts";
 import { ownPrefix } from "./numbers.ts";
+import type { Relay } from "./rtpengine.ts";
 import { EXTENSION, type Extension, PBX, type PbxSection, PHONE, type Phone } from "./schema.ts";
 
 /** A route with the gateways that can take its calls, in order. */
@@ -25,6 +27,8 @@ export interface Exchange {
   /** All that are enabled. */
   readonly gateways: readonly Gateway[];
   readonly trunks: readonly Trunk[];
+  /** How media goes through the device if Kamailio alone is the exchange and it is to. */
+  readonly relay: Relay | undefined;
 }
 
 /** Where the exchange is described. */
@@ -82,6 +86,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
   const inService = allGateways.filter(({ enabled }) => enabled);
   if (pbx.role !== "b2bua") noteUnknownSources(inService, tell);
   if (pbx.role === "proxy") checkProxy(inService, tell);
+  const relay = relayOf(counting, pbx, tell);
   const address = pbx.address ?? addressOf(counting, pbx, tell);
   if (address !== undefined && isIPv6(address) && pbx.domain === undefined) {
     tell("beesip.pbx.domain", "is not set, and an IPv6 address cannot stand for it");
@@ -105,6 +110,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
     phones: phones.map(({ values }) => values),
     gateways: [...known.values()],
     trunks,
+    relay,
   };
 }
 

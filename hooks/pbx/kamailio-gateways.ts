@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { type Cfg, cfg, digits, hostInUri, inRegex, int, NOTHING, quoted } from "../_kamailio-cfg.ts";
 import { gatewayUri } from "./asterisk.ts";
 import type { Exchange, Trunk } from "./exchange.ts";
+import type { MediaParts } from "./kamailio-media.ts";
 import type { Table } from "./kamailio-table.ts";
 import { dialForms, lengthsOf, ownPrefix, prefixTrunks } from "./numbers.ts";
 
@@ -10,7 +11,7 @@ import { dialForms, lengthsOf, ownPrefix, prefixTrunks } from "./numbers.ts";
 export const GATEWAYS = "/etc/kamailio/beesip-gateways.list";
 
 /** Numbers of the world: what was dialled becomes `$var(number)`, the longest prefix that is known decides. */
-export function world(exchange: Exchange): Cfg {
+export function world(exchange: Exchange, media: MediaParts): Cfg {
   const own = ownPrefix(exchange.pbx);
   const prefixes = prefixTrunks(exchange);
   const longest = Math.max(0, ...prefixes.map(({ route }) => route.prefix.length));
@@ -85,14 +86,14 @@ ${own === undefined ? NOTHING : cfg`	append_hf("P-Asserted-Identity: <sip:${digi
 	# A gateway whose name is not found, or that there is no way to, is passed over at once.
 	t_set_disable_internal_reply(1);
 	t_on_failure("GATEWAY");
-	t_on_reply("ANSWER");
+	t_on_reply("ANSWER");${media.onBranch}
 	while (!t_relay()) {
 		if (!ds_next_domain()) {
 			t_reply("503", "No Gateway");
 			exit;
 		}
 		t_on_failure("GATEWAY");
-		t_on_reply("ANSWER");
+		t_on_reply("ANSWER");${media.onBranch}
 	}
 	exit;
 }`;
@@ -152,9 +153,9 @@ modparam("dispatcher", "ds_ping_reply_codes", "class=2;class=3;class=4")`;
 }
 
 /** The next gateway only if this one is not there or has no line; busy, no answer or a refusal by the called ends the call. */
-export function failover(exchange: Exchange): Cfg {
+export function failover(exchange: Exchange, media: MediaParts): Cfg {
   return cfg`
-failure_route[GATEWAY] {
+failure_route[GATEWAY] {${media.onFailure}
 	if (t_is_canceled()) {
 		exit;
 	}
@@ -169,7 +170,7 @@ ${
 	if (t_check_status("50[0-9]") || (t_branch_timeout() && !t_branch_replied())) {
 		while (ds_next_domain()) {
 			t_on_failure("GATEWAY");
-			t_on_reply("ANSWER");
+			t_on_reply("ANSWER");${media.onBranch}
 			if (t_relay()) {
 				exit;
 			}

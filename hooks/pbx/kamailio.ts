@@ -8,6 +8,7 @@ import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
 import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
 import { gatewayConditions, sendsItself, tablesOf } from "./kamailio-known.ts";
+import { type MediaParts, mediaParts } from "./kamailio-media.ts";
 import { tableLoads, tableParams, tableRoutes } from "./kamailio-table.ts";
 
 export const KAMAILIO_CFG = "/etc/kamailio/kamailio.cfg";
@@ -42,6 +43,7 @@ function whole(exchange: Exchange): Cfg {
   const isBoth = pbx.role === "both";
   const isSending = sendsItself(exchange);
   const tables = tablesOf(exchange);
+  const media = mediaParts(exchange);
   return cfg`
 debug=2
 log_stderror=no
@@ -56,7 +58,7 @@ user_agent_header="User-Agent: beesip"
 alias=${quoted(domain)}
 
 ${MODULES.map((name) => cfg`loadmodule ${quoted(`${name}.so`)}`)}
-${isSending ? cfg`loadmodule "dispatcher.so"` : NOTHING}
+${isSending ? cfg`loadmodule "dispatcher.so"` : NOTHING}${media.modules}
 
 modparam("ctl", "binrpc", "unix:/var/run/kamailio/kamailio_ctl")
 modparam("tm", "failure_reply_mode", 3)
@@ -76,7 +78,7 @@ modparam("usrloc", "db_mode", 0)
 modparam("nathelper|registrar", "received_avp", "$avp(received)")
 # The password's digest for the realm (RFC 2617 HA1) by number, and how many phones may be it at once.
 ${tableParams(tables)}
-${isSending ? sendingParams(exchange) : NOTHING}
+${isSending ? sendingParams(exchange) : NOTHING}${media.params}
 
 import_file ${quoted(PROTECTION)}
 
@@ -264,7 +266,7 @@ route[EXTENSION] {
 	}
 }
 
-${isBoth ? toAsterisk(exchange) : fromPhone(exchange)}
+${isBoth ? toAsterisk(exchange) : fromPhone(exchange, media)}
 
 route[TO_PHONE] {
 	if (!lookup("location")) {
@@ -278,7 +280,7 @@ route[TO_PHONE] {
 }
 
 route[WITHIN_DIALOG] {
-	if (loose_route()) {
+	if (loose_route()) {${media.within}
 		if (!isdsturiset()) {
 			handle_ruri_alias();
 		}
@@ -298,7 +300,7 @@ route[WITHIN_DIALOG] {
 route[RELAY] {
 	if (is_method("INVITE|SUBSCRIBE|UPDATE")) {
 		t_on_reply("ANSWER");
-	}
+	}${media.onBranch}${media.onPhoneFailure}
 	if (!t_relay()) {
 		sl_reply_error();
 	}
@@ -307,9 +309,9 @@ route[RELAY] {
 onreply_route[ANSWER] {
 	if (nat_uac_test("1") && is_first_hop()) {
 		set_contact_alias();
-	}
+	}${media.onAnswer}
 }
-${isSending ? failover(exchange) : NOTHING}
+${isSending ? failover(exchange, media) : NOTHING}${media.routes}
 `;
 }
 
@@ -354,7 +356,7 @@ route[TO_ASTERISK] {
 }`;
 }
 
-function fromPhone(exchange: Exchange): Cfg {
+function fromPhone(exchange: Exchange, media: MediaParts): Cfg {
   return cfg`route[FROM_PHONE] {
 	route(EXTENSION);
 	if ($var(extension) == 1) {
@@ -364,5 +366,5 @@ ${sendsItself(exchange) ? cfg`	route(WORLD);` : NOTHING}
 	sl_send_reply("404", "Not Found");
 	exit;
 }
-${sendsItself(exchange) ? world(exchange) : NOTHING}`;
+${sendsItself(exchange) ? world(exchange, media) : NOTHING}`;
 }

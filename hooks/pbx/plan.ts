@@ -16,6 +16,7 @@ import { renderAsterisk } from "./asterisk.ts";
 import { type Exchange, readExchange } from "./exchange.ts";
 import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
 import { provisioningUri, renderPhones } from "./phones.ts";
+import { type Relay, RTPENGINE_CONF, renderRtpengine, SECTION } from "./rtpengine.ts";
 
 /** The exchange as changes: files, the services' own switches, and how phones find theirs. */
 export function planPbx(context: PlanContext): readonly Change[] {
@@ -26,6 +27,7 @@ export function planPbx(context: PlanContext): readonly Change[] {
     ...changes,
     ...(exchange.pbx.role === "proxy" ? [] : asterisk(context, exchange)),
     ...(exchange.pbx.role === "b2bua" ? [] : kamailio(context, exchange)),
+    ...(exchange.relay === undefined ? [] : rtpengine(context, exchange, exchange.relay)),
     ...phones(context, exchange),
   ];
 }
@@ -100,12 +102,34 @@ function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
   ];
 }
 
+/** It runs as a user of its own, and its file holds no secrets. */
+function rtpengine(context: PlanContext, { pbx }: Exchange, relay: Relay): readonly Change[] {
+  if (isMissing(context, "rtpengine", "beesip.pbx.media")) return [];
+  const sections = [
+    makeSection("rtpengine", "global", { enabled: "1" }),
+    makeSection("instance", "instance1", { section: SECTION }),
+  ];
+  return [
+    file(RTPENGINE_CONF, renderRtpengine(relay, pbx), { mode: 0o644, origin: FROM_UCI }),
+    uci({ mode: "merge", content: { name: "rtpengine", sections } }, "rtpengine", FROM_UCI),
+    service(
+      "rtpengine",
+      {
+        boot: "enabled",
+        run: "started",
+        onChange: { paths: [RTPENGINE_CONF, "/etc/config/rtpengine"], act: "restart" },
+      },
+      ORIGIN,
+    ),
+  ];
+}
+
 /** Files for a program that is not there would only hold secrets, and belong to a group that is not there either. */
-function isMissing(context: PlanContext, name: string): boolean {
+function isMissing(context: PlanContext, name: string, option = "beesip.pbx.role"): boolean {
   if (context.files.stat(`/etc/init.d/${name}`) !== undefined) return false;
   context.finding("warning", "PLAN_INVALID", `${name} is not on this device, so its part is left out until it is`, {
     file: "/etc/config/beesip",
-    option: "beesip.pbx.role",
+    option,
   });
   return true;
 }

@@ -20,7 +20,7 @@ export const PBX = {
   role: choice(
     ["b2bua", "proxy", "both"],
     "b2bua",
-    "`b2bua`: Asterisk. `proxy`: Kamailio, which forwards and never touches the media. `both`: Kamailio in front, Asterisk behind it.",
+    "`b2bua`: Asterisk. `proxy`: Kamailio, which forwards. `both`: Kamailio in front, Asterisk behind it.",
   ),
   interface: list(
     ["lan"],
@@ -46,6 +46,11 @@ export const PBX = {
   ring_seconds: number(60, 5, 600, "How long a phone rings, and how long a gateway may take to answer."),
   external_address: text("Address to tell peers outside `local_net`, behind somebody's NAT.", faultOfHost),
   local_net: list([], "Networks that are not outside.", faultOfNetwork),
+  media: choice(
+    ["direct", "relay"],
+    "direct",
+    "Role `proxy` only: whether media flows directly between phone and gateway, or through this device, by rtpengine.",
+  ),
   provision: choice(
     ["tftp", "http", "none"],
     "tftp",

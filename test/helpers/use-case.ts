@@ -59,7 +59,7 @@ export const USE_CASES: readonly UseCase[] = [
   {
     tree: "sbc",
     device: "exchange",
-    planned: ["/etc/kamailio/kamailio.cfg"],
+    planned: ["/etc/kamailio/kamailio.cfg", "/etc/rtpengine/rtpengine.conf"],
     secrets: [
       ["etc/kamailio/kamailio.cfg", "640"],
       ["etc/beesip/gateways.json", "600"],

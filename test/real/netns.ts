@@ -36,6 +36,8 @@ export interface TwoHosts {
   readonly dev: Host;
   /** A folder for both, removed in the end. */
   readonly folder: string;
+  /** One more host on a cable of its own to one of the two: `eth0` here, `to` there, with an IPv4 address of the same /24 each. No way leads further. */
+  beside(to: Host, addresses: { readonly there: string; readonly here: string }): Host;
   close(): Promise<void>;
 }
 
@@ -79,12 +81,29 @@ export function twoHosts(): TwoHosts {
     for (const device of ["lo", "eth0"]) ip("-n", namespace, "link", "set", device, "up");
   }
 
+  const more: Host[] = [];
   return {
     ...hosts,
     folder,
+    beside(to, { there, here }) {
+      const other = host(`${prefix}-${more.length}`, folder, started);
+      const [near, far] = [`${prefix}h${more.length}`, `${prefix}t${more.length}`];
+      ip("netns", "add", other.namespace);
+      more.push(other);
+      ip("link", "add", near, "type", "veth", "peer", "name", far);
+      for (const [end, { namespace }, name, address] of [
+        [near, other, "eth0", here],
+        [far, to, "to", there],
+      ] as const) {
+        ip("link", "set", end, "netns", namespace, "name", name);
+        ip("-n", namespace, "addr", "add", `${address}/24`, "dev", name);
+        for (const device of ["lo", name]) ip("-n", namespace, "link", "set", device, "up");
+      }
+      return other;
+    },
     async close() {
       for (const child of started) await end(child);
-      for (const { namespace } of Object.values(hosts)) ip("netns", "del", namespace);
+      for (const { namespace } of [...Object.values(hosts), ...more]) ip("netns", "del", namespace);
       rmSync(folder, { recursive: true, force: true });
     },
   };

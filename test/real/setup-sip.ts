@@ -24,10 +24,30 @@ export function call(host: Host, phone: SipPhone, number: string, login: 401 | 4
   return sipp(host, phone, `call-${number.replace("+", "p")}`, scenario, ["-s", number]);
 }
 
-/** Answers every call on the phone's port until it is stopped. */
-export function answers(host: Host, { address, port }: SipPhone) {
+/** Calls a number and speaks for this long: PCMA, a packet each 20 ms. A gateway is not asked to log in. */
+export function speak(
+  host: Host,
+  phone: SipPhone,
+  number: string,
+  login: 401 | 407 | "unasked",
+  seconds: number,
+): Promise<Ended> {
+  const sound = host.file("sound.alaw", "\x55".repeat(8000 * seconds));
+  const scenario = (login === "unasked" ? UNASKED : ANSWERED)
+    .replaceAll("LOGIN", String(login))
+    .replaceAll("m=audio 6000", "m=audio [rtpstream_audio_port]")
+    .replace(
+      PAUSE,
+      `<nop><action><exec rtp_stream="${sound},1,8"/></action></nop><pause milliseconds="${seconds * 1000}"/>`,
+    );
+  return sipp(host, phone, `speak-${number.replace("+", "p")}`, scenario, ["-s", number]);
+}
+
+/** Answers every call on the phone's port until it is stopped; media that comes to port 6000 goes back where it came from if it `echoes`. */
+export function answers(host: Host, { address, port }: Pick<SipPhone, "address" | "port">, { echoes = false } = {}) {
   const file = host.file(`answers-${port}.xml`, ANSWERING.replaceAll("MEDIA", SDP));
-  return host.start("sipp", ["-sf", file, "-i", address, "-p", String(port), "-aa", "-nostdin"]);
+  const media = echoes ? ["-mi", address, "-mp", "6000", "-rtp_echo"] : [];
+  return host.start("sipp", ["-sf", file, "-i", address, "-p", String(port), "-aa", "-nostdin", ...media]);
 }
 
 function sipp(host: Host, phone: SipPhone, name: string, scenario: string, more: readonly string[]): Promise<Ended> {
@@ -129,23 +149,31 @@ const inDialog = (method: string, cseq: number) => `<send${method === "ACK" ? ""
 
     ]]></send>`;
 
+const RINGING = `
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="183" optional="true"/>`;
+
 const CALLING = `
   ${inviting(1, "Subject: call")}
   <recv response="100" optional="true"/>
   <recv response="LOGIN" auth="true"/>
   ${acking(1)}
   ${inviting(2, CREDENTIALS)}
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="183" optional="true"/>`;
+  ${RINGING}`;
 
-const ANSWERED = `${HEAD}<scenario name="answered">${CALLING}
+/** How long a call lasts. */
+const PAUSE = `<pause milliseconds="300"/>`;
+
+const TALKING = `
   <recv response="200" rrs="true"/>
   ${inDialog("ACK", 2)}
-  <pause milliseconds="300"/>
+  ${PAUSE}
   ${inDialog("BYE", 3)}
-  <recv response="200"/>
-</scenario>`;
+  <recv response="200"/>`;
+
+const ANSWERED = `${HEAD}<scenario name="answered">${CALLING}${TALKING}</scenario>`;
+const UNASKED = `${HEAD}<scenario name="unasked">${inviting(2, "Subject: call")}${RINGING}${TALKING}</scenario>`;
 
 const REFUSED = `${HEAD}<scenario name="refused">${CALLING}
   <recv response="EXPECT"/>
@@ -158,7 +186,7 @@ const replying = (status: string, more: string) => `<send${status.startsWith("20
       [last_Via:]
       [last_Record-Route:]
       [last_From:]
-      [last_To:];tag=[call_number]
+      [last_To:];tag=answer-[call_number]
       [last_Call-ID:]
       [last_CSeq:]
       Contact: <sip:[local_ip]:[local_port]>

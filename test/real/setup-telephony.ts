@@ -65,11 +65,11 @@ export interface Rendered {
 }
 
 /** What the module makes of a configuration. */
-export async function rendered(beesip: string, list?: string): Promise<Rendered> {
+export async function rendered(beesip: string, list?: string, network?: string): Promise<Rendered> {
   const { context, findings } = planScene({
     module: "pbx",
-    uci: { beesip },
-    device: { "/etc/init.d/asterisk": "x", "/etc/init.d/kamailio": "x" },
+    uci: { beesip, ...(network === undefined ? {} : { network }) },
+    device: { "/etc/init.d/asterisk": "x", "/etc/init.d/kamailio": "x", "/etc/init.d/rtpengine": "x" },
     isSmall: true,
     ...(list === undefined ? {} : { tree: { gateways: list } }),
   });
