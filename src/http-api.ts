@@ -51,10 +51,14 @@ export type HttpAnswer =
       readonly contentType?: string;
     };
 
-/** A letter to a server, JSON. */
+/** A letter to a server. */
 export interface HttpLetter {
   readonly uri: string;
   readonly body: Uint8Array;
+  /** POST if not given. */
+  readonly method?: "PUT";
+  /** JSON if not given. */
+  readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
@@ -66,7 +70,7 @@ export interface Http {
    */
   get(request: HttpRequest): Promise<HttpAnswer>;
   /**
-   * POST of JSON, under the same rules for TLS; no redirection is followed. Resolves with the status, whatever it is, and with the seconds of
+   * POST, or PUT, under the same rules for TLS; no redirection is followed. Resolves with the status, whatever it is, and with the seconds of
    * Retry-After. Errors as for `get`, as long as there is no answer. Absent where nothing may leave, as in a plan on paper.
    */
   post?(letter: HttpLetter): Promise<{ readonly status: number; readonly retryAfter: number | undefined }>;

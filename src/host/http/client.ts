@@ -48,11 +48,12 @@ export function openClient(
         ...Object.fromEntries(Object.entries(letter.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value])),
         accept: "*/*",
         "accept-encoding": "identity",
-        "content-type": "application/json",
+        "content-type": letter.contentType ?? "application/json",
         "user-agent": userAgent,
       };
       try {
-        const asked = { uri, fields, signal, headerSeconds, bodyIdleSeconds, body: letter.body };
+        const { body, method } = letter;
+        const asked = { uri, fields, signal, headerSeconds, bodyIdleSeconds, body, ...(method ? { method } : {}) };
         const answer = await exchange(agent, asked, () => undefined);
         return { status: answer.status, retryAfter: retryAfter(answer, clock.now()) };
       } finally {

@@ -13,8 +13,9 @@ export interface Asked {
   readonly signal: AbortSignal;
   readonly headerSeconds: number;
   readonly bodyIdleSeconds: number;
-  /** Makes it a POST. */
+  /** Makes it a POST, or what `method` says. */
   readonly body?: Uint8Array;
+  readonly method?: "PUT";
 }
 
 /** Takes a body piece by piece; what it throws ends the exchange. */
@@ -33,7 +34,7 @@ export class StaleConnection extends Error {}
 const DRAINED_BYTES = 65_536;
 
 /**
- * One GET, or POST if there is a body, over one connection, without following anything. `choose` sees the head and says where the body goes: into a sink, or away. Resolves
+ * One GET, or POST or PUT if there is a body, over one connection, without following anything. `choose` sees the head and says where the body goes: into a sink, or away. Resolves
  * when the body is complete. Everything that goes wrong is a ProvisionError that names the URI, but for what `choose` throws, and StaleConnection.
  */
 export function exchange(
@@ -71,7 +72,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   start(agent: Dispatcher): void {
-    const { uri, fields, signal, body } = this.#asked;
+    const { uri, fields, signal, body, method } = this.#asked;
     if (signal.aborted) {
       this.#giveUp(signal.reason);
       return;
@@ -80,7 +81,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const options: TracedOptions = {
       origin: uri.origin,
       path: `${uri.pathname}${uri.search}`,
-      method: body === undefined ? "GET" : "POST",
+      method: body === undefined ? "GET" : (method ?? "POST"),
       ...(body === undefined ? {} : { body: Buffer.from(body) }),
       headers: { ...fields },
       trace: this.#trace,
