@@ -27,9 +27,11 @@ export default defineConfig({
         { name: "dnssec", test: /src\/dns\/dnssec\/chain\.ts$/, priority: 2 },
         { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
         { name: "daemon", test: /src\/commands\/daemon\.ts$/, priority: 2 },
+        { name: "files", test: /src\/transaction\/(?:folders|replace-file)\.ts$/, priority: 3 },
+        { name: "probe", test: /src\/commands\/probe\.ts$/, priority: 2 },
         { name: "pbx", test: /hooks\/pbx\/plan\.ts$/, priority: 2 },
         { name: "security", test: /hooks\/security\/plan\.ts$/, priority: 1 },
-        { name: "monitoring", test: /hooks\/monitoring\/plan\.ts$/, priority: 2 },
+        { name: "monitoring", test: /hooks\/monitoring\/(?:plan|probe)\.ts$/, priority: 2 },
         { name: "archive", test: /src\/tree\/archive(?:-placement)?\.ts$/, priority: 2 },
         {
           name: "change",

@@ -44,7 +44,7 @@ export interface DialStep {
 }
 
 export interface DialExtension {
-  /** A number, or a pattern as `pattern` makes it. */
+  /** A number, a name, or a pattern as `pattern` makes it. */
   readonly number: string;
   readonly steps: readonly DialStep[];
 }
@@ -81,7 +81,7 @@ function printContext({ name, includes = [], extensions }: DialContext): string 
 }
 
 function printExtension({ number, steps }: DialExtension): string[] {
-  if (!/^(?:_?\+?[0-9X]+!?|[ith]|s)$/.test(number)) throw unfit(`${JSON.stringify(number)} as an extension`);
+  if (!/^(?:_?\+?[0-9X]+!?|[a-z]+)$/.test(number)) throw unfit(`${JSON.stringify(number)} as an extension`);
   return steps.map(({ label, app, args }, at) => {
     const priority = at === 0 ? "1" : `n${label === undefined ? "" : `(${plainWord(label)})`}`;
     const head = at === 0 ? `exten => ${number}` : " same =>";

@@ -30,6 +30,7 @@ export { expandText, expandUri, type MacroTable, type Template, template } from 
 export { AGENT_FILE, AGENT_KEYS, MONITOR_FOLDER, SENDER_FILE } from "./monitor-keys.ts";
 export type { Dns, SecureTxtAnswer, TxtAnswer, TxtRecord } from "./name-lookup.ts";
 export { deviceNameServers } from "./name-servers.ts";
+export { PROBE_FILE, type ProbeConfig } from "./probe-file.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
 export type { Placeable } from "./tree/archive-placement.ts";

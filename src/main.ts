@@ -44,6 +44,8 @@ const OPTIONS = {
   signer: { type: "string" },
   "signer-arg": { type: "string", multiple: true },
   public: { type: "string" },
+  once: { type: "boolean" },
+  status: { type: "boolean" },
 } as const;
 
 /** argv in, exit status out. */
@@ -127,6 +129,8 @@ function readArguments(argv: readonly string[]): Arguments {
       isStrict: values.strict ?? false,
       isAdded: values.add ?? false,
       hasPassphrase: values.passphrase ?? false,
+      isOnce: values.once ?? false,
+      isStatus: values.status ?? false,
     },
     options: {
       key: values.key ?? [],

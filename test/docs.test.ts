@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { GATEWAY, ROUTE } from "../hooks/_gateway-schema.ts";
 import type { OptionTable } from "../hooks/_options.ts";
+import { PROBE } from "../hooks/monitoring/probe-schema.ts";
 import { MONITORING } from "../hooks/monitoring/schema.ts";
 import { EXTENSION, PBX, PHONE } from "../hooks/pbx/schema.ts";
 import { SECURITY as DEFENCE } from "../hooks/security/schema.ts";
@@ -99,6 +100,10 @@ test("docs/monitoring.md lists every option, and every key that a server can ask
 
 test("docs/security.md lists every option of its section", () => {
   expectBlock("docs/security.md", "security", optionTable({ security: DEFENCE }));
+});
+
+test("docs/probe.md lists every option", () => {
+  expectBlock("docs/probe.md", "probe", optionTable({ probe: PROBE }));
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {

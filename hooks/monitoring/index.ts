@@ -1,13 +1,16 @@
 import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
 
 /**
- * Lets a Zabbix server look after the device, as `config monitoring 'monitoring'` of the planned /etc/config/beesip says: the agent's settings with
- * keys for what uciprov knows, and where events go. What it is, and its options: `docs/monitoring.md`.
+ * Lets others see how the device and its network are, as sections of the planned /etc/config/beesip say. `monitoring`: a Zabbix server, by the agent's settings with
+ * keys for what uciprov knows, and where events go (`docs/monitoring.md`). `probe`: calls between devices, that tell how good speech comes through (`docs/probe.md`).
  */
 export default defineModule({
   name: "monitoring",
   // Loaded where there is something to plan, as the exchange is.
-  plan: async (context) => (isOn(context, "monitoring") ? (await import("./plan.ts")).planMonitoring(context) : []),
+  plan: async (context) => [
+    ...(isOn(context, "monitoring") ? (await import("./plan.ts")).planMonitoring(context) : []),
+    ...(isOn(context, "probe") ? (await import("./probe.ts")).planProbe(context) : []),
+  ],
 });
 
 function isOn(context: PlanContext, role: string): boolean {

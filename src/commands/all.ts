@@ -25,6 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./daemon.ts")).daemon,
   },
   {
+    name: "probe",
+    form: "probe [--once | --status]",
+    meaning: "stay, and call partner probes in rounds to hear how good the network is; or once; or tell how it stands",
+    load: async () => (await import("./probe.ts")).probe,
+  },
+  {
     name: "plan",
     form: "plan [--show-secrets]",
     meaning: "show what a run would change, and who says so; change nothing",

@@ -28,6 +28,8 @@ export interface Flags {
   readonly isStrict: boolean;
   readonly isAdded: boolean;
   readonly hasPassphrase: boolean;
+  readonly isOnce: boolean;
+  readonly isStatus: boolean;
 }
 
 /** Options that carry a value. */

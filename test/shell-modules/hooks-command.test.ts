@@ -30,6 +30,8 @@ function invoke(words: readonly string[], root = "/"): { exit: Promise<string>; 
       isStrict: false,
       isAdded: false,
       hasPassphrase: false,
+      isOnce: false,
+      isStatus: false,
     },
     options: {} as Invocation["options"], // this command takes none
     signal: new AbortController().signal,
