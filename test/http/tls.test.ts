@@ -143,6 +143,15 @@ describe("a pinned key", () => {
     expect(answer.transport.proof).toEqual({ kind: "pin", fingerprint: hex });
   });
 
+  test.each(["sha256//", "sha256/", ""])("may begin with a slash of its own, behind %j", async (prefix) => {
+    const pin = Buffer.alloc(32, 0xfc).toString("base64");
+    expect(pin).toMatch(/^\/Pz8/);
+    const web = await server(always(200, {}, "x"), good);
+    await expect(client({ pins: [`${prefix}${pin}`] }).fetch(web.origin)).rejects.toMatchObject({
+      code: "TLS_UNTRUSTED",
+    });
+  });
+
   test("counts whatever name and dates its certificate has", async () => {
     const odd = authority.issue({ names: ["other.example"], notAfter: new Date(Date.now() - day / 2) });
     const web = await server(always(200, {}, "x"), odd);

@@ -228,10 +228,12 @@ function verdictOf(socket: TLSSocket): Error {
 }
 
 function pinAsHex(pin: string): string {
-  const bare = pin.replace(/^sha256[/:]+/i, "").replaceAll(":", "");
-  if (/^[0-9a-f]{64}$/i.test(bare)) return bare.toLowerCase();
-  const bytes = /^[A-Za-z0-9+/]{43}=?$/.test(bare) ? Buffer.from(bare, "base64") : undefined;
-  if (bytes?.length === 32) return bytes.toString("hex");
+  // Base64 may begin with a slash itself: it is a prefix's only where the rest has the right length.
+  for (const prefix of [/^sha256\/\//i, /^sha256[/:]/i, /^/]) {
+    const bare = pin.replace(prefix, "").replaceAll(":", "");
+    if (/^[0-9a-f]{64}$/i.test(bare)) return bare.toLowerCase();
+    if (/^[A-Za-z0-9+/]{43}=?$/.test(bare)) return Buffer.from(bare, "base64").toString("hex");
+  }
   throw new ProvisionError("SETTINGS_INVALID", "a pin is the SHA-256 of a public key: 64 hex digits or base64", {
     place: { option: "uciprov.main.pin" },
   });
