@@ -186,6 +186,16 @@ describe("the system's CAs", () => {
     expect(third.asked).toMatchObject({ code: "TLS_UNTRUSTED" });
   });
 
+  test("are not even looked at for a server of a configured one", async () => {
+    const pipe = join(folder, "never-written.pem");
+    await run("mkfifo", [pipe]);
+    const web = await server(always(200), own.issue({ names: ["localhost"] }));
+    // Whoever reads it waits for ever.
+    const env = { SSL_CERT_FILE: pipe };
+    const { asked } = await probe({ uri: web.origin, settings }, { flags: ["--use-openssl-ca"], env });
+    expect(asked?.transport?.proof).toEqual({ kind: "ca", fingerprint: fingerprintOf(own.cert) });
+  });
+
   test("cannot be made to look like a configured one by what a server sends", async () => {
     const leaf = system.issue({ names: ["localhost"] });
     const forged = claimingToStandBelow(own.cert, makeAuthority("Fleet CA"), system);

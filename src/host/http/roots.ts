@@ -1,7 +1,8 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { createSecureContext, type DetailedPeerCertificate, type SecureContext } from "node:tls";
+import type { DetailedPeerCertificate, SecureContext } from "node:tls";
 import { ProvisionError } from "../../errors.ts";
 import type { HttpSettings } from "./how.ts";
+import { contextOfOwn, contextOfSystem } from "./own-roots.ts";
 
 /** The CAs a device believes, as OpenSSL wants them, and a way to name the one a server was verified up to. */
 export interface Anchors {
@@ -12,13 +13,13 @@ export interface Anchors {
 
 /**
  * The sets of CAs to try a server against, in order, each loaded when it is asked for: the configured ones, then those Node was started with
- * (`--use-openssl-ca` on a device). Both in one would do the same, but reading the system's 140 costs +40 ms on a fast machine, and a fleet's
+ * (`--use-openssl-ca` on a device) beside them. Both at once would do the same, but reading the system's 140 costs +40 ms on a fast machine, and a fleet's
  * own server needs none of them; a server of the system's pays for that with a second handshake.
  */
 export function anchorSets(settings: HttpSettings): readonly (() => Anchors)[] {
-  const own = () => anchorsOf(settings, settings.ca);
+  const own = () => anchorsOf(settings, contextOfOwn);
   // A public CA may be another one after every renewal, without anybody's doing on the device: all of them are "the system's".
-  const system = () => ({ ...anchorsOf(settings, undefined), fingerprint: () => "" });
+  const system = () => anchorsOf(settings, contextOfSystem, () => "");
   if (!settings.useSystemCa) return [own].map(once);
   return (settings.ca.length > 0 ? [own, system] : [system]).map(once);
 }
@@ -31,11 +32,20 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-function anchorsOf(settings: HttpSettings, ca: readonly string[] | undefined): Anchors {
-  const configured = (ca ?? []).flatMap(readCertificates);
+function anchorsOf(
+  { ca, client }: HttpSettings,
+  contextOf: typeof contextOfOwn,
+  nameOf = (anchor: X509Certificate) => sha256(anchor.raw),
+): Anchors {
+  const configured = ca.flatMap(readCertificates);
   try {
-    const context = createSecureContext({ ...settings.client, ...(ca === undefined ? {} : { ca: [...ca] }) });
-    return { context, fingerprint: (told) => sha256(anchorOf(told, configured).raw) };
+    return {
+      context: contextOf(ca, { ...client }),
+      fingerprint(told) {
+        const anchor = anchorOf(told, configured);
+        return configured.includes(anchor) ? sha256(anchor.raw) : nameOf(anchor);
+      },
+    };
   } catch (cause) {
     throw new ProvisionError("SETTINGS_INVALID", "a CA, or the device's own certificate or key, is no valid PEM", {
       cause,
