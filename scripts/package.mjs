@@ -16,6 +16,9 @@ const SOURCES = "openwrt-package";
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? lastCommit());
 const PRIVATE = ["/etc/uciprov", "/etc/uciprov/keys"];
 const CONFIG = "/etc/config/";
+/** As luci.mk gives every page: LuCI keeps the menu it has read, and rpcd the rights. */
+const LUCI_POSTINST =
+  '[ -n "$IPKG_INSTROOT" ] || {\n\trm -rf /tmp/luci-indexcache* /tmp/luci-modulecache/\n\tkillall -HUP rpcd 2>/dev/null\n}\nexit 0';
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
@@ -37,9 +40,8 @@ function writePackage(name, files) {
   const data = tar(withFolders(files).map(entryOf));
   const size = files.reduce((sum, { file }) => sum + (file === undefined ? 0 : statSync(file).size), 0);
   const control = [...fields, ["Architecture", "all"], ["Installed-Size", size], ["SourceDateEpoch", date]];
-  const scripts = { postinst: script("postinst"), prerm: script("prerm"), ...ownScripts(section) };
-  // opkg wants to read each; folders are the business of keep.d.
-  const conffiles = section("conffiles").replace(/^.*\/\n?$/gm, "");
+  const scripts = { postinst: script("postinst"), prerm: script("prerm"), ...ownScripts(name, section) };
+  const conffiles = section("conffiles");
   const meta = tar([
     folder("./"),
     text(
@@ -47,7 +49,7 @@ function writePackage(name, files) {
       0o644,
       `${control.map(([field, value]) => `${field}: ${value}`).join("\n")}\nDescription: ${section("description")}\n`,
     ),
-    ...(conffiles === "" ? [] : [text("./conffiles", 0o644, conffiles)]),
+    ...(conffiles === "" ? [] : [text("./conffiles", 0o644, `${conffiles}\n`)]),
     ...Object.entries(scripts).map(([script, words]) => text(`./${script}`, 0o755, words)),
   ]);
   const outer = tar([
@@ -108,8 +110,9 @@ function script(what) {
 }
 
 /** default_postinst and default_prerm run these. */
-function ownScripts(section) {
-  const own = ["postinst", "prerm"].map((what) => [`${what}-pkg`, section(what)]).filter(([, words]) => words !== "");
+function ownScripts(name, section) {
+  const words = (what) => section(what) || (what === "postinst" && name.startsWith("luci-") ? LUCI_POSTINST : "");
+  const own = ["postinst", "prerm"].map((what) => [`${what}-pkg`, words(what)]).filter(([, words]) => words !== "");
   return Object.fromEntries(own.map(([name, words]) => [name, `${words}\n`]));
 }
 

@@ -125,6 +125,19 @@ test.skipIf(noAsh)("the page's package lies where LuCI looks", () => {
   expect(readFileSync(join(control, "control"), "utf8")).toMatch(/^Depends: luci-base, uciprov$/m);
 });
 
+test.skipIf(noAsh)("LuCI shows the page as soon as its package is installed, and an image is left alone", () => {
+  const { control } = open(LUCI, "luci-scripts");
+  // A function, since busybox's shell prefers its own killall to one on PATH.
+  const words = `killall() { echo "killall $*"; }; . ${join(control, "postinst-pkg")}`;
+  const run = (instroot: string) =>
+    spawnSync("busybox", ["ash", "-c", words], {
+      env: { PATH: "/bin", IPKG_INSTROOT: instroot },
+      encoding: "utf8",
+    });
+  expect(run("")).toMatchObject({ status: 0, stdout: "killall -HUP rpcd\n" });
+  expect(run("/an/image")).toMatchObject({ status: 0, stdout: "" });
+});
+
 test("the feed holds all that its Makefile names", () => {
   const names = readdirSync(join(folder, "once/feed/uciprov"));
   expect(names.sort()).toEqual(["Config.in", "Makefile", "default-config.awk", "dist", "files"]);
