@@ -26,6 +26,7 @@ export default defineConfig({
         { name: "core", test: /src\/commands\/all\.ts$/, priority: 3 },
         { name: "dnssec", test: /src\/dns\/dnssec\/chain\.ts$/, priority: 2 },
         { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
+        { name: "guard", test: /src\/commands\/guard\.ts$/, priority: 2 },
         { name: "daemon", test: /src\/commands\/daemon\.ts$/, priority: 2 },
         { name: "files", test: /src\/transaction\/(?:folders|replace-file)\.ts$/, priority: 3 },
         { name: "probe", test: /src\/commands\/probe\.ts$/, priority: 2 },

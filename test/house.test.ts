@@ -28,7 +28,7 @@ const ROOMS: readonly { readonly room: RegExp; readonly uses: readonly string[] 
   { room: /^src\/trust(?:[.-]|\/)/, uses: ["src/trust", "src/errors.ts", "types:src/api.ts"] },
   { room: /^src\/changes\.ts$/, uses: ["types:src/uci/", "src/sha256.ts"] },
   { room: /^src\/settings\.ts$/, uses: ["src/errors.ts", "src/uci/model.ts"] },
-  { room: /^src\/guard\//, uses: ["src/errors.ts", "src/paths.ts", "src/uri.ts", "types:src/api.ts"] },
+  { room: /^src\/guard\//, uses: ["src/errors.ts", "src/uri.ts", "types:src/api.ts"] },
   { room: /^src\/transaction\//, uses: ["src/errors.ts", "src/paths.ts", "types:src/api.ts", "types:src/changes.ts"] },
   { room: /^resolvers\//, uses: ["src/api.ts"] },
   { room: /^hooks\//, uses: ["src/api.ts"] },

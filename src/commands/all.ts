@@ -97,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./hooks.ts")).hooks,
   },
   {
+    name: "guard",
+    form: "guard [--dry-run | --status]",
+    meaning: "follow what telephony and intrusion detection log, and let the kernel shut out whom they accuse",
+    load: async () => (await import("./guard.ts")).guard,
+  },
+  {
     name: "graph",
     form: "graph",
     meaning: "draw the stages of a run, their hooks and where each failure leads",

@@ -1,6 +1,5 @@
 /** What `uciprov guard` is told to do: /etc/beesip/guard.json, which the security module writes; docs/guard.md has it by member. */
 import { ProvisionError } from "../errors.ts";
-import { devicePath } from "../paths.ts";
 import { parseUri } from "../uri.ts";
 import { type Address, type Network, parseAddress, parseNetwork } from "./address.ts";
 
@@ -47,6 +46,9 @@ export interface Ban {
 }
 
 const LIMITS = { sources: 16, allow: 1024, own: 256 } as const;
+/** PATH_MAX, about. Absolute, no empty, `.` or `..` segment, no control character. */
+const LONGEST_PATH = 1024;
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\u0000-\u001f\u007f]+)+$/;
 /** A week: nobody has an address for much longer. */
 const LONGEST_BAN = 604_800;
 /** How long one address is told of once where nobody is banned. */
@@ -109,12 +111,8 @@ function fromOf({ from, path }: Members, where: string): Source["from"] {
     return { syslog: true };
   }
   if (from !== "file") throw invalid(`${where}.from`, "is neither syslog nor file");
-  if (typeof path !== "string") throw invalid(`${where}.path`, "is no text");
-  try {
-    return { path: devicePath(path) };
-  } catch (cause) {
-    throw invalid(`${where}.path`, "is no path of a device", cause);
-  }
+  if (typeof path === "string" && path.length <= LONGEST_PATH && PATH.test(path)) return { path };
+  throw invalid(`${where}.path`, "is no absolute path");
 }
 
 function networkAt(value: unknown, at: number): Network {

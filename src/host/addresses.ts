@@ -16,3 +16,11 @@ export function readAddresses(root: string): Addresses {
     ip6: outside.find((one) => one.family === "IPv6")?.address,
   };
 }
+
+/** Every address of every interface, without zones. */
+export function readAllAddresses(root: string): readonly string[] {
+  if (root !== "/") return [];
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address.replace(/%.*$/, "")),
+  );
+}

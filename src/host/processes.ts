@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 /** Field 22 of `/proc/PID/stat` counts from the process's name, which may hold blanks and brackets itself (proc(5)). */
 const START_TIME_AFTER_NAME = 19;
+const PARENT_AFTER_NAME = 1;
 
 /** This process and who else is alive, by `/proc`; see `Processes` of the transaction's claims. `recover.sh` makes the same names. */
 export function openProcesses(): { self: string; bootId: string; isRoot: boolean; isAlive(token: string): boolean } {
@@ -29,14 +30,24 @@ function readBootId(): string {
   }
 }
 
+/** The process that started this one, or has taken it over; undefined for no process. */
+export function parentOf(pid: number): number | undefined {
+  const parent = Number(statFields(pid)?.[PARENT_AFTER_NAME]);
+  return Number.isSafeInteger(parent) ? parent : undefined;
+}
+
 /** Clock ticks after boot; undefined for no process, or one that has ended and only waits for its parent. */
 function startTime(pid: number): string | undefined {
-  let stat: string;
+  const fields = statFields(pid);
+  return fields?.[0] === "Z" || fields?.[0] === "X" ? undefined : fields?.[START_TIME_AFTER_NAME];
+}
+
+/** The fields after the process's name; the first is its state. */
+function statFields(pid: number): readonly string[] | undefined {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[START_TIME_AFTER_NAME];
 }

@@ -1,0 +1,107 @@
+/** Mail to the administrator: when one is due, and its text (RFC 5322), of printable ASCII by construction. */
+import { type Incident, plain, tellIncident } from "./incident.ts";
+
+/** Seconds that a first incident waits for others; between two mails; in which one source is told of once. */
+export const PACE = { gather: 5, between: 300, perSource: 3600 } as const;
+const MOST_TOLD = 100;
+const MOST_WAITING = 500;
+/** RFC 5322 §2.1.1: at most 998, better 78 characters. */
+const LONGEST_LINE = 78;
+
+/** What is waiting to be mailed. Times are seconds since boot. */
+export interface MailBag {
+  put(incident: Incident, now: number): void;
+  /** Incidents for a mail, and how many were left out of it; undefined while none is due. */
+  take(now: number): { readonly incidents: readonly Incident[]; readonly more: number } | undefined;
+}
+
+export function openMailBag(): MailBag {
+  let waiting: Incident[] = [];
+  let more = 0;
+  let since = 0;
+  let last = Number.NEGATIVE_INFINITY;
+  const toldAt = new Map<string, number>();
+  return {
+    put(incident, now) {
+      if (waiting.length === 0 && more === 0) since = now;
+      const isNews = now - (toldAt.get(incident.source) ?? Number.NEGATIVE_INFINITY) >= PACE.perSource;
+      if (!isNews || waiting.length >= MOST_WAITING) {
+        more++;
+        return;
+      }
+      toldAt.set(incident.source, now);
+      waiting.push(incident);
+    },
+    take(now) {
+      // What is only counted goes along with what is news.
+      if (waiting.length === 0 || now - since < PACE.gather || now - last < PACE.between) return undefined;
+      for (const [source, at] of toldAt) if (now - at >= PACE.perSource) toldAt.delete(source);
+      const bag = { incidents: waiting.slice(0, MOST_TOLD), more: more + Math.max(0, waiting.length - MOST_TOLD) };
+      last = now;
+      waiting = [];
+      more = 0;
+      return bag;
+    },
+  };
+}
+
+export interface Sender {
+  readonly hostname: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Unique, `[A-Za-z0-9.-]`. */
+  readonly id: string;
+}
+
+/** A whole message for `sendmail -t`; `to` is an address as guard.json's parser lets it through. */
+export function mailText(
+  to: string,
+  { hostname, now, id }: Sender,
+  incidents: readonly Incident[],
+  more: number,
+): string {
+  const host = /^[A-Za-z0-9.-]{1,253}$/.test(hostname) ? hostname : "localhost";
+  const sources = new Set(incidents.map(({ source }) => source)).size;
+  const lines = incidents.flatMap((one) => wrapped(`${one.at}  ${tellIncident(one)}`));
+  const rest =
+    more > 0
+      ? ["", ...wrapped(`and ${more} more, of sources that were told of within the hour or beyond ${MOST_TOLD}`)]
+      : [];
+  return [
+    `From: uciprov guard <root@${host}>`,
+    `To: ${to}`,
+    `Subject: ${host}: ${sources} ${sources === 1 ? "source" : "sources"} of attacks`,
+    `Date: ${new Date(now).toUTCString().replace("GMT", "+0000")}`,
+    `Message-ID: <${id}@${host}>`,
+    "Auto-Submitted: auto-generated",
+    "MIME-Version: 1.0",
+    "Content-Type: text/plain; charset=us-ascii",
+    "Content-Transfer-Encoding: 7bit",
+    "",
+    ...lines,
+    ...rest,
+    "",
+    ...wrapped(
+      "One mail tells of a source at most once an hour; /var/run/beesip/incidents.jsonl on the device has all of the last ones.",
+    ),
+    "",
+  ].join("\n");
+}
+
+/** Broken at blanks, words that are too long anywhere; further lines are indented, so none is a lone dot or a header. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of plain(text).split(" ")) {
+    if (line.length + 1 + word.length > LONGEST_LINE && line.trim() !== "") {
+      lines.push(line);
+      line = "   ";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+    while (line.length > LONGEST_LINE) {
+      lines.push(line.slice(0, LONGEST_LINE));
+      line = `    ${line.slice(LONGEST_LINE)}`;
+    }
+  }
+  return [...lines, line];
+}
