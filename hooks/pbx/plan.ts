@@ -17,16 +17,27 @@ import { type Exchange, readExchange } from "./exchange.ts";
 import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
 import { provisioningUri, renderPhones } from "./phones.ts";
 import { type Relay, RTPENGINE_CONF, renderRtpengine, SECTION } from "./rtpengine.ts";
+import type { PbxSection } from "./schema.ts";
+import { isTrap, readTrap, renderTrap } from "./trap.ts";
 
 /** The exchange as changes: files, the services' own switches, and how phones find theirs. */
 export function planPbx(context: PlanContext): readonly Change[] {
+  if (isTrap(context)) {
+    const trap = readTrap(context);
+    return trap === undefined ? [] : kamailio(context, trap.pbx, [{ path: KAMAILIO_CFG, text: renderTrap(trap) }], {});
+  }
   const { list, changes } = keptList(context);
   const exchange = readExchange(context, list);
   if (exchange === undefined) return changes;
   return [
     ...changes,
     ...(exchange.pbx.role === "proxy" ? [] : asterisk(context, exchange)),
-    ...(exchange.pbx.role === "b2bua" ? [] : kamailio(context, exchange)),
+    ...(exchange.pbx.role === "b2bua"
+      ? []
+      : kamailio(context, exchange.pbx, renderKamailio(exchange), {
+          ...memoryFor(exchange),
+          ...(isIPv6(exchange.address) ? { listen6: listenOn(exchange.pbx) } : {}),
+        })),
     ...(exchange.relay === undefined ? [] : rtpengine(context, exchange, exchange.relay)),
     ...phones(context, exchange),
   ];
@@ -76,18 +87,20 @@ function asterisk(context: PlanContext, exchange: Exchange): readonly Change[] {
   ];
 }
 
-function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
+function kamailio(
+  context: PlanContext,
+  pbx: PbxSection,
+  files: readonly { readonly path: string; readonly text: string }[],
+  options: Readonly<Record<string, string | readonly string[]>>,
+): readonly Change[] {
   if (isMissing(context, "kamailio")) return [];
-  const files = renderKamailio(exchange);
-  const listen = exchange.pbx.interface.map((name) => `udp:${name}:5060`);
   return [
     ...files.map(({ path, text }) => secret(path, text, "kamailio")),
     switchedOn("kamailio", {
       enabled: "1",
       cfg_file: KAMAILIO_CFG,
-      ...memoryFor(exchange),
-      listen,
-      ...(isIPv6(exchange.address) ? { listen6: listen } : {}),
+      listen: listenOn(pbx),
+      ...options,
     }),
     service(
       "kamailio",
@@ -100,6 +113,11 @@ function kamailio(context: PlanContext, exchange: Exchange): readonly Change[] {
       ORIGIN,
     ),
   ];
+}
+
+/** Sockets as the init script reads them: it looks up the interfaces' addresses. */
+function listenOn({ interface: names }: PbxSection): readonly string[] {
+  return names.map((name) => `udp:${name}:5060`);
 }
 
 /** It runs as a user of its own, and its file holds no secrets. */

@@ -18,9 +18,9 @@ export const VENDORS = ["yealink", "grandstream", "snom", "cisco"] as const;
 export const PBX = {
   enabled: flag(false, "Whether the device is an exchange at all."),
   role: choice(
-    ["b2bua", "proxy", "both"],
+    ["b2bua", "proxy", "both", "trap"],
     "b2bua",
-    "`b2bua`: Asterisk. `proxy`: Kamailio, which forwards. `both`: Kamailio in front, Asterisk behind it.",
+    "`b2bua`: Asterisk. `proxy`: Kamailio, which forwards. `both`: Kamailio in front, Asterisk behind it. `trap`: a honeypot.",
   ),
   interface: list(
     ["lan"],
