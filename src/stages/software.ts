@@ -12,6 +12,8 @@ import { writeState } from "./write-state.ts";
 /** Left free on the overlay whatever happens, as for files. */
 const RESERVE = 131_072;
 const TAIL = 300;
+/** apk's status is a number of errors, up to this. */
+const MOST_ERRORS = 99;
 
 /**
  * Installs what the plan wants, before anything of the configuration is touched, and only if nothing else would be upgraded or removed
@@ -31,6 +33,7 @@ export async function installSoftware(
     return false;
   }
   const manager = openManager(ctx, device, tool);
+  if (tool === "apk") await cleanWorld(ctx, manager, leftInWorld(ctx, device, wanted));
   const update = await manager.run("update");
   const hasAllFeeds = update.status === 0 && !update.timedOut;
   if (!hasAllFeeds) ctx.log("warning", `${tool} update: ${tailOf(update)}`);
@@ -77,6 +80,10 @@ export async function settleSoftware(ctx: RunContext, device: Device, plan: Soft
       return;
     }
     if (tool !== undefined && names.length > 0) await removeAll(ctx, device, tool, names);
+    if (tool === "apk" && ctx.commands.has(tool)) {
+      const kept = Object.keys(record.ours);
+      await cleanWorld(ctx, openManager(ctx, device, tool), leftInWorld(ctx, device, kept));
+    }
     const { set } = readInstalled(ctx);
     // What could not be removed is nobody's from now on, or it would be tried for ever.
     remember(ctx, {
@@ -137,7 +144,9 @@ async function tryFirst(
       `to install ${wanted.join(", ")} would mean ${told}: only what adds is done`,
     );
   }
-  if (trial.status !== 0) throw failure(`${manager.tool} cannot install ${wanted.join(", ")}`, trial, hasAllFeeds);
+  const isOnlyBroken = manager.tool === "apk" && coming.length > 0 && countsOnlyBroken(trial);
+  if (trial.status !== 0 && !isOnlyBroken)
+    throw failure(`${manager.tool} cannot install ${wanted.join(", ")}`, trial, hasAllFeeds);
   const bytes = await manager.sizeOf(coming);
   const free = ctx.disk.free(TX.folder).bytes;
   if (bytes + RESERVE > free) {
@@ -146,6 +155,14 @@ async function tryFirst(
       `${coming.join(", ")} need ${bytes} bytes, besides ${RESERVE} kept free; free are ${free}`,
     );
   }
+}
+
+/**
+ * apk ends every command with 1 as long as any installed package is broken (its script once failed), and says so in its last line alone: `1 error; …`. An error
+ * of the command itself has a line that begins with ERROR (apk-tools src/commit.c, apk_solver_commit_changeset).
+ */
+function countsOnlyBroken({ status, stdout, stderr, timedOut }: CommandResult): boolean {
+  return !timedOut && status !== null && status <= MOST_ERRORS && !/^ERROR:/m.test(`${stderr}\n${stdout}`);
 }
 
 interface Act {
@@ -244,7 +261,13 @@ function tailOf({ status, signal, stdout, stderr, timedOut }: CommandResult): st
   return said === "" ? ended : `${ended}: ${said}`;
 }
 
-/** apk keeps a name it could not install in its world, and then can do nothing else. */
+/** What a run of ours asked for and, having died, did not take out of apk's world again: by now neither there nor wanted. */
+function leftInWorld(ctx: RunContext, { state }: Device, wanted: readonly string[]): readonly string[] {
+  const { set } = readInstalled(ctx);
+  return Object.keys(state.software?.ours ?? {}).filter((name) => !isInstalled(set, name) && !wanted.includes(name));
+}
+
+/** apk keeps a name it could not install in its world, and tries it again with whatever else is asked of it. */
 async function cleanWorld(ctx: RunContext, manager: Manager, missing: readonly string[]): Promise<void> {
   const world = (ctx.disk.read("/etc/apk/world") ?? "").split(/\s+/);
   const stuck = missing.filter((name) => world.includes(name));

@@ -1,6 +1,7 @@
 /**
  * opkg and apk as plain objects: what they print, how they end and what they write into their data bases, as their sources have it
- * (openwrt/opkg-lede libopkg/opkg_install.c, opkg_remove.c, opkg_cmd.c; apk-tools src/app_add.c, app_del.c, commit.c), lies included.
+ * (openwrt/opkg-lede libopkg/opkg_install.c, opkg_remove.c, opkg_cmd.c; apk-tools src/app_add.c, app_del.c, commit.c), lies included; compared with
+ * apk-tools 3.0.6 built from its source: a name once asked for stays in the world and is tried again with every other, a broken package is counted by every command.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +13,7 @@ export interface Offered {
   readonly size?: number;
   /** Bringing it would exchange this installed one, too. */
   readonly upgrades?: string;
-  /** Its post-install script fails: opkg leaves it unpacked, apk installs it and says 1. */
+  /** Its post-install script fails: opkg leaves it unpacked, apk installs it and from then on ends every command with 1. */
   readonly scriptFails?: boolean;
   /** Its file cannot be downloaded. */
   readonly isUnreachable?: boolean;
@@ -148,8 +149,9 @@ export function makeTool(scene: ToolScene): Tool {
     if (scene.isLocked)
       return {
         status: 99,
+        stdout: "Waiting for repository lock\n",
         stderr:
-          "ERROR: Unable to lock database: Resource temporarily unavailable\nERROR: Failed to open apk database: Resource temporarily unavailable\n",
+          "ERROR: Unable to lock database: Interrupted system call\nERROR: Failed to open apk database: Interrupted system call\n",
       };
     const total = `OK: 15.3 MiB in ${there.size} packages\n`;
     if (verb === "update") {
@@ -169,14 +171,15 @@ export function makeTool(scene: ToolScene): Tool {
     const steps: string[] = [];
     let [err, status] = ["", 0];
     if (verb === "add") {
-      const unknown = names.filter((name) => feed[name] === undefined || scene.feedsAreDown);
+      const asked = [...new Set([...names, ...world])].filter((name) => !there.has(name));
+      const unknown = asked.filter((name) => feed[name] === undefined || scene.feedsAreDown);
       if (unknown.length > 0) {
         return {
           status: unknown.length,
           stderr: `ERROR: unable to select packages:\n${unknown.map((name) => `  ${name} (no such package):\n    required by: world[${name}]\n`).join("")}`,
         };
       }
-      const coming = [...new Set(names.flatMap((name) => closure(name)))];
+      const coming = [...new Set(asked.flatMap((name) => closure(name)))];
       for (const name of coming) {
         steps.push(`Installing ${name} (1.0-r1)`);
         if (feed[name]?.upgrades) steps.push(`Upgrading ${feed[name]?.upgrades} (1.0-r1 -> 2.0-r1)`);
@@ -189,7 +192,6 @@ export function makeTool(scene: ToolScene): Tool {
         there.set(name, feed[name] ?? {});
         if (feed[name]?.scriptFails) {
           err += `ERROR: lib/apk/exec/${name}-1.0-r1.post-install: exited with error 1\n`;
-          status++;
         }
       }
       if (!isDry) for (const name of names) world.add(name);
@@ -203,9 +205,11 @@ export function makeTool(scene: ToolScene): Tool {
       }
       if (held.length > 0) {
         const told = held.map((name) => `  ${name}: ${needing(name).join(" ")}\n`).join("");
-        return { stdout: `World updated, but the following packages are not removed due to:\n${told}\n${total}` }; // with status 0
+        const stdout = `World updated, but the following packages are not removed due to:\n${told}\n${total}`;
+        return { status: brokenIn(there), stdout }; // 0, as a rule
       }
     }
+    status += brokenIn(there);
     const out = steps.map((step, at) => `(${at + 1}/${steps.length}) ${step}\n`).join("");
     return { status, stdout: `${out}${status > 0 ? `${status} error; ` : ""}${total}`, stderr: err };
   }
@@ -225,6 +229,11 @@ export function makeTool(scene: ToolScene): Tool {
       },
     },
   };
+}
+
+/** How many installed packages apk has marked as broken. */
+function brokenIn(there: ReadonlyMap<string, Offered>): number {
+  return [...there.values()].filter((one) => one.scriptFails).length;
 }
 
 export function readData(root: string, tool: "opkg" | "apk"): string {

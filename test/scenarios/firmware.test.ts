@@ -238,8 +238,35 @@ describe("what sysupgrade says", () => {
     expect(firmwareNotes(scene)).toMatchObject({ failed: [{ tries: 1 }] });
   });
 
-  const refusals: readonly (readonly [string, Board["answers"]])[] = [
-    ["-T ends with 1", { "sysupgrade -T": { status: 1, stdout: "Image check failed.\n" } }],
+  // The words are those that OpenWrt 23.05's own scripts printed, run in a chroot.
+  const WHEN = "Sat Nov 28 22:45:01 UTC 2026 upgrade:";
+  const refusals: readonly (readonly [string, Board["answers"], string?])[] = [
+    ["-T ends with 1", { "sysupgrade -T": { status: 1, stderr: "Image check failed.\n" } }, "Image check failed."],
+    [
+      "-T ends with 1 and names another device",
+      {
+        "sysupgrade -T": {
+          status: 1,
+          stderr: `${WHEN} Device testbed,router not supported by this image\n${WHEN} Supported devices: other,router\nImage check failed.\n`,
+        },
+      },
+      "ends with 1: Device testbed,router not supported by this image",
+    ],
+    [
+      "-T ends with 1, of configuration that does not fit",
+      {
+        "sysupgrade -T": {
+          status: 1,
+          stderr: `${WHEN} The device is supported, but the config is incompatible to the new image (1.0->1.1). Please upgrade without keeping config (sysupgrade -n).\n${WHEN} msg\nImage check failed.\n`,
+        },
+      },
+      "the config is incompatible to the new image (1.0->1.1)",
+    ],
+    [
+      "-T ends with 0 and says no, as it logs it",
+      { "sysupgrade -T": { stderr: `${WHEN} Image metadata not present\n${WHEN} Invalid image type\n` } },
+      "sysupgrade -T says: Invalid image type",
+    ],
     ["-T ends with 0 and says no", { "sysupgrade -T": { stdout: "Image check 'fwtool_check_image' failed.\n" } }],
     [
       "-T ends with 0 and names another device",
@@ -249,7 +276,7 @@ describe("what sysupgrade says", () => {
     ["-T is killed", { "sysupgrade -T": { status: null, signal: "SIGSEGV" } }],
     ["procd says it is not valid", { ubus: { status: 0, stdout: '{"tests":{},"valid":false,"forceable":true}' } }],
   ];
-  for (const [title, answers] of refusals) {
+  for (const [title, answers, why = ""] of refusals) {
     scenario(`${title}: nothing is written, neither the image nor anything else`, async (scene) => {
       publish(scene);
       const board = stubBoard(scene);
@@ -258,6 +285,7 @@ describe("what sysupgrade says", () => {
       const outcome = await board.run();
       expect(told(outcome)).toMatch(/^IMAGE_INVALID/);
       expect(findingsOf(outcome)).toEqual([expect.stringContaining("the device's own check refuses the image")]);
+      expect(findingsOf(outcome).join()).toContain(why);
       expect(snapshotOf(scene.root)).toEqual(before);
       expect(asked(board, "detached")).toBe(0);
     });

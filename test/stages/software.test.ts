@@ -328,6 +328,29 @@ describe("what one tool alone does", () => {
     expect(said.join()).toContain("ended with 1, but all is installed");
   });
 
+  test("apk: a package of the image that is broken, by which every command ends with 1, is in nobody's way", async () => {
+    const { run, said, names } = bench("apk", { installed: { ...IMAGE, broken: { scriptFails: true } } });
+    expect(await run(install("asterisk"))).toBe("done");
+    expect(names()).toContain("asterisk");
+    expect(await run()).toBe("done");
+    expect(names()).not.toContain("asterisk");
+    expect(said.filter((line) => line.startsWith("error"))).toEqual([]);
+    expect(await run(install("nosuch"))).toBe("PACKAGES_FAILED");
+  });
+
+  test("apk: what a run that died left in its world goes once nobody wants it", async () => {
+    const { run, ctx, names, calls, put, record } = bench("apk");
+    put("etc/uciprov/state/packages.json", JSON.stringify({ ours: { kamailio: "named" }, pending: [] }));
+    await ctx.commands.run("apk", ["add", "kamailio"], { deadline: 1000, signal: ctx.signal });
+    await ctx.commands.run("apk", ["del", "kamailio"], { deadline: 1000, signal: ctx.signal });
+    put("etc/apk/world", `${ctx.disk.read("/etc/apk/world") ?? ""}kamailio\n`);
+    calls.length = 0;
+    expect(await run(install("asterisk"))).toBe("done");
+    expect(calls[0]).toBe("--wait 60 del kamailio");
+    expect(names()).not.toContain("kamailio");
+    expect(record()?.ours).not.toHaveProperty("kamailio");
+  });
+
   test("apk: a name that could not be had does not stay in its world", async () => {
     const { run, ctx, calls } = bench("apk", { feed: { asterisk: { isUnreachable: true } } });
     expect(await run(install("asterisk"))).toBe("PACKAGES_UNAVAILABLE");

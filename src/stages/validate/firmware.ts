@@ -64,9 +64,9 @@ async function whyNotTaken(ctx: RunContext, image: string): Promise<string | und
   const test = await ctx.commands.run("sysupgrade", ["-T", path], how);
   const printed = `${test.stdout}\n${test.stderr}`;
   if (test.timedOut) return `sysupgrade -T does not end`;
-  if (test.status !== 0) return `sysupgrade -T ends with ${test.status ?? test.signal}: ${lastLine(printed)}`;
-  const no = printed.split("\n").find((line) => REFUSALS.test(line));
-  if (no !== undefined) return `sysupgrade -T says: ${no.trim().slice(0, 200)}`;
+  const no = refusalIn(printed);
+  if (test.status !== 0) return `sysupgrade -T ends with ${test.status ?? test.signal}: ${no ?? lastLine(printed)}`;
+  if (no !== undefined) return `sysupgrade -T says: ${no}`;
   if (!ctx.commands.has("ubus")) return undefined;
   const asked = await ctx.commands.run(
     "ubus",
@@ -78,9 +78,18 @@ async function whyNotTaken(ctx: RunContext, image: string): Promise<string | und
     : undefined;
 }
 
-/** What the two scripts print where they say no (openwrt package/base-files: sbin/sysupgrade, lib/upgrade/fwtool.sh). */
-const REFUSALS =
-  /^(?:Image check .* failed|Image check failed|Invalid image|Image not valid|Device .* not supported by this image|.*incompatible (?:for sysupgrade|to the new image)|Firmware upgrade is not implemented)/;
+/** What the scripts print where they say no (openwrt package/base-files: sbin/sysupgrade, lib/upgrade/fwtool.sh), the reasons before the sentence. */
+const REASONS =
+  /^(?:Invalid image|Image not valid|Device .* not supported by this image|.*incompatible (?:for sysupgrade|to the new image)|Firmware upgrade is not implemented)/;
+const SENTENCES = /^(?:Image check .* failed|Image check failed)/;
+/** `$(date) upgrade: ` stands before what goes to the log as well (lib/upgrade/common.sh, v). */
+const LOGGED = /^.{0,60}? upgrade: /;
+
+function refusalIn(printed: string): string | undefined {
+  const lines = printed.split("\n").map((line) => line.replace(LOGGED, "").trim());
+  const no = lines.find((line) => REASONS.test(line)) ?? lines.find((line) => SENTENCES.test(line));
+  return no?.slice(0, 200);
+}
 
 /** Only a plain no counts: its exit status says little, and an older procd has no such method. */
 function isRefusal(answer: string): boolean {
