@@ -102,7 +102,8 @@ async function removeAll(
   names: readonly string[],
 ): Promise<void> {
   const manager = openManager(ctx, device, tool);
-  const trial = await manager.run("try-remove", names);
+  const words = tool === "apk" ? [...names, ...otherNamesInWorld(ctx, names)] : names;
+  const trial = await manager.run("try-remove", words);
   const acts = actsIn(trial.stdout);
   if (trial.timedOut || (trial.status !== 0 && acts.length === 0)) {
     ctx.log(
@@ -118,7 +119,7 @@ async function removeAll(
     return;
   }
   setAllDeltasAside(ctx);
-  const result = await manager.run("remove", names).finally(() => restoreDeltas(ctx));
+  const result = await manager.run("remove", words).finally(() => restoreDeltas(ctx));
   const { set } = readInstalled(ctx);
   const left = names.filter((name) => set.has(name));
   if (left.length > 0) ctx.log("error", `${tool} did not remove ${left.join(", ")}: ${tailOf(result)}`);
@@ -267,9 +268,24 @@ function leftInWorld(ctx: RunContext, { state }: Device, wanted: readonly string
   return Object.keys(state.software?.ours ?? {}).filter((name) => !isInstalled(set, name) && !wanted.includes(name));
 }
 
+/** apk keeps the name that was asked for, and what provides it stays as long as that does. One that others provide as well is not ours to take away. */
+function otherNamesInWorld(ctx: RunContext, names: readonly string[]): readonly string[] {
+  const { set } = readInstalled(ctx);
+  const provided = names.flatMap((name) => set.get(name)?.provides ?? []);
+  const elsewhere = new Set(
+    [...set.values()].flatMap((one) => (names.includes(one.name) ? [] : [one.name, ...one.provides])),
+  );
+  const world = worldOf(ctx);
+  return [...new Set(provided)].filter((name) => world.includes(name) && !elsewhere.has(name));
+}
+
+function worldOf(ctx: RunContext): readonly string[] {
+  return (ctx.disk.read("/etc/apk/world") ?? "").split(/\s+/);
+}
+
 /** apk keeps a name it could not install in its world, and tries it again with whatever else is asked of it. */
 async function cleanWorld(ctx: RunContext, manager: Manager, missing: readonly string[]): Promise<void> {
-  const world = (ctx.disk.read("/etc/apk/world") ?? "").split(/\s+/);
+  const world = worldOf(ctx);
   const stuck = missing.filter((name) => world.includes(name));
   if (stuck.length > 0) await manager.run("remove", stuck);
 }

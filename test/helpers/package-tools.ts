@@ -54,7 +54,8 @@ export function makeTool(scene: ToolScene): Tool {
   write();
   const calls: string[] = [];
 
-  const closure = (name: string, into: string[] = []): string[] => {
+  const closure = (asked: string, into: string[] = []): string[] => {
+    const name = realName(feed, asked);
     if (there.has(name) || into.includes(name) || feed[name] === undefined) return into;
     for (const one of feed[name]?.depends ?? []) closure(one, into);
     into.push(name);
@@ -98,7 +99,7 @@ export function makeTool(scene: ToolScene): Tool {
       };
     let [out, err, status] = ["", "", 0];
     if (verb === "install") {
-      for (const name of names) {
+      for (const name of names.map((one) => realName(feed, one))) {
         if (feed[name] === undefined || scene.feedsAreDown) {
           out += `Unknown package '${name}'.\n`;
           err += `Collected errors:\n * opkg_install_cmd: Cannot install package ${name}.\n`;
@@ -171,8 +172,8 @@ export function makeTool(scene: ToolScene): Tool {
     const steps: string[] = [];
     let [err, status] = ["", 0];
     if (verb === "add") {
-      const asked = [...new Set([...names, ...world])].filter((name) => !there.has(name));
-      const unknown = asked.filter((name) => feed[name] === undefined || scene.feedsAreDown);
+      const asked = [...new Set([...names, ...world])].filter((name) => !there.has(realName(feed, name)));
+      const unknown = asked.filter((name) => feed[realName(feed, name)] === undefined || scene.feedsAreDown);
       if (unknown.length > 0) {
         return {
           status: unknown.length,
@@ -196,7 +197,9 @@ export function makeTool(scene: ToolScene): Tool {
       }
       if (!isDry) for (const name of names) world.add(name);
     } else if (verb === "del") {
-      const held = names.filter((name) => needing(name).some((one) => !names.includes(one)));
+      const isNamed = (name: string) =>
+        there.get(name)?.provides?.some((one) => world.has(one) && !names.includes(one));
+      const held = names.filter((name) => isNamed(name) || needing(name).some((one) => !names.includes(one)));
       for (const name of names) {
         if (!isDry) world.delete(name);
         if (held.includes(name) || !there.has(name)) continue;
@@ -229,6 +232,12 @@ export function makeTool(scene: ToolScene): Tool {
       },
     },
   };
+}
+
+/** What a name in `provides` stands for. */
+function realName(feed: ToolScene["feed"], name: string): string {
+  const provider = Object.entries(feed).find(([, one]) => one.provides?.includes(name))?.[0];
+  return feed[name] === undefined ? (provider ?? name) : name;
 }
 
 /** How many installed packages apk has marked as broken. */

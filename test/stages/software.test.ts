@@ -338,6 +338,16 @@ describe("what one tool alone does", () => {
     expect(await run(install("nosuch"))).toBe("PACKAGES_FAILED");
   });
 
+  test.each(["opkg", "apk"] as const)("%s: what was asked for by a name that it provides goes, too", async (tool) => {
+    const { run, ctx, names, said } = bench(tool);
+    expect(await run(install("libustream-openssl"))).toBe("done");
+    expect(names()).toContain("libustream-openssl1");
+    expect(await run()).toBe("done");
+    expect(names()).not.toContain("libustream-openssl1");
+    expect(ctx.disk.read("/etc/apk/world") ?? "").not.toContain("libustream");
+    expect(said.filter((line) => line.startsWith("error"))).toEqual([]);
+  });
+
   test("apk: what a run that died left in its world goes once nobody wants it", async () => {
     const { run, ctx, names, calls, put, record } = bench("apk");
     put("etc/uciprov/state/packages.json", JSON.stringify({ ours: { kamailio: "named" }, pending: [] }));
