@@ -1,15 +1,16 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { apk } from "./apk.mjs";
+import { ipk } from "./ipk.mjs";
 
 /**
  * node scripts/package.mjs [FOLDER]: from dist/ and openwrt-package/, into FOLDER (build/package if none), the same bytes from the same sources:
  *
  *   uciprov_VERSION_all.ipk, luci-app-uciprov_VERSION_all.ipk   for opkg, to OpenWrt 24.10 (openwrt/openwrt: scripts/ipkg-build)
+ *   uciprov-VERSION.apk, luci-app-uciprov-VERSION.apk           for apk, from 25.12 on (openwrt/openwrt: include/package-pack.mk)
  *   feed/                                                       a feed of its own for the build system: nothing outside it is needed
- *
- * There is no .apk: its format needs apk-tools' own `apk mkpkg`, which the SDK has; docs/packager.md.
  */
 const target = process.argv[2] ?? "build/package";
 const SOURCES = "openwrt-package";
@@ -36,31 +37,63 @@ writePackage("luci-app-uciprov", [
 writeFeed(join(target, "feed"));
 
 function writePackage(name, files) {
-  const { fields, section } = readMakefile(join(SOURCES, name, "Makefile"), name);
-  const data = tar(withFolders(files).map(entryOf));
-  const size = files.reduce((sum, { file }) => sum + (file === undefined ? 0 : statSync(file).size), 0);
-  const control = [...fields, ["Architecture", "all"], ["Installed-Size", size], ["SourceDateEpoch", date]];
-  const scripts = { postinst: script("postinst"), prerm: script("prerm"), ...ownScripts(name, section) };
-  const conffiles = section("conffiles");
-  const meta = tar([
-    folder("./"),
-    text(
-      "./control",
-      0o644,
-      `${control.map(([field, value]) => `${field}: ${value}`).join("\n")}\nDescription: ${section("description")}\n`,
-    ),
-    ...(conffiles === "" ? [] : [text("./conffiles", 0o644, `${conffiles}\n`)]),
-    ...Object.entries(scripts).map(([script, words]) => text(`./${script}`, 0o755, words)),
-  ]);
-  const outer = tar([
-    text("./debian-binary", 0o644, "2.0\n"),
-    { path: "./data.tar.gz", mode: 0o644, bytes: zip(data) },
-    { path: "./control.tar.gz", mode: 0o644, bytes: zip(meta) },
-  ]);
-  const version = fields.find(([field]) => field === "Version")[1];
-  const file = join(target, `${name}_${version}_all.ipk`);
-  writeFileSync(file, zip(outer));
-  console.log(`${file}: ${statSync(file).size} bytes, ${files.length} files`);
+  const made = {
+    ...readMakefile(join(SOURCES, name, "Makefile"), name),
+    entries: withFolders(files).map(entryOf),
+    date,
+  };
+  for (const [file, bytes] of [
+    [`${name}_${made.version}_all.ipk`, ipk({ ...made, script: ipkScript })],
+    [`${name}-${made.version}.apk`, apkOf(made)],
+  ]) {
+    writeFileSync(join(target, file), bytes);
+    console.log(`${join(target, file)}: ${bytes.length} bytes, ${files.length} files`);
+  }
+}
+
+/** What the build system puts into an .apk beside the files: lists that a device's scripts and sysupgrade read. */
+function apkOf(made) {
+  const { name, version, entries, description, license, depends, section, own } = made;
+  const at = (what) => `/lib/apk/packages/${name}.${what}`;
+  const list = (what, lines) => ({
+    path: at(what),
+    mode: 0o644,
+    bytes: Buffer.from(lines.map((one) => `${one}\n`).join("")),
+  });
+  const files = entries.filter(({ bytes }) => bytes !== undefined);
+  const kept = own.conffiles.split("\n").filter((path) => path !== "");
+  const sums = kept.map((path) => `${path} ${sha256(files.find((one) => one.path === path)?.bytes ?? "")}`);
+  const lists = [
+    list("list", files.map(({ path }) => path).sort()),
+    ...(kept.length === 0 ? [] : [list("conffiles", kept), list("conffiles_static", sums)]),
+  ];
+  const folders = ["/lib", "/lib/apk", "/lib/apk/packages"].map((path) => ({ path, mode: 0o755 }));
+  const known = new Set(entries.map(({ path }) => path));
+  return apk({
+    info: {
+      ...{ name, version, description, license, depends },
+      arch: "noarch",
+      origin: name,
+      maintainer: made.maintainer,
+      provides: [`${name}-any`],
+      tags: [`openwrt:section=${section}`],
+    },
+    scripts: apkScripts(name, own),
+    folders: [...entries.filter(({ bytes }) => bytes === undefined), ...folders.filter(({ path }) => !known.has(path))],
+    files: [...files, ...lists],
+    date,
+  });
+}
+
+function apkScripts(name, own) {
+  const body = (script) => script.replace(/^#!.*\n/, "");
+  const begin = `[ -s "$IPKG_INSTROOT/lib/functions.sh" ] || exit 0\n. "$IPKG_INSTROOT/lib/functions.sh"\nexport root="$IPKG_INSTROOT" pkgname="${name}"\n`;
+  const install = `[ "$IPKG_NO_SCRIPT" = 1 ] && exit 0\n${begin}add_group_and_user\ndefault_postinst\n${body(own.postinst)}`;
+  return {
+    "post-install": `#!/bin/sh\n${install}`,
+    "post-upgrade": `#!/bin/sh\nexport PKG_UPGRADE=1\n${install}`,
+    "pre-deinstall": `#!/bin/sh\n${begin}default_prerm\n${body(own.prerm)}`,
+  };
 }
 
 /** All that the build system needs, in one folder: `src-link uciprov FOLDER` in feeds.conf. */
@@ -80,40 +113,39 @@ function programFiles() {
     .sort();
 }
 
-/** What a control file says, from the Makefile that the build system reads. */
+/** What a package says of itself, from the Makefile that the build system reads. */
 function readMakefile(file, name) {
   const makefile = readFileSync(file, "utf8");
   const variable = (key) => new RegExp(`^\\s*${key}:=(.*)$`, "m").exec(makefile)?.[1].trim() ?? "";
-  const section = (what) => {
+  const block = (what) => {
     const body = new RegExp(`^define Package/${name}/${what}\n([^]*?)^endef$`, "m").exec(makefile)?.[1] ?? "";
     return body.replaceAll("$$", "$").trim();
   };
+  const lines = (text) => (text === "" ? "" : `${text}\n`);
   const depends = (variable("DEPENDS") || variable("LUCI_DEPENDS"))
     .split(/\s+/)
     .filter((one) => /^\+[\w-]+$/.test(one));
-  const description = section("description") || variable("LUCI_TITLE");
-  const fields = [
-    ["Package", name],
-    ["Version", `${variable("PKG_VERSION")}-r${variable("PKG_RELEASE")}`],
-    ["Depends", depends.map((one) => one.slice(1)).join(", ")],
-    ["License", variable("PKG_LICENSE")],
-    ["Section", variable("SECTION") || "luci"],
-  ];
-  return { fields, section: (what) => (what === "description" ? description : section(what)) };
+  return {
+    name,
+    version: `${variable("PKG_VERSION")}-r${variable("PKG_RELEASE")}`,
+    description: block("description") || variable("LUCI_TITLE"),
+    depends: depends.map((one) => one.slice(1)),
+    license: variable("PKG_LICENSE"),
+    maintainer: variable("PKG_MAINTAINER") || variable("LUCI_MAINTAINER"),
+    section: variable("SECTION") || "luci",
+    own: {
+      postinst: lines(block("postinst") || (name.startsWith("luci-") ? LUCI_POSTINST : "")),
+      prerm: lines(block("prerm")),
+      conffiles: lines(block("conffiles")),
+    },
+  };
 }
 
-/** What every OpenWrt package does: enables and starts its services, runs its uci-defaults; or stops and disables them. */
-function script(what) {
+/** What every OpenWrt package does: enables and starts its services, runs its uci-defaults; or stops and disables them, and then `PACKAGE.postinst-pkg`. */
+function ipkScript(what) {
   const skip = what === "postinst" ? '[ "$IPKG_NO_SCRIPT" = 1 ] && exit 0\n' : "";
   const functions = '"$IPKG_INSTROOT/lib/functions.sh"';
   return `#!/bin/sh\n${skip}[ -s ${functions} ] || exit 0\n. ${functions}\ndefault_${what} "$0" "$@"\n`;
-}
-
-/** default_postinst and default_prerm run these. */
-function ownScripts(name, section) {
-  const words = (what) => section(what) || (what === "postinst" && name.startsWith("luci-") ? LUCI_POSTINST : "");
-  const own = ["postinst", "prerm"].map((what) => [`${what}-pkg`, words(what)]).filter(([, words]) => words !== "");
-  return Object.fromEntries(own.map(([name, words]) => [name, `${words}\n`]));
 }
 
 function filesBelow(folder, prefix) {
@@ -138,53 +170,13 @@ function withFolders(files) {
 
 /** Git keeps of a mode only whether something can be run. */
 function entryOf({ path, file }) {
-  if (file === undefined) return folder(path === "/" ? "./" : `.${path}/`, PRIVATE.includes(path) ? 0o700 : 0o755);
+  if (file === undefined) return { path, mode: PRIVATE.includes(path) ? 0o700 : 0o755 };
   const isRun = (statSync(file).mode & 0o100) !== 0 && !path.startsWith("/usr/lib/");
-  return { path: `.${path}`, mode: path.startsWith(CONFIG) ? 0o600 : isRun ? 0o755 : 0o644, bytes: readFileSync(file) };
+  return { path, mode: path.startsWith(CONFIG) ? 0o600 : isRun ? 0o755 : 0o644, bytes: readFileSync(file) };
 }
 
-function folder(path, mode = 0o755) {
-  return { path, mode };
-}
-
-function text(path, mode, words) {
-  return { path, mode, bytes: Buffer.from(words) };
-}
-
-/** Of root, of one date, in the order given: POSIX ustar, which busybox and opkg read. */
-function tar(entries) {
-  const blocks = entries.flatMap(({ path, mode, bytes = Buffer.alloc(0) }) => [
-    header(path, mode, bytes.length),
-    bytes,
-    Buffer.alloc((512 - (bytes.length % 512)) % 512),
-  ]);
-  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
-}
-
-function header(path, mode, size) {
-  if (Buffer.byteLength(path) > 100) throw new Error(`${path} is too long for this archive`);
-  const block = Buffer.alloc(512);
-  const octal = (value, length) => `${value.toString(8).padStart(length - 1, "0")}\0`;
-  block.write(path, 0);
-  block.write(octal(mode, 8) + octal(0, 8) + octal(0, 8) + octal(size, 12) + octal(date, 12), 100);
-  block.write(" ".repeat(8), 148);
-  block.write(path.endsWith("/") ? "5" : "0", 156);
-  block.write("ustar\x0000", 257);
-  block.write("root", 265);
-  block.write("root", 297);
-  block.write(
-    `${octal(
-      block.reduce((sum, byte) => sum + byte, 0),
-      7,
-    )} `,
-    148,
-  );
-  return block;
-}
-
-/** Neither a date nor a name is in it. */
-function zip(bytes) {
-  return gzipSync(bytes, { level: 9 });
+function sha256(bytes) {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function lastCommit() {
