@@ -18,10 +18,10 @@ const run = promisify(execFile);
 /** What runs here: `system` is bookworm itself. */
 export type Release = "system" | "bullseye" | "trixie" | "sid";
 
-/** The package unpacked, ready for chroot; `/` for the system's own. Kept between the files of one run of the tests. */
-export async function rootOf(release: Release, program: "asterisk" | "kamailio"): Promise<string> {
+/** Packages unpacked, ready for chroot; `/` for the system's own. Kept between the files of one run of the tests. */
+export async function rootOf(release: Release, ...programs: readonly string[]): Promise<string> {
   if (release === "system") return "/";
-  const root = join(tmpdir(), "uciprov-telephony", `${release}-${program}`);
+  const root = join(tmpdir(), "uciprov-telephony", [release, ...programs].join("-"));
   if (existsSync(root)) return root;
   const fresh = `${root}.${process.pid}`;
   rmSync(fresh, { recursive: true, force: true });
@@ -32,7 +32,7 @@ export async function rootOf(release: Release, program: "asterisk" | "kamailio")
     '--aptopt=Acquire::Check-Valid-Until "false"',
     '--aptopt=Acquire::Retries "3"',
   ];
-  await run("mmdebstrap", [...args, `--include=${program}`, release, fresh, mirror()], { timeout: 150_000 });
+  await run("mmdebstrap", [...args, `--include=${programs.join(",")}`, release, fresh, mirror()], { timeout: 150_000 });
   for (const folder of ["lib", "lib64", "bin", "sbin"]) {
     if (existsSync(join(fresh, "usr", folder)) && !existsSync(join(fresh, folder)))
       symlinkSync(`usr/${folder}`, join(fresh, folder));
@@ -94,7 +94,7 @@ export interface Running {
   close(): Promise<void>;
 }
 
-function start(host: Host | undefined, root: string, command: readonly string[]): Running {
+export function start(host: Host | undefined, root: string, command: readonly string[]): Running {
   const chrooted = root === "/" ? command : ["chroot", root, ...command];
   const [program = "", ...args] = host === undefined ? chrooted : ["ip", "netns", "exec", host.namespace, ...chrooted];
   const child = spawn(program, args, {

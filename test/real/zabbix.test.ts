@@ -1,0 +1,204 @@
+/** Zabbix's real agents with the settings the module writes, and real proxies that take what we send (Debian packages `zabbix-agent`, `zabbix-proxy-sqlite3`, `sqlite3`, `mmdebstrap`). */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDisk } from "../../src/host/disk.ts";
+import { type AgentKey, writeMonitor } from "../../src/monitor.ts";
+import { AGENT_KEYS, MONITOR_FOLDER, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
+import { bundled, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
+import type { Running } from "./setup-telephony.ts";
+import {
+  checkSettings,
+  deviceRoot,
+  type ProxyRun,
+  place,
+  planned,
+  RELEASES,
+  startAgent,
+  startProxy,
+  testKey,
+} from "./setup-zabbix.ts";
+
+const isRequired = process.env["UCIPROV_REQUIRE_REAL"] === "1";
+const missing = whyNoHosts("zabbix_agentd", "zabbix_proxy", "zabbix_get", "sqlite3", "mmdebstrap", "chroot", "busybox");
+if (missing && !isRequired) console.warn(`skipped: zabbix (${missing})`);
+const real = missing && !isRequired ? describe.skip : describe;
+
+const HOSTILE = `a;b"c\\d$e ]['" #!define X => a = b \${SHELL(id)} </P34>&<x> %00 příliš`;
+/** Without what begins and ends macros, which is refused. */
+const METADATA = `a;b"c\\d$e ]['" #!define X = a = b $(id) \`id\` %00 příliš`;
+const KEY = "00112233445566778899aabbccddeeff";
+const IDENTITY = 'beesip;"x"$\\#= 020000000001';
+const PSK = { identity: IDENTITY, key: KEY };
+const SECTION = `config monitoring 'monitoring'
+	option enabled '1'
+	list zabbix_server '192.0.2.1'
+	list zabbix_server '2001:db8:1::1'
+	list zabbix_server_active '192.0.2.1:10052'
+	list zabbix_server_active '[2001:db8:1::1]:10053'
+	list zabbix_trapper '192.0.2.1'
+	option hostname 'Box {mac}_1.x'
+	option metadata '{odd}'
+	option refresh '60'
+	option tls 'psk'
+	option psk_identity 'beesip;"x"$\\#= {mac}'
+	option psk '${KEY}'
+`;
+
+real.each(RELEASES)("Zabbix %s", (version) => {
+  let hosts: TwoHosts;
+  let root: string;
+  let script: string;
+  const running: Pick<Running, "close">[] = [];
+
+  beforeAll(async () => {
+    hosts = twoHosts();
+    root = await deviceRoot(version, hosts.folder);
+    script = await bundled(new URL("ask-zabbix.ts", import.meta.url), hosts.folder);
+    const plan = await planned(SECTION, { odd: METADATA });
+    expect(plan.findings).toEqual([]);
+    place(root, plan);
+    rmSync(join(root, MONITOR_FOLDER), { recursive: true, force: true });
+    rmSync(join(root, "var/run/beesip/sender"), { recursive: true, force: true });
+  }, 240_000);
+  afterAll(async () => {
+    for (const one of running) await one.close();
+    await hosts?.close();
+  });
+
+  test("every key prints its file, whatever it holds, and is not supported without it", async () => {
+    for (const key of Object.keys(AGENT_KEYS))
+      expect([key, await testKey(root, key)]).toEqual([key, "[t|ZBX_NOTSUPPORTED]"]);
+    const values = Object.fromEntries(Object.keys(AGENT_KEYS).map((key, at) => [key, `${at} ${HOSTILE}`]));
+    writeMonitor(openDisk(root), values as Partial<Record<AgentKey, string>>);
+    for (const [key, value] of Object.entries(values))
+      expect([key, await testKey(root, key)]).toEqual([key, `[t|${value}]`]);
+  });
+
+  if (version === "7.0") {
+    test("its own check takes the settings, and would say what is wrong with them", async () => {
+      expect(await checkSettings(root)).toContain("Validation successful");
+      const path = join(root, "etc/zabbix_agentd.conf.d/wrong.conf");
+      writeFileSync(path, "Nonsense=1\n");
+      expect(await checkSettings(root)).toMatch(/^refused: [\s\S]*Nonsense/);
+      rmSync(path);
+    });
+  }
+
+  describe("asked and asking", () => {
+    const get = (key: string, ...how: string[]) =>
+      hosts.prov.run("zabbix_get", ["-s", "192.0.2.50", "-t", "10", "-k", key, ...how]);
+    let proof: string[];
+    let served: Running[];
+
+    beforeAll(async () => {
+      const file = hosts.prov.file("psk", `${KEY}\n`);
+      proof = ["--tls-connect", "psk", "--tls-psk-identity", IDENTITY, "--tls-psk-file", file];
+      writeMonitor(openDisk(root), { "uciprov.tree": HOSTILE });
+      rmSync(join(root, MONITOR_FOLDER, "uciprov.drift"), { force: true });
+      served = ["10052", "10053"].map((port) => {
+        const child = hosts.prov.start("node", [script, "serve", port, IDENTITY, KEY]);
+        let said = "";
+        child.stdout?.on("data", (chunk) => (said += String(chunk)));
+        return { child, log: () => said, close: async () => void child.kill() };
+      });
+      for (const port of [10_052, 10_053]) await hosts.prov.listens("tcp", port);
+      running.push(await startAgent(hosts.dev, root, version));
+    }, 120_000);
+
+    test("the server it names gets values with the shared key, over both families", async () => {
+      expect(await get("uciprov.tree", ...proof)).toMatchObject({ status: 0, stdout: `${HOSTILE}\n` });
+      expect(await get("agent.hostname", ...proof)).toMatchObject({ stdout: "Box 020000000001_1.x\n" });
+      const six = ["-s", "2001:db8:1::50", "-t", "10", "-k", "uciprov.failures", ...proof];
+      expect((await hosts.prov.run("zabbix_get", six)).stdout).toBe(`3 ${HOSTILE}\n`);
+      expect((await get("uciprov.drift", ...proof)).stdout).toBe("ZBX_NOTSUPPORTED\n");
+    });
+
+    test("nobody gets anything without the key, with another one, or from another address", async () => {
+      const other = hosts.prov.file("other", `${KEY.replace("00", "01")}\n`);
+      const refused = [
+        await get("uciprov.tree"),
+        await get("uciprov.tree", ...proof.slice(0, -1), other),
+        await hosts.dev.run("zabbix_get", ["-s", "127.0.0.1", "-t", "10", "-k", "uciprov.tree", ...proof]),
+      ];
+      for (const { status, stdout } of refused) expect([status, stdout]).toEqual([1, ""]);
+    });
+
+    test("what a server says about a key reaches no command and no other file", async () => {
+      for (const key of ["uciprov.tree[../../../../etc/passwd]", "uciprov.tree;id", "system.run[id]", "uciprov"]) {
+        const { stdout } = await get(key, ...proof);
+        expect([key, stdout]).toEqual([key, expect.stringMatching(/^ZBX_NOTSUPPORTED/)]);
+      }
+    });
+
+    test("it reports to each server it names, with the name and the metadata as they were written", async () => {
+      const requests = () =>
+        served.map(({ log }) =>
+          log()
+            .split("\n")
+            .filter((line) => line !== "")
+            .map((line): Record<string, unknown> => JSON.parse(line)),
+        );
+      const brought = () =>
+        requests().every((all) => all.some((one) => JSON.stringify(one["data"] ?? "").includes("příliš")));
+      for (let tries = 0; !brought() && tries < 300; tries++) await new Promise((done) => setTimeout(done, 100));
+      for (const all of requests()) {
+        expect(all.find(({ request }) => request === "active checks")).toMatchObject({
+          request: "active checks",
+          host: "Box 020000000001_1.x",
+          host_metadata: METADATA,
+        });
+        expect(all.find((one) => "data" in one)).toMatchObject({ request: "agent data" });
+        const values = all.flatMap(({ data }) => (Array.isArray(data) ? data : []));
+        expect(values.map((one) => one.value)).toContain(HOSTILE);
+      }
+    });
+  });
+
+  describe("sent", () => {
+    let proxy: ProxyRun;
+    const send = async (values: readonly unknown[]) => {
+      const { stdout, stderr } = await hosts.dev.run("node", [script, "send", root, JSON.stringify(values)]);
+      try {
+        return JSON.parse(stdout);
+      } catch {
+        throw new Error(`${stdout}${stderr}`);
+      }
+    };
+
+    beforeAll(async () => {
+      const keys = [...Object.keys(TRAPPER_KEYS), "later.item"];
+      proxy = await startProxy(hosts.prov, version, { name: "Box 020000000001_1.x", keys, psk: PSK });
+      running.push(proxy);
+    }, 120_000);
+
+    test("values arrive with their text and their time, each once", async () => {
+      const at = Date.UTC(2026, 5, 1) + 250;
+      const values = [
+        { key: "uciprov.event", value: `${HOSTILE}\nsecond line`, at },
+        { key: "uciprov.event", value: "changed provisioned NONE generation=3", at },
+      ];
+      expect(await send(values)).toEqual({ sent: 1, waiting: 0, logged: [] });
+      expect(await proxy.taken(2)).toEqual(
+        values.map(({ key, value }, index) => ({ key, value, clock: at / 1000 - 0.25, ns: 250_000_000 + index })),
+      );
+      expect(await send([])).toMatchObject({ sent: 0, waiting: 0 });
+      expect((await proxy.taken(2)).length).toBe(2);
+    });
+
+    test("an item it does not know waits", async () => {
+      expect(await send([{ key: "nobody.knows", value: "1" }])).toMatchObject({ sent: 0, waiting: 1 });
+      rmSync(join(root, "var/run/beesip/sender"), { recursive: true, force: true });
+    });
+
+    test("without the key nothing is taken", async () => {
+      writeFileSync(join(root, "etc/beesip/zabbix.psk"), `${KEY.replace("00", "01")}\n`);
+      const { sent, waiting, logged } = await send([{ key: "later.item", value: "1" }]);
+      expect([sent, waiting]).toEqual([0, 1]);
+      expect(logged.join()).toContain("events wait: 192.0.2.1 10051");
+      writeFileSync(join(root, "etc/beesip/zabbix.psk"), `${KEY}\n`);
+      expect(await send([])).toEqual({ sent: 1, waiting: 0, logged: [] });
+      expect((await proxy.taken(3)).map(({ key }) => key)).toEqual(["uciprov.event", "uciprov.event", "later.item"]);
+    });
+  });
+});
