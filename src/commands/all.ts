@@ -26,7 +26,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "probe",
-    form: "probe [--once | --status]",
+    form: "probe [--once [--dry-run] | --status]",
     meaning: "stay, and call partner probes in rounds to hear how good the network is; or once; or tell how it stands",
     load: async () => (await import("./probe.ts")).probe,
   },

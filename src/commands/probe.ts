@@ -1,7 +1,7 @@
 import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
 import { PLACES } from "../probe/places.ts";
-import { type ProbeWorld, probeForever, probeOnce } from "../probe/probe.ts";
+import { type ProbeWorld, probeDry, probeForever, probeOnce } from "../probe/probe.ts";
 import { readLinks, readStatus } from "../probe/values.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -20,6 +20,10 @@ export const probe: Command = async (invocation) => {
   try {
     if (!flags.isOnce) {
       await probeForever(world);
+      return "provisioned";
+    }
+    if (flags.isDry) {
+      await probeDry(world);
       return "provisioned";
     }
     const left = await probeOnce(world);

@@ -29,6 +29,12 @@ const VISIT_SECONDS = 60;
 /** Seconds between tries when the collector is away, doubled with each. */
 const BACK_OFF = { least: 30, most: 3600 } as const;
 
+/** Learns the plan and puts everything in place, for partners to call us, and calls nobody. */
+export async function probeDry(world: ProbeWorld): Promise<void> {
+  const { plan } = await getReady(world, AbortSignal.timeout(VISIT_SECONDS * 1000));
+  world.log("info", `ready: ${plan.partners.length} partners, a round each ${plan.period} s`);
+}
+
 /** One round, now, whatever the period; what waits is uploaded. Answers how many results wait still. */
 export async function probeOnce(world: ProbeWorld): Promise<number> {
   const ready = await getReady(world, AbortSignal.timeout(VISIT_SECONDS * 1000));
