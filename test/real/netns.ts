@@ -109,6 +109,51 @@ export function twoHosts(): TwoHosts {
   };
 }
 
+export interface Star {
+  /** 192.0.2.1 on the bridge that all others hang on. */
+  readonly hub: Host;
+  /** 192.0.2.10 and up, on eth0. */
+  readonly hosts: readonly Host[];
+  /** A folder for all, removed in the end. */
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+/** Many hosts on one switch, as `twoHosts` makes two. */
+export function starOf(count: number): Star {
+  const prefix = `u${randomBytes(3).toString("hex")}`;
+  const folder = mkdtempSync(join(tmpdir(), "star-"));
+  chmodSync(folder, 0o755);
+  const started: ChildProcess[] = [];
+  const hub = host(`${prefix}-hub`, folder, started);
+  const hosts = Array.from({ length: count }, (_, index) => host(`${prefix}-${index}`, folder, started));
+  const ip = (...args: string[]) => execFileSync("ip", args);
+  const inside = (namespace: string, ...args: string[]) => ip("-n", namespace, ...args);
+
+  for (const { namespace } of [hub, ...hosts]) ip("netns", "add", namespace);
+  inside(hub.namespace, "link", "add", "br0", "type", "bridge");
+  inside(hub.namespace, "addr", "add", "192.0.2.1/24", "dev", "br0");
+  for (const device of ["lo", "br0"]) inside(hub.namespace, "link", "set", device, "up");
+  for (const [index, { namespace }] of hosts.entries()) {
+    ip("link", "add", `${prefix}h${index}`, "type", "veth", "peer", "name", `${prefix}d${index}`);
+    ip("link", "set", `${prefix}h${index}`, "netns", hub.namespace, "name", `port${index}`);
+    ip("link", "set", `${prefix}d${index}`, "netns", namespace, "name", "eth0");
+    inside(hub.namespace, "link", "set", `port${index}`, "master", "br0", "up");
+    inside(namespace, "addr", "add", `192.0.2.${10 + index}/24`, "dev", "eth0");
+    for (const device of ["lo", "eth0"]) inside(namespace, "link", "set", device, "up");
+  }
+  return {
+    hub,
+    hosts,
+    folder,
+    async close() {
+      for (const child of started) await end(child);
+      for (const { namespace } of [hub, ...hosts]) ip("netns", "del", namespace);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 function host(namespace: string, folder: string, started: ChildProcess[]): Host {
   const inside = (command: string, args: readonly string[]) => ["netns", "exec", namespace, command, ...args];
   const clean = { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`, LC_ALL: "C" };

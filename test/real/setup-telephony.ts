@@ -117,6 +117,8 @@ export function start(host: Host | undefined, root: string, command: readonly st
 }
 
 export interface Asterisk extends Running {
+  /** Where its own folders are on this machine: `etc/asterisk`, `spool`, …; as Asterisk sees it, below its root. */
+  readonly home: string;
   /** A command on its console. */
   ask(command: string): Promise<string>;
   /** Its files anew, as the init script's `reload` would find them. */
@@ -177,6 +179,7 @@ export async function startAsterisk(
   };
   const asterisk: Asterisk = {
     ...running,
+    home: join(root, home),
     ask,
     put: putAll,
     async close() {
