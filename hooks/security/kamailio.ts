@@ -18,10 +18,9 @@ export function renderProtection(defence: Defence): string {
 function protection({ section, gateways }: Defence): Cfg {
   const isBanning = section.ban_time > 0;
   const seconds = isBanning ? section.ban_time : QUIET_SECONDS;
-  const table = (name: string, life: number, more = "") =>
-    cfg`modparam("htable", "htable", ${quoted(`${name}=>size=10;autoexpire=${life};${more}`)})`;
-  // `initval` and `updateexpire`: counts within a fixed minute, which begins with the first.
-  const counter = (name: string) => table(name, 60, "initval=0;updateexpire=0;");
+  // Counts, each over a fixed time that begins with the first.
+  const counter = (name: string, life: number) =>
+    cfg`modparam("htable", "htable", ${quoted(`${name}=>size=10;autoexpire=${life};initval=0;updateexpire=0;`)})`;
   return cfg`
 #!define WITH_PROTECTION
 
@@ -31,10 +30,10 @@ modparam("pike", "sampling_time_unit", ${int(section.pike_unit)})
 modparam("pike", "reqs_density_per_unit", ${int(section.pike_density)})
 # It says what it sees at the debug level: the lines below say it once.
 modparam("pike", "pike_log_level", 3)
-${table("banned", seconds)}
-${counter("logins")}
-${counter("failures")}
-${section.register_rate > 0 ? table("second", 2, "initval=0;updateexpire=0;") : NOTHING}
+${counter("banned", seconds)}
+${counter("logins", 60)}
+${counter("failures", 60)}
+${section.register_rate > 0 ? counter("second", 2) : NOTHING}
 
 route[PROTECT] {
 	$var(is_friend) = 0;
@@ -46,7 +45,7 @@ route[PROTECT] {
 ${friends([...section.allow, ...gateways.filter((one) => !isInTable(one))])}
 ${
   isBanning
-    ? cfg`	if ($sht(banned=>$si) != $null) {
+    ? cfg`	if ($sht(banned=>$si) > 0) {
 		exit;
 	}`
     : NOTHING
@@ -91,10 +90,10 @@ route[LOGIN_FAILED] {
 	}
 }
 
-# Nothing in the line is what somebody sent.
+# Nothing in the line is what somebody sent. Counting is one act, so that two workers do not both tell.
 route[BAN] {
-	if ($sht(banned=>$si) == $null) {
-		$sht(banned=>$si) = $var(reason);
+	$var(count) = $shtinc(banned=>$si);
+	if ($var(count) == 1) {
 		xlog("L_ALERT", "ban src=$si reason=$var(reason)\\n");
 	}
 ${isBanning ? cfg`	exit;` : NOTHING}

@@ -217,7 +217,7 @@ describe("bans", () => {
     );
     const cfg = files.get(PROTECTION) ?? "";
     for (const part of [
-      "banned=>size=10;autoexpire=300;",
+      "banned=>size=10;autoexpire=300;initval=0;",
       "$var(count) > 21",
       "$var(count) > 22",
       "$var(count) > 23",
@@ -236,7 +236,7 @@ describe("bans", () => {
     const ban = /route\[BAN\] \{.*?\n\}/s.exec(files.get(PROTECTION) ?? "")?.[0];
     expect(ban).toContain("xlog");
     expect(ban).not.toContain("exit");
-    expect(files.get(PROTECTION)).not.toMatch(/banned=>\$si\) != \$null/);
+    expect(files.get(PROTECTION)).not.toMatch(/sht\(banned=>\$si\)/);
   });
 
   test("scope says where banned sources are dropped: before SIP's ports, or before everything", async () => {
