@@ -24,7 +24,9 @@ export function faultOfNetwork(text: string): string | undefined {
   const family = address.includes("%") ? 0 : isIP(address);
   const most = family === 4 ? 32 : 128;
   const isFine =
-    family !== 0 && more.length === 0 && (bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) <= most));
+    family !== 0 &&
+    more.length === 0 &&
+    (bits === undefined || (/^(?:0|[1-9][0-9]{0,2})$/.test(bits) && Number(bits) <= most));
   return isFine ? undefined : `${show(text)} is no address or network`;
 }
 

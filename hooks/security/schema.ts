@@ -22,7 +22,7 @@ export const SECURITY = {
     100,
     "How many times longer than the one before the follower's next ban of the same source is.",
   ),
-  bans_per_minute: number(60, 1, 10_000, "Most bans that the follower gives in a minute."),
+  bans_per_minute: number(60, 1, 6000, "Most bans that the follower gives in a minute."),
   scope: choice(
     ["sip", "all"],
     "sip",
@@ -56,7 +56,7 @@ export const SECURITY = {
     "Logins a second that Kamailio looks at, of all who are not banned, together; the others have to ask again. `0` is no bound.",
   ),
   ban_private: flag(
-    true,
+    false,
     "Whether the follower bans private addresses, too, as phones of the house have them; the kernel and Kamailio do in any case.",
   ),
   guard: flag(

@@ -3,15 +3,24 @@
  * figure 3 (Debian packages `kamailio`, `sip-tester`, `mmdebstrap`, `nftables`, `busybox-static`, `socat`). `UCIPROV_FLOOD_RATES=500,4000` gives the flood other rates.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import security from "../../hooks/security/index.ts";
+import { readLine } from "../../src/guard/log-lines.ts";
 import { planScene } from "../helpers/plan-context.ts";
 import { type Ended, type Host, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 import { type Counted, cpuSeconds, type Logins, logIn } from "./setup-flood.ts";
-import { checkKamailio, type Release, type Running, rendered, rootOf, startKamailio } from "./setup-telephony.ts";
+import {
+  checkKamailio,
+  type Release,
+  type Running,
+  rendered,
+  rootOf,
+  startAsterisk,
+  startKamailio,
+} from "./setup-telephony.ts";
 
 const isRequired = process.env["UCIPROV_REQUIRE_REAL"] === "1";
 const missing = whyNoHosts("kamailio", "sipp", "mmdebstrap", "chroot", "nft", "busybox", "socat");
@@ -116,8 +125,14 @@ async function packetsOf(host: Host, counter: string): Promise<number> {
   return listed.find((one) => one.counter !== undefined)?.counter?.packets ?? Number.NaN;
 }
 
-/** The lines that the follower reads. */
-const bansIn = (log: string): string[] => [...log.matchAll(/ban src=.*$/gm)].map(([line]) => line);
+/** Whom the follower takes to be accused, by the lines that Kamailio wrote, as OpenWrt's log has them. */
+function bansIn(log: string): string[] {
+  return log.split("\n").flatMap((line) => {
+    if (!line.includes("ban src=")) return [];
+    const reading = readLine("kamailio", `Sat Nov 28 22:36:09 2026 daemon.err kamailio[1]: ${line}`, true);
+    return typeof reading === "object" ? [`${reading.address.text} ${reading.reason}`] : [`not read: ${line}`];
+  });
+}
 
 real("the defence of an exchange in real programs", () => {
   let net: TwoHosts;
@@ -180,7 +195,7 @@ real("the defence of an exchange in real programs", () => {
           { served: 5, failed: 0 },
           { served: 5, failed: 4 },
         ]);
-        expect(bansIn(log())).toEqual([`ban src=${HOSTS.one} reason=soft-fault`]);
+        expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
         // Another number of the same source is another phone, once the ban is over.
         await expect
           .poll(() => tries(HOSTS.one, { port: 7001, numbers: ["102"], patience: 300 }), { timeout: 20_000 })
@@ -197,7 +212,7 @@ real("the defence of an exchange in real programs", () => {
         expect(await served(HOSTS.two)).toBe(true);
         const guesses = { kind: "wrong", password: "two", numbers: ["101", "999"] } as const;
         expect(await tries(HOSTS.one, { ...guesses, total: 9 })).toEqual({ served: 6, failed: 3 });
-        expect(bansIn(log())).toEqual([`ban src=${HOSTS.one} reason=password`]);
+        expect(bansIn(log())).toEqual([`${HOSTS.one} password`]);
       });
     });
 
@@ -206,7 +221,7 @@ real("the defence of an exchange in real programs", () => {
       const flood = { rate: 200, total: 300, patience: 400, numbers: NUMBERS } as const;
       await withKamailio(release, files, async ({ log }) => {
         expect((await tries(HOSTS.one, flood)).served).toBeLessThanOrEqual(60);
-        expect(bansIn(log())).toEqual([`ban src=${HOSTS.one} reason=flood`]);
+        expect(bansIn(log())).toEqual([`${HOSTS.one} flood`]);
         await tries(HOSTS.gateway, flood);
         expect(await served(HOSTS.gateway)).toBe(true);
         expect(bansIn(log())).toHaveLength(1);
@@ -216,7 +231,7 @@ real("the defence of an exchange in real programs", () => {
         files,
         async ({ log }) => {
           expect((await tries(HOSTS.one6, flood)).served).toBeLessThanOrEqual(60);
-          expect(bansIn(log())).toEqual([expect.stringMatching(/^ban src=2001:db8:1:(?:0:0:0:1|:1) reason=flood$/i)]);
+          expect(bansIn(log())).toEqual([`${HOSTS.one6} flood`]);
         },
         `[${HOSTS.pbx6}]`,
       );
@@ -226,7 +241,7 @@ real("the defence of an exchange in real programs", () => {
       const files = await defended({ ban_time: "0", register_limit: "3" });
       await withKamailio(release, files, async ({ log }) => {
         expect(await tries(HOSTS.one, { total: 8 })).toEqual({ served: 8, failed: 0 });
-        expect(bansIn(log())).toEqual([`ban src=${HOSTS.one} reason=soft-fault`]);
+        expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
       });
     });
 
@@ -239,6 +254,32 @@ real("the defence of an exchange in real programs", () => {
         await expect.poll(() => served(HOSTS.two), { timeout: 20_000 }).toBe(true);
       });
     });
+  });
+
+  test("Asterisk tells the system's log of a wrong password, in a line that the follower reads", async () => {
+    const files = await defended({}, EXCHANGE.replace("'proxy'", "'b2bua'"));
+    const root = await rootOf("sid", "asterisk");
+    // What syslogd listens at, in the root that Asterisk runs in.
+    mkdirSync(join(root, "dev"), { recursive: true });
+    rmSync(join(root, "dev/log"), { force: true });
+    const syslogd = net.dev.start("socat", ["-u", `UNIX-RECV:${join(root, "dev/log")},mode=666`, "STDOUT"]);
+    let heard = "";
+    syslogd.stdout?.on("data", (chunk) => (heard += String(chunk)));
+    await expect.poll(() => existsSync(join(root, "dev/log")), { timeout: 10_000 }).toBe(true);
+    const asterisk = await startAsterisk("sid", files, net.dev);
+    try {
+      expect(await tries(HOSTS.one, { kind: "wrong", password: "two", seconds: 20 })).toEqual({ served: 1, failed: 0 });
+      const accused = () =>
+        [...heard.matchAll(/<[0-9]+>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} (asterisk\[[^<]*)/g)]
+          .map(([, line = ""]) => readLine("asterisk", `Sat Nov 28 22:36:09 2026 daemon.notice ${line.trim()}`, true))
+          .flatMap((reading) => (typeof reading === "object" ? [`${reading.address.text} ${reading.reason}`] : []));
+      await expect
+        .poll(accused, { timeout: 10_000 })
+        .toEqual([expect.stringMatching(/^192\.0\.2\.1 (?:InvalidPassword|ChallengeResponseFailed)$/)]);
+    } finally {
+      await asterisk.close();
+      rmSync(join(root, "dev/log"), { force: true });
+    }
   });
 
   describe("the kernel", () => {
