@@ -7,9 +7,9 @@ import { licences } from "./scripts/licences.mjs";
  * that a run without HTTP would pay, too. Whatever the sources import dynamically becomes a chunk of its own: HTTP, the admin's commands.
  */
 export default defineConfig({
-  input: { uciprov: "src/main.ts" },
+  input: { uciprov: "src/start.ts", main: "src/main.ts" },
   platform: "node",
-  preserveEntrySignatures: false,
+  preserveEntrySignatures: "allow-extension",
   tsconfig: false,
   external: /^node:/,
   transform: { target: "node20" },
@@ -46,6 +46,6 @@ export default defineConfig({
       facadeModuleId?.endsWith("src/host/http/client.ts")
         ? "http.cjs"
         : `${/src\/admin\/([\w-]+)\/command\.ts$/.exec(facadeModuleId ?? "")?.[1] ?? name}.cjs`,
-    banner: ({ isEntry }) => (isEntry ? "#!/usr/bin/env node" : ""),
+    banner: ({ name }) => (name === "uciprov" ? "#!/usr/bin/env node" : ""),
   },
 });

@@ -23,9 +23,9 @@ if (existsSync(RECOVER)) {
 
 const chunks = readdirSync(dist).filter((name) => name.endsWith(".cjs"));
 const edges = new Map(chunks.map((name) => [name, requires(name)]));
-/** What every run loads: the program, and the command `run` should that be a chunk of its own. */
+/** What every run loads: the program, which loads `main` in its own way, and the command `run` should that be a chunk of its own. */
 const main = reach(
-  chunks.filter((name) => name === "uciprov.cjs" || name === "run.cjs"),
+  chunks.filter((name) => ["uciprov.cjs", "main.cjs", "run.cjs"].includes(name)),
   isEager,
 );
 const http = [
@@ -62,6 +62,12 @@ if (over.length > 0) {
 }
 if (!readFileSync(join(dist, "uciprov.cjs"), "utf8").startsWith("#!/usr/bin/env node\n")) {
   console.error("dist/uciprov.cjs has no first line that names its interpreter");
+  process.exitCode = 1;
+}
+// The files whose compiled code is kept (src/compiled-code.ts): V8 would not know where an import() in them leads.
+for (const name of ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"]) {
+  if (!/\bimport\(/.test(readFileSync(join(dist, name), "utf8"))) continue;
+  console.error(`dist/${name} holds an import() that is one at run time`);
   process.exitCode = 1;
 }
 

@@ -48,8 +48,8 @@ const OPTIONS = {
   status: { type: "boolean" },
 } as const;
 
-/** argv in, exit status out. */
-async function main(): Promise<number> {
+/** argv in, exit status out; `keepCode` keeps what V8 compiled of a run that is like the next ones. */
+export async function main(keepCode: () => void): Promise<number> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => stop.abort(new ProvisionError("STOPPED", `asked to stop by ${signal}`)));
@@ -64,7 +64,9 @@ async function main(): Promise<number> {
     const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
     const paint = isTerminal(1) ? COLOURED : PLAIN;
-    return EXIT[await dispatch(name, { root, words, flags, options, signal: stop.signal, paint, print, tell })];
+    return EXIT[
+      await dispatch(name, { root, words, flags, options, signal: stop.signal, paint, print, tell, keepCode })
+    ];
   } catch (thrown) {
     const error = asProvisionError(thrown);
     if (isJson) print(JSON.stringify({ exit: error.exit, error: errorFacts(error) }));
@@ -190,6 +192,3 @@ const COLOURED: Paint = {
   quiet: (text) => styleText("dim", text),
   strong: (text) => styleText("bold", text),
 };
-
-/** The only place that exits. Everything is written by now, and Node has nothing to put in order that the kernel would not. */
-void main().then((status) => process.exit(status));

@@ -14,6 +14,8 @@ export interface Invocation {
   print(text: string): void;
   /** What is going on, on standard error. */
   tell(text: string): void;
+  /** Keeps in RAM what V8 compiled of this run's code, for the next ones like it. */
+  keepCode(): void;
 }
 
 export interface Flags {

@@ -2,6 +2,7 @@ import type { StageName } from "../api.ts";
 import type { Board, Plugins, RunContext } from "../context.ts";
 import { asProvisionError, type ProvisionError } from "../errors.ts";
 import { openStatus } from "../host/board.ts";
+import { leaveWasmAsStarted } from "../host/http/baseline-wasm.ts";
 import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
 import { errorFacts } from "../messages.ts";
@@ -36,6 +37,10 @@ export const run: Command = async (invocation) => {
     });
     await tellWatchers(ctx, outcome);
     await report(invocation, outcome);
+    if (outcome.result === "unchanged") {
+      leaveWasmAsStarted();
+      invocation.keepCode();
+    }
     return outcome.exit;
   } catch (thrown) {
     const error = asProvisionError(thrown);

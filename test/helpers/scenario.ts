@@ -33,6 +33,8 @@ export interface RunChoices {
   /** A file that Node loads before the program, and what it reads in its environment. */
   readonly preload?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another copy of the program. */
+  readonly program?: string;
 }
 
 export interface Scene {
@@ -142,11 +144,14 @@ export function program(): string {
 }
 
 /** Starts the program with exactly these arguments and waits for its end. */
-export function start(args: readonly string[], { interrupt, preload, env = {} }: RunChoices = {}): Promise<Ended> {
+export function start(
+  args: readonly string[],
+  { interrupt, preload, env = {}, program: file = program() }: RunChoices = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const before = preload === undefined ? [] : ["--require", preload];
     const [command = process.execPath, ...words] = NODE;
-    const child = spawn(command, [...words, ...before, program(), ...args], {
+    const child = spawn(command, [...words, ...before, file, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], ...env },
     });

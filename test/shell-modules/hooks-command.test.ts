@@ -21,6 +21,7 @@ function invoke(words: readonly string[], root = "/"): { exit: Promise<string>; 
   const printed: string[] = [];
   const flags = { isJson: false, isQuiet: false, isVerbose: false, isForced: false, isDry: false, isFirstOnly: false };
   const invocation: Invocation = {
+    keepCode: () => undefined,
     root,
     words,
     flags: {
