@@ -42,7 +42,7 @@ export async function lintTree(question: LintQuestion): Promise<LintResult> {
   const findings: LintFinding[] = [];
   const report: Report = (finding) => void findings.push({ level: RULES[finding.rule].level, ...finding });
   const files = treeFiles(question.folder, report);
-  const manifest = await checkManifest(files, question.keyFiles, question.now, report);
+  const manifest = await checkManifest(files, question.keyFiles, question.settings.limits.small, question.now, report);
   const tree = await readTree(files, question, manifest, report);
   const view = question.inventory && fleetView(question.inventory, files, tree, question, report);
   if (view === undefined) checkLayersAlone(tree, report);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
+import { readSettings } from "../settings.ts";
 import { type Manifest, parseManifest } from "../tree/manifest.ts";
 import { printManifest } from "../tree/manifest-print.ts";
 import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
@@ -24,6 +25,11 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
   const signers = signersOf(invocation);
   const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
   const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });
+  const taken = readSettings(undefined).settings.limits.small;
+  if (bytes.length > taken)
+    invocation.tell(
+      `${join(folder, "MANIFEST")} has ${bytes.length} bytes, and devices take ${taken} unless \`option small\` in their section limits says more (docs/admin/hosting.md)`,
+    );
   if (flags.isJson) print(JSON.stringify({ exit: "provisioned", tree, serial, files: entries.size, keys: signedBy }));
   else {
     const what = [tree && `tree ${tree}`, serial === undefined ? "" : `serial ${serial}`, `${entries.size} files`];
@@ -56,6 +62,8 @@ function signed(invocation: Invocation, folder: string, signers: readonly Sign[]
   const old = existsSync(file) ? readFileSync(file) : undefined;
   const before = old === undefined ? undefined : parseManifest(old, { file });
   const bytes = printManifest(manifestOf(folder, labelOf(invocation, folder, before)));
+  // Before anything is written: what no device could read must not replace what they read now.
+  parseManifest(bytes, { file });
   const serial = invocation.options.serial;
   // The same once more is the same; anything else under a known serial devices refuse.
   if (serial !== undefined && before?.serial === Number(serial) && old?.equals(bytes) !== true)

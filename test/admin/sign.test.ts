@@ -94,6 +94,29 @@ describe("what is written", () => {
     expect(read("MANIFEST")).toContain("# serial 2\n");
   });
 
+  test("a manifest larger than devices take by default is signed, and told", async () => {
+    const { secret } = await newKey("k");
+    const deep = join(tree, "d".repeat(200), "e".repeat(200));
+    mkdirSync(deep, { recursive: true });
+    for (let i = 0; i < 1000; i++) writeFileSync(join(deep, `${i}.${"u".repeat(200)}`), "");
+    const { status, stderr } = await start(["tree", "sign", tree, "--key", secret]);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringMatching(/MANIFEST has 1\d{6} bytes, and devices take 1048576 unless/),
+    });
+    const told = await start(["tree", "lint", tree, "--json"]);
+    expect(told.stdout).toContain("too-large");
+  });
+
+  test("what no device could read does not take the place of what they read now", async () => {
+    const { secret } = await newKey("k");
+    await sign(["--key", secret]);
+    const deep = join(tree, ...Array<string>(6).fill("d".repeat(200)));
+    mkdirSync(deep, { recursive: true });
+    writeFileSync(join(deep, "x.uci"), "");
+    await fails(["--key", secret], "invalid-content", "longer than 1024 bytes");
+  });
+
   test("a known serial for another tree, and a date that is none, are refused", async () => {
     const { secret } = await newKey("keys");
     await sign(["--key", secret, "--serial", "7"]);

@@ -217,6 +217,18 @@ describe("answers that are no tree", () => {
     await refused(scene, { code: "TOO_LARGE", exit: "invalid-content", says: ["MANIFEST"] });
   });
 
+  scenario(
+    "a manifest of more than 1 MiB is taken by devices whose `limits.small` allows it, and by no others",
+    async (scene) => {
+      const name = `${"d".repeat(200)}/${"f".repeat(200)}`;
+      for (let i = 0; i < 1300; i++) scene.put(`${name}${i}`, "");
+      scene.publish({ serial: 2 });
+      await refused(scene, { code: "TOO_LARGE", exit: "invalid-content", says: ["MANIFEST"] });
+      scene.settings({ limits: { small: "2097152" } });
+      await provisioned(scene);
+    },
+  );
+
   scenario("a server that comes back within the run's tries is waited for", async (scene) => {
     let failures = 0;
     scene.settings({ main: { tries: "3", retry_seconds: "0" } });

@@ -24,15 +24,18 @@ export function expiry(
     : { level: "warning", told: `expires on ${day}, in ${Math.ceil((at - now) / DAY)} days` };
 }
 
-/** MANIFEST against the files, its dates and its signatures. undefined: the tree has none, or none that can be read. */
+/** MANIFEST against the files, its dates, its signatures and `limit`, which devices take. undefined: the tree has none, or none that can be read. */
 export async function checkManifest(
   files: ReadonlyMap<string, TreeFile>,
   keyFiles: readonly string[],
+  limit: number,
   now: number,
   report: Report,
 ): Promise<Manifest | undefined> {
   const file = files.get("MANIFEST");
   if (file === undefined) return undefined;
+  if (file.size > limit)
+    report({ rule: "too-large", message: `${file.size} bytes, and devices take ${limit}`, file: file.name });
   if (file.size > MANIFEST_LIMITS.bytes) {
     report({
       rule: "manifest-invalid",
