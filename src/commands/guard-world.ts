@@ -6,14 +6,14 @@ import { asProvisionError } from "../errors.ts";
 import { type Address, parseAddress } from "../guard/address.ts";
 import type { World } from "../guard/follower.ts";
 import type { Guard } from "../guard/guard-file.ts";
-import { asciiJson, type Incident, tellIncident } from "../guard/incident.ts";
+import { asciiJson, tellIncident } from "../guard/incident.ts";
 import type { Logs } from "../guard/inputs.ts";
 import { mailText } from "../guard/mail.ts";
 import type { Post } from "../guard/reporter.ts";
 import { readSaved, savedText } from "../guard/saved.ts";
 import type { Surroundings } from "../guard/spared.ts";
 import { readAllAddresses } from "../host/addresses.ts";
-import { openProcesses, parentOf } from "../host/processes.ts";
+import { endOrphans, openProcesses, parentOf } from "../host/processes.ts";
 import { openRamLog } from "../host/ram-log.ts";
 import { openTail } from "../host/tail.ts";
 import { deviceNameServers } from "../name-servers.ts";
@@ -31,7 +31,9 @@ export const GUARD_RAM = {
 /** Bytes: of each of the two files of incidents; of what is known of 4096 addresses; of one set as JSON, some 30,000 elements. */
 const LIMITS = { incidents: 131_072, saved: 2_097_152, set: 4_194_304 } as const;
 /** Milliseconds. */
-const DEADLINE = { nft: 20_000, post: 30_000, mail: 60_000, syslog: 86_400_000 } as const;
+const DEADLINE = { nft: 20_000, post: 30_000, lastPost: 3000, mail: 60_000, syslog: 86_400_000 } as const;
+/** As whom it is found: the words of a process begin with the path it was started by. */
+const LOGREAD = ["/sbin/logread", "/usr/sbin/logread", "/usr/bin/logread", "/bin/logread"];
 /** Milliseconds for which addresses and routes are taken to stay. */
 const STAYS = 5000;
 
@@ -89,8 +91,11 @@ function logsOf({ root }: Invocation, ctx: RunContext, signal: AbortSignal) {
     log,
     signal,
     openTail: (path, mark) => openTail(disk, path, mark),
-    followSyslog: (pattern, onLine) =>
-      ctx.follow("logread", ["-f", "-e", pattern], { deadline: DEADLINE.syslog, signal, onLine }),
+    followSyslog(pattern, onLine) {
+      const args = ["-f", "-e", pattern];
+      if (root === "/") for (const name of LOGREAD) endOrphans([name, ...args]);
+      return ctx.follow("logread", args, { deadline: DEADLINE.syslog, signal, onLine });
+    },
     parentOf,
   };
   let around: { readonly until: number; readonly what: Surroundings } | undefined;
@@ -149,6 +154,7 @@ function replace(disk: Disk, path: string, text: string, mode: number): void {
 }
 
 function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
+  const late = after(signal, DEADLINE.lastPost);
   return async (body, id) => {
     const { settings } = readDeviceSettings(ctx.disk);
     const { mac, serial, hostname, board } = ctx.readFacts();
@@ -160,7 +166,7 @@ function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
         uri,
         body: Buffer.from(asciiJson(letter)),
         headers: { "idempotency-key": id },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE.post)]),
+        signal: AbortSignal.any([late, AbortSignal.timeout(DEADLINE.post)]),
       });
     } finally {
       await http.close();
@@ -168,9 +174,16 @@ function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
   };
 }
 
+/** Fires so long after the other one: what is being sent may arrive, so that it is not sent again. */
+function after(signal: AbortSignal, ms: number): AbortSignal {
+  const late = new AbortController();
+  signal.addEventListener("abort", () => void setTimeout(() => late.abort(signal.reason), ms).unref(), { once: true });
+  return late.signal;
+}
+
 /** By msmtp, or whatever sendmail is there. */
 function mailTo(ctx: RunContext, to: string): NonNullable<World["mail"]> {
-  return async (incidents: readonly Incident[], more: number) => {
+  return async ({ incidents, more }) => {
     const sender = { hostname: ctx.readFacts().hostname, now: ctx.clock.now(), id: randomUUID() };
     const program = ["msmtp", "sendmail"].find((name) => ctx.commands.has(name));
     try {

@@ -6,7 +6,7 @@ import type { Guard, Source } from "./guard-file.ts";
 import { type Incident, readIncidents } from "./incident.ts";
 import { type Logs, openInputs } from "./inputs.ts";
 import type { Sighting } from "./log-lines.ts";
-import { openMailBag } from "./mail.ts";
+import { type Letter, openMailBag } from "./mail.ts";
 import { openReporter, type Post } from "./reporter.ts";
 import type { Saved } from "./saved.ts";
 import type { Surroundings } from "./spared.ts";
@@ -26,7 +26,7 @@ export interface World extends Logs {
   /** Absent: nobody wants to be told. */
   readonly post?: Post;
   /** Absent: nobody wants to be told. Resolves with whether a program took it. */
-  readonly mail?: (incidents: readonly Incident[], more: number) => Promise<boolean>;
+  readonly mail?: (letter: Letter) => Promise<boolean>;
 }
 
 /** Milliseconds between two looks at the files; in which what the log tells is gathered. */
@@ -51,12 +51,14 @@ export async function follow(guard: Guard, world: World): Promise<void> {
   const deciding = { guard, book, sparedBook: openBook(guard.ban), clock, newId };
   const firewall = openFirewall(guard.table, world.nft, log);
   const reporter = world.post && openReporter(world.post, { newId, log, delivered: saved?.delivered });
-  const bag = world.mail && openMailBag();
+  const bag = world.mail && openMailBag(saved?.mail);
   const mails = { sent: 0, failed: 0 };
   const counts = noCounts(new Date(clock.now()).toISOString());
   /** In the kernel; undefined: to be counted anew, or it cannot be. */
   let active: number | undefined;
   let isChanged = true;
+  /** As it was last saved. */
+  let delivered = saved?.delivered;
   let wake = new AbortController();
 
   const queue: { readonly sighting: Sighting; readonly source: Source }[] = [];
@@ -113,8 +115,9 @@ export async function follow(guard: Guard, world: World): Promise<void> {
     reporter?.tick(now());
     const letter = bag?.take(now());
     if (letter === undefined || world.mail === undefined) return;
-    void world.mail(letter.incidents, letter.more).then((isTaken) => {
+    void world.mail(letter).then((isTaken) => {
       mails[isTaken ? "sent" : "failed"]++;
+      if (!isTaken) bag?.giveBack(letter);
       isChanged = true;
     });
   };
@@ -139,8 +142,11 @@ export async function follow(guard: Guard, world: World): Promise<void> {
     world.writeStatus(status);
     isChanged = false;
   };
-  const save = (): void =>
-    world.save({ marks: inputs.marks(), kept: book.keep(now()), delivered: reporter?.delivered ?? saved?.delivered });
+  const save = (): void => {
+    delivered = reporter?.delivered;
+    const mail = bag?.keep() ?? saved?.mail;
+    world.save({ marks: inputs.marks(), kept: book.keep(now()), delivered: delivered ?? saved?.delivered, mail });
+  };
 
   const due = { status: 0, idleStatus: 0, save: now() + EVERY.save, standing: now() + EVERY.standing, doubt: 0 };
   const keepUp = async (hadIncidents: boolean): Promise<void> => {
@@ -148,7 +154,7 @@ export async function follow(guard: Guard, world: World): Promise<void> {
       active = undefined;
       due.standing = now() + EVERY.standing;
     }
-    if (hadIncidents || now() >= due.save) {
+    if (hadIncidents || now() >= due.save || reporter?.delivered !== delivered) {
       save();
       due.save = now() + EVERY.save;
     }
@@ -170,9 +176,11 @@ export async function follow(guard: Guard, world: World): Promise<void> {
   };
 
   await learn();
-  if (reporter !== undefined && saved !== undefined) {
+  if (saved !== undefined) {
     const before = readIncidents(world.readIncidents());
-    for (const one of before.slice(before.findIndex(({ id }) => id === saved.delivered) + 1)) reporter.put(one);
+    const after = (id: string | undefined) => before.slice(before.findIndex((one) => one.id === id) + 1);
+    for (const one of after(saved.delivered)) reporter?.put(one);
+    for (const one of after(saved.mail?.upTo)) bag?.put(one, now());
   }
   const listening = inputs.listen();
   try {

@@ -5,43 +5,77 @@ import { type Incident, plain, tellIncident } from "./incident.ts";
 export const PACE = { gather: 5, between: 300, perSource: 3600 } as const;
 const MOST_TOLD = 100;
 const MOST_WAITING = 500;
+/** Sources that are remembered as told of. */
+const MOST_TOLD_OF = 4096;
 /** RFC 5322 §2.1.1: at most 998, better 78 characters. */
 const LONGEST_LINE = 78;
 
 /** What is waiting to be mailed. Times are seconds since boot. */
 export interface MailBag {
   put(incident: Incident, now: number): void;
-  /** Incidents for a mail, and how many were left out of it; undefined while none is due. */
-  take(now: number): { readonly incidents: readonly Incident[]; readonly more: number } | undefined;
+  /** What a mail is to tell; undefined while none is due. */
+  take(now: number): Letter | undefined;
+  /** A mail that nobody took: with the next one. */
+  giveBack(letter: Letter): void;
+  keep(): KeptMail;
 }
 
-export function openMailBag(): MailBag {
+export interface Letter {
+  readonly incidents: readonly Incident[];
+  /** How many others there were. */
+  readonly more: number;
+}
+
+/** What is kept across a restart. */
+export interface KeptMail {
+  /** When the last mail went. */
+  readonly last: number | undefined;
+  /** The last incident that it told of, or counted. */
+  readonly upTo: string | undefined;
+  /** Who was told of when. */
+  readonly told: readonly (readonly [source: string, at: number])[];
+}
+
+export function openMailBag(kept?: KeptMail): MailBag {
   let waiting: Incident[] = [];
   let more = 0;
   let since = 0;
-  let last = Number.NEGATIVE_INFINITY;
-  const toldAt = new Map<string, number>();
+  let last = kept?.last;
+  let upTo = kept?.upTo;
+  let newest = upTo;
+  const toldAt = new Map(kept?.told);
   return {
     put(incident, now) {
-      if (waiting.length === 0 && more === 0) since = now;
-      const isNews = now - (toldAt.get(incident.source) ?? Number.NEGATIVE_INFINITY) >= PACE.perSource;
-      if (!isNews || waiting.length >= MOST_WAITING) {
-        more++;
-        return;
-      }
-      toldAt.set(incident.source, now);
-      waiting.push(incident);
+      const { source, id } = incident;
+      newest = id;
+      if (waiting.length === 0) since = now;
+      const told = toldAt.get(source);
+      const isNews =
+        (told === undefined || now - told >= PACE.perSource) && waiting.every((one) => one.source !== source);
+      if (isNews && waiting.length < MOST_WAITING) waiting.push(incident);
+      else more++;
     },
     take(now) {
+      const isEarly = now - since < PACE.gather || (last !== undefined && now - last < PACE.between);
       // What is only counted goes along with what is news.
-      if (waiting.length === 0 || now - since < PACE.gather || now - last < PACE.between) return undefined;
-      for (const [source, at] of toldAt) if (now - at >= PACE.perSource) toldAt.delete(source);
-      const bag = { incidents: waiting.slice(0, MOST_TOLD), more: more + Math.max(0, waiting.length - MOST_TOLD) };
-      last = now;
+      if (waiting.length === 0 || isEarly) return undefined;
+      const letter = { incidents: waiting.slice(0, MOST_TOLD), more: more + Math.max(0, waiting.length - MOST_TOLD) };
+      for (const [source, at] of toldAt)
+        if (now - at >= PACE.perSource || toldAt.size > MOST_TOLD_OF) toldAt.delete(source);
+      for (const { source } of letter.incidents) toldAt.set(source, now);
       waiting = [];
       more = 0;
-      return bag;
+      last = now;
+      upTo = newest;
+      return letter;
     },
+    giveBack(letter) {
+      for (const { source } of letter.incidents) toldAt.delete(source);
+      const all = [...letter.incidents, ...waiting];
+      waiting = all.slice(0, MOST_WAITING);
+      more += letter.more + all.length - waiting.length;
+    },
+    keep: () => ({ last, upTo, told: [...toldAt] }),
   };
 }
 

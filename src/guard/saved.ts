@@ -1,5 +1,6 @@
 /** What a guard that is started again goes on from; in RAM, and of no account after a boot. Bans are not in it: those are the kernel's. */
 import type { Kept } from "./book.ts";
+import type { KeptMail } from "./mail.ts";
 
 /** How far a file was read. */
 export interface Mark {
@@ -15,6 +16,7 @@ export interface Saved {
   readonly kept: readonly Kept[];
   /** The last incident that reached the report's URI. */
   readonly delivered?: string | undefined;
+  readonly mail?: KeptMail | undefined;
 }
 
 export function savedText(saved: Saved): string {
@@ -31,7 +33,7 @@ export function readSaved(text: string, boot: string): Saved | undefined {
   }
   const top = record(value);
   const marks = Object.entries(record(top?.["marks"]) ?? {});
-  const { version, kept, delivered } = top ?? {};
+  const { version, kept, delivered, mail } = top ?? {};
   if (version !== 1 || top?.["boot"] !== boot || !Array.isArray(kept)) return undefined;
   if (!marks.every(([, mark]) => isOf(mark, ["dev", "inode", "offset"]))) return undefined;
   if (!kept.every((one) => isOf(one, ["offences", "since", "until", "lastSeen"]) && isText(record(one)?.["address"])))
@@ -40,7 +42,20 @@ export function readSaved(text: string, boot: string): Saved | undefined {
     boot,
     marks: Object.fromEntries(marks) as Record<string, Mark>,
     kept: kept as Kept[],
-    delivered: isText(delivered) ? delivered : undefined,
+    ...(isText(delivered) ? { delivered } : {}),
+    ...(mail === undefined ? {} : { mail: keptMail(mail) }),
+  };
+}
+
+function keptMail(value: unknown): KeptMail {
+  const { last, upTo, told } = record(value) ?? {};
+  const all = Array.isArray(told) ? told : [];
+  return {
+    last: typeof last === "number" ? last : undefined,
+    upTo: isText(upTo) ? upTo : undefined,
+    told: all.flatMap((one) =>
+      Array.isArray(one) && isText(one[0]) && Number.isFinite(one[1]) ? [[one[0], Number(one[1])] as const] : [],
+    ),
   };
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Field 22 of `/proc/PID/stat` counts from the process's name, which may hold blanks and brackets itself (proc(5)). */
 const START_TIME_AFTER_NAME = 19;
@@ -34,6 +34,23 @@ function readBootId(): string {
 export function parentOf(pid: number): number | undefined {
   const parent = Number(statFields(pid)?.[PARENT_AFTER_NAME]);
   return Number.isSafeInteger(parent) ? parent : undefined;
+}
+
+/**
+ * Ends what a process of ours left behind when it was killed: programs with exactly these words that nobody but process 1 is the parent of. `logread -f` ends
+ * neither with its reader nor by a broken pipe (openwrt/ubox: log/logread.c ignores SIGPIPE).
+ */
+export function endOrphans(words: readonly string[]): void {
+  const wanted = `${words.join("\0")}\0`;
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isSafeInteger(pid) || parentOf(pid) !== 1) continue;
+    try {
+      if (readFileSync(`/proc/${name}/cmdline`, "utf8") === wanted) process.kill(pid, "SIGTERM");
+    } catch {
+      // gone already
+    }
+  }
 }
 
 /** Clock ticks after boot; undefined for no process, or one that has ended and only waits for its parent. */

@@ -166,8 +166,32 @@ describe("mail", () => {
     expect(bag.take(1005 + PACE.between)).toMatchObject({ incidents: [{ source: "c" }], more: 1 });
     put("a", 1400);
     expect(bag.take(3000)).toBeUndefined();
-    put("a", 1000 + PACE.perSource);
-    expect(bag.take(1000 + PACE.perSource + PACE.gather)).toMatchObject({ incidents: [{ source: "a" }], more: 1 });
+    put("a", 1005 + PACE.perSource);
+    expect(bag.take(1005 + PACE.perSource + PACE.gather)).toMatchObject({ incidents: [{ source: "a" }], more: 1 });
+  });
+
+  test("goes on after a restart: nobody is told of again within the hour, and what waited still waits", () => {
+    const bag = openMailBag();
+    const put = (source: string, now: number, to = bag) => to.put({ ...INCIDENT, source, id: `${source}${now}` }, now);
+    put("a", 1000);
+    bag.take(1005);
+    put("b", 1010);
+    const again = openMailBag(bag.keep());
+    expect(bag.keep()).toMatchObject({ last: 1005, upTo: "a1000", told: [["a", 1005]] });
+    put("b", 1010, again);
+    put("a", 1020, again);
+    expect(again.take(1100)).toBeUndefined();
+    expect(again.take(1005 + PACE.between)).toMatchObject({ incidents: [{ source: "b" }], more: 1 });
+  });
+
+  test("that nobody took is tried again with the next", () => {
+    const bag = openMailBag();
+    bag.put({ ...INCIDENT, source: "a" }, 1000);
+    const letter = bag.take(1005);
+    if (letter) bag.giveBack(letter);
+    bag.put({ ...INCIDENT, source: "b" }, 1010);
+    expect(bag.take(1100)).toBeUndefined();
+    expect(bag.take(1010 + PACE.between)?.incidents.map(({ source }) => source)).toEqual(["a", "b"]);
   });
 
   test("is plain ASCII in short lines whatever a rule is called, with one header each", () => {
@@ -226,6 +250,7 @@ test("what is saved comes back, of this boot and whole only", () => {
     marks: { "/var/log/x": { dev: 1, inode: 2, offset: 3 } },
     kept: [{ address: "198.51.100.1", offences: 2, since: 1, until: 9, lastSeen: 1 }],
     delivered: "one",
+    mail: { last: 3, upTo: "one", told: [["198.51.100.1", 3]] as const },
   };
   expect(readSaved(savedText(saved), "b")).toEqual(saved);
   expect(readSaved(savedText(saved), "another boot")).toBeUndefined();
