@@ -123,4 +123,4 @@ route[TELL] {
 `;
 }
 
-const MODULES = ["kex", "corex", "sl", "tm", "pv", "textops", "siputils", "xlog", "sanity", "ctl", "htable", "auth"];
+const MODULES = ["kex", "corex", "sl", "pv", "textops", "siputils", "xlog", "sanity", "ctl", "htable", "auth"];
