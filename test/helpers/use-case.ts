@@ -15,6 +15,7 @@ import { expect } from "vitest";
 import type { Scene } from "./scenario.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures");
+const PACKAGE = join(import.meta.dirname, "../../openwrt-package/files");
 /** Writes what the devices then have, for somebody to read before it is committed. */
 const IS_WRITING = process.env["UPDATE_FIXTURES"] === "1";
 
@@ -31,9 +32,9 @@ export interface UseCase {
   readonly told: readonly string[];
 }
 
-/** A certificate of its own lets an access point into the federation of RADIUS servers. */
-function accessPointCertificates({ bed }: Scene): Readonly<Record<string, string>> {
-  const { cert, key } = bed.authority.issue({ names: ["ap-library-1.university.example"] });
+/** By a certificate of its own the device shows who it is: to RADIUS servers, to a collector. */
+function ownCertificate({ bed }: Scene): Readonly<Record<string, string>> {
+  const { cert, key } = bed.authority.issue({ names: ["device.university.example"], isClient: true });
   return { "certs/ca.pem": bed.authority.cert, "certs/02005e100001.pem": `${cert}${key}` };
 }
 
@@ -41,9 +42,38 @@ export const USE_CASES: readonly UseCase[] = [
   {
     tree: "eduroam",
     device: "access-point",
-    more: accessPointCertificates,
+    more: ownCertificate,
     planned: ["/etc/ssl/client.crt", "wireless", "radsecproxy"],
     secrets: [["etc/ssl/private/client.key", "600"]],
+    told: [],
+  },
+  {
+    tree: "honeypot",
+    device: "honeypot",
+    planned: ["/etc/kamailio/kamailio.cfg", "/etc/beesip/guard.json", "/etc/zabbix_agentd.conf.d/beesip.conf", "snort"],
+    secrets: [
+      ["etc/beesip/zabbix.psk", "640"],
+      ["etc/beesip/guard.json", "600"],
+    ],
+    told: [],
+  },
+  {
+    tree: "speech-probe",
+    device: "probe",
+    more: ownCertificate,
+    planned: ["/etc/beesip/probe.json", "/etc/asterisk/pjsip.conf", "/etc/ssl/client.crt"],
+    secrets: [
+      ["etc/beesip/probe.json", "600"],
+      ["etc/ssl/private/client.key", "600"],
+    ],
+    told: [],
+  },
+  {
+    tree: "network-probe",
+    device: "probe",
+    more: ownCertificate,
+    planned: ["/etc/beesip/probe.json", "/etc/zabbix_agentd.conf.d/beesip.conf"],
+    secrets: [["etc/beesip/probe.json", "600"]],
     told: [],
   },
   {
@@ -77,6 +107,9 @@ export function useCase(tree: string): UseCase {
 /** A device of this use case, and its tree alone. */
 export function setUp(scene: Scene, { tree, device, more }: UseCase): void {
   cpSync(join(FIXTURES, "devices", device), scene.root, { recursive: true });
+  // What uciprov's own package brings for its modules.
+  for (const name of ["beesip-guard", "beesip-probe"])
+    cpSync(join(PACKAGE, "etc/init.d", name), join(scene.root, "etc/init.d", name));
   const scripts = join(scene.root, "etc/init.d");
   for (const name of existsSync(scripts) ? readdirSync(scripts) : []) chmodSync(join(scripts, name), 0o755);
   rmSync(scene.tree, { recursive: true });
