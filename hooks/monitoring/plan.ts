@@ -15,6 +15,7 @@ import {
   uci,
 } from "../../src/api.ts";
 import { placedSections, readOptions } from "../_options.ts";
+import { plannedMacros } from "../_planned-name.ts";
 import { commaList, fileParameter, type Parameter, printAgentConf } from "./agent-conf.ts";
 import { faultOfHostName, faultOfIdentity, faultOfMetadata, serverOf } from "./checks.ts";
 import { MONITORING, type Monitoring } from "./schema.ts";
@@ -88,11 +89,12 @@ function readWanted(context: PlanContext): Wanted | undefined {
   }
   const monitoring = readOptions(context, placed.section, placed.place, MONITORING);
   if (monitoring === undefined) return undefined;
+  const macros = plannedMacros(context);
   const filled = (option: "hostname" | "metadata" | "psk_identity", faultOf: (text: string) => string | undefined) => {
     const given = monitoring[option];
     if (given === undefined) return undefined;
     try {
-      const { text } = expandText(template(given), context.macros);
+      const { text } = expandText(template(given), macros);
       const wrong = faultOf(text);
       if (wrong !== undefined) tell(option, wrong);
       return text;

@@ -12,6 +12,7 @@ import {
   uci,
 } from "../../src/api.ts";
 import { placedSections, readOptions } from "../_options.ts";
+import { plannedName } from "../_planned-name.ts";
 import { renderAlone, renderBeside } from "./probe-asterisk.ts";
 import { PROBE, type Probe } from "./probe-schema.ts";
 
@@ -110,7 +111,7 @@ function configOf(context: PlanContext, probe: Probe, port: number): ProbeConfig
     key: probe.key,
     ...(probe.ca === undefined ? {} : { ca: probe.ca }),
     ...(probe.sample === undefined ? {} : { sample: probe.sample }),
-    name: probe.name ?? context.facts.hostname.slice(0, 64),
+    name: probe.name ?? plannedName(context).slice(0, 64),
     port,
     spoolBytes: probe.spool_limit_kb * 1024,
     conceals: probe.concealment,

@@ -153,6 +153,13 @@ describe("what the agent is told", () => {
     ]);
   });
 
+  test("the name that the same plan gives the device: the old one would be a host that is never seen again", async () => {
+    const system = "config system\n\toption hostname 'attic'\n";
+    const options = { ...PASSIVE, metadata: "beesip {hostname:upper}" };
+    const { conf } = await plan(options, { uci: { beesip: section(options), system } });
+    expect(conf).toEqual(expect.arrayContaining(["Hostname=attic", "HostMetadata=beesip ATTIC"]));
+  });
+
   test("a shared key lies in a file for root and the agent's group, and nowhere else", async () => {
     const options = {
       ...PASSIVE,
