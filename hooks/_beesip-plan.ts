@@ -17,8 +17,12 @@ const ROLES: readonly Role[] = [
       interface: "lan",
     }),
   },
-  { section: "security", programs: ["kamailio", "snort", "suricata"], options: () => ({ enabled: "0", ids: "none" }) },
-  { section: "monitoring", programs: ["zabbix_agentd", "zabbix_agent2"], options: () => ({ enabled: "0" }) },
+  {
+    section: "security",
+    programs: ["asterisk", "kamailio", "snort", "suricata"],
+    options: () => ({ enabled: "0", ids: "none" }),
+  },
+  { section: "monitoring", programs: ["zabbix_agentd"], options: () => ({ enabled: "0" }) },
   { section: "probe", programs: ["asterisk"], options: () => ({ enabled: "0" }) },
 ];
 

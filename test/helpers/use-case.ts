@@ -43,8 +43,11 @@ export const USE_CASES: readonly UseCase[] = [
     tree: "eduroam",
     device: "access-point",
     more: ownCertificate,
-    planned: ["/etc/ssl/client.crt", "wireless", "radsecproxy"],
-    secrets: [["etc/ssl/private/client.key", "600"]],
+    planned: ["/etc/ssl/client.crt", "wireless", "radsecproxy", "/etc/zabbix_agentd.conf.d/beesip.conf"],
+    secrets: [
+      ["etc/ssl/private/client.key", "600"],
+      ["etc/beesip/zabbix.psk", "640"],
+    ],
     told: [],
   },
   {
@@ -73,7 +76,10 @@ export const USE_CASES: readonly UseCase[] = [
     device: "probe",
     more: ownCertificate,
     planned: ["/etc/beesip/probe.json", "/etc/zabbix_agentd.conf.d/beesip.conf"],
-    secrets: [["etc/beesip/probe.json", "600"]],
+    secrets: [
+      ["etc/beesip/probe.json", "600"],
+      ["etc/beesip/zabbix.psk", "640"],
+    ],
     told: [],
   },
   {

@@ -34,6 +34,11 @@ test("each role that a program of the device could play is there, and off", asyn
     probe: { enabled: "0" },
   });
   expect(await sectionsOf({ device: { "/usr/sbin/kamailio": "" } })).toMatchObject({ pbx: { role: "proxy" } });
+  expect(await sectionsOf({ device: { "/usr/sbin/asterisk": "" } })).toEqual({
+    pbx: { enabled: "0", role: "b2bua", interface: "lan" },
+    security: { enabled: "0", ids: "none" },
+    probe: { enabled: "0" },
+  });
   expect(await sectionsOf({ device: { "/usr/bin/zabbix_agentd": "" } })).toEqual({ monitoring: { enabled: "0" } });
 });
 

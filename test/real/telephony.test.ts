@@ -320,8 +320,25 @@ real("the exchange in real programs", () => {
       );
       return new Map(paths.map((path) => [`/etc/${path}`, readFileSync(new URL(path, folder), "utf8")]));
     };
-    for (const release of ["system", "trixie"] as const)
-      expect((await checkKamailio(release, asFound("sbc"))).status).toBe(0);
+    for (const release of ["system", "trixie"] as const) {
+      for (const tree of ["sbc", "honeypot"]) {
+        const { status, said } = await checkKamailio(release, asFound(tree));
+        expect({ tree, status, isQuiet: !/\b(?:ERROR|CRITICAL|WARNING)\b/.test(said) }, said).toEqual({
+          tree,
+          status: 0,
+          isQuiet: true,
+        });
+      }
+    }
+    const probe = await startAsterisk("sid", asFound("speech-probe"));
+    try {
+      const text = asFound("speech-probe").get("/etc/asterisk/beesip-pjsip.conf") ?? "";
+      const count = [...text.matchAll(/^type = endpoint$/gm)].length;
+      expect(count).toBeGreaterThan(0);
+      expect(await probe.ask("pjsip show endpoints")).toMatch(new RegExp(`Objects found: ${count}\\b`));
+    } finally {
+      await probe.close();
+    }
     const asterisk = await startAsterisk("sid", asFound("pbx"));
     try {
       for (const [what, count] of [
