@@ -16,7 +16,7 @@ import { packetsOf } from "./result.ts";
 import type { Sound } from "./round.ts";
 import { makeSample } from "./sample.ts";
 import { placePartners, placeSample, prepareSpool } from "./spool.ts";
-import { bytesFor, FRAME, readWav, writeWav } from "./wav.ts";
+import { bytesFor, FRAME, RATE, readWav, writeWav } from "./wav.ts";
 
 export interface VisitWorld {
   readonly disk: Disk;
@@ -86,19 +86,12 @@ export function keptPlan(disk: Disk): Plan | undefined {
 export async function prepare(world: VisitWorld, plan: Plan, collector: Collector | undefined): Promise<Sound> {
   const { disk, config } = world;
   prepareSpool(disk);
-  const name = config.sample ?? plan.sample;
   const bytes = await soundOf(world, plan, collector);
-  const wav = readWav(bytes, SOUND);
-  const fault = "fault" in wav ? wav.fault : faultOfSound(wav.samples);
-  if ("fault" in wav || fault !== undefined) throw new ProvisionError("PLAN_INVALID", `the sound ${name} ${fault}`);
+  const packets = packetsOf(soundIn(bytes, config.sample ?? plan.sample).length);
   placeSample(disk, bytes);
   placePartners(disk, await addressesOf(world, plan.partners));
-  return {
-    name: config.sample === undefined ? name : "own",
-    sha256: sha256(bytes),
-    packets: packetsOf(wav.samples.length),
-    bytes: bytes.length,
-  };
+  const name = config.sample === undefined ? plan.sample : "own";
+  return { name, sha256: sha256(bytes), packets, bytes: bytes.length };
 }
 
 /** One's own, the one that every probe can make, or the collector's, kept under its name. */
@@ -120,15 +113,23 @@ async function soundOf(
   if (kept !== undefined) return kept;
   if (collector === undefined) throw new ProvisionError("NOT_READY", `the sound ${sample} was not fetched yet`);
   const bytes = await collector.sound(sample);
+  soundIn(bytes, sample);
   makeFolder(disk, PLACES.sounds, 0o700);
   for (const other of disk.list(PLACES.sounds)) unlinkIfThere(disk, `${PLACES.sounds}/${other}`);
   replaceFile(disk, path, `${PLACES.sounds}/.new`, bytes, { mode: 0o600 });
   return bytes;
 }
 
-/** Silence in the sound would look like losses in every recording of it. */
+/** A file's samples, if it is a sound to call with: silence in it would look like losses in every recording of it. */
+function soundIn(bytes: Uint8Array, name: string): Int16Array {
+  const wav = readWav(bytes, SOUND);
+  const fault = "fault" in wav ? wav.fault : faultOfSound(wav.samples);
+  if ("samples" in wav && fault === undefined) return wav.samples;
+  throw new ProvisionError("PLAN_INVALID", `the sound ${name} ${fault}`);
+}
+
 function faultOfSound(samples: Int16Array): string | undefined {
-  if (samples.length < 2 * 8000) return "is shorter than 2 s";
+  if (samples.length < 2 * RATE) return "is shorter than 2 s";
   let silent = 0;
   for (const sample of samples) {
     silent = sample === 0 ? silent + 1 : 0;
