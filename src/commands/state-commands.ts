@@ -50,11 +50,12 @@ export const history: Command = async ({ root, flags, print, paint }) => {
     return "provisioned";
   }
   if (generations.length === 0) print("no generation is kept");
-  for (const { number, at, tree, paths } of generations) {
+  for (const { number, at, tree, left, paths } of generations) {
     const serial = tree.serial === undefined ? "" : `, serial ${tree.serial}`;
     print(
       `${paint.strong(String(number).padStart(4))}  ${new Date(at * 1000).toISOString()}  ${redactUri(tree.uri)}${serial}`,
     );
+    if (left !== undefined) print(`      ${paint.warn(`without ${left}`)}`);
     for (const path of paths) print(`      ${paint.quiet(path)}`);
   }
   return "provisioned";
@@ -72,10 +73,16 @@ export const rollback: Command = async (invocation) => {
   if (word !== undefined && !/^\d{1,9}$/.test(word)) throw new ProvisionError("USAGE", `${word} is no generation`);
   const release = takeLock(ctx.disk, openProcesses());
   try {
-    const { rollBackTo } = await import("../stages/roll-to.ts");
-    const { number, paths } = await rollBackTo(ctx, word === undefined ? undefined : Number(word));
-    if (invocation.flags.isJson) invocation.print(JSON.stringify({ exit: "provisioned", generation: number, paths }));
-    else invocation.print(`the device is at generation ${number} again: ${paths.length} files put back`);
+    const { restart, rollBackTo } = await import("../stages/roll-to.ts");
+    const back = await rollBackTo(ctx, word === undefined ? undefined : Number(word));
+    const { number, paths, reboots } = back;
+    const restarts = reboots.length === 0 ? {} : { reboots };
+    if (invocation.flags.isJson) {
+      invocation.print(JSON.stringify({ exit: "provisioned", generation: number, paths, ...restarts }));
+    } else {
+      invocation.print(`the device is at generation ${number} again: ${paths.length} files put back`);
+    }
+    await restart(ctx, back);
     return "provisioned";
   } finally {
     release();

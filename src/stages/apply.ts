@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import { toldLeft } from "../left-part.ts";
 import type { Plan } from "../plan.ts";
 import { printConfirmed, printFreshness, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
@@ -44,8 +45,9 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     actions: plan.actions,
     onConfirm: promotions(ctx, device, plan),
     packages: plan.packages.map((one) => one.name),
-    services: undoActs(plan),
+    services: undoActs(plan.services),
     tree: treeName(plan),
+    left: toldLeft(plan.left),
     windowSeconds,
     firmware: device.facts.revision,
     rebootAllowed: plan.reboots.length > 0,
@@ -55,7 +57,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
 }
 
 /** As the journal lists them: whoever takes the trial back, Node or the shell, then asks services to go on with the old files. */
-function undoActs({ services }: Plan): readonly string[] {
+export function undoActs(services: Plan["services"]): readonly string[] {
   return services.filter(({ byProcd }) => byProcd === undefined).map(({ name, undo }) => `${name}:${undo}`);
 }
 

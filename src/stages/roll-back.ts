@@ -7,7 +7,7 @@ import { forget, rollBack } from "../transaction/roll-back.ts";
 import { noteFailure } from "./failed-tree.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import { reload } from "./reload.ts";
-import { undoServices } from "./service-acts.ts";
+import { LONGEST_ACT, undoServices } from "./service-acts.ts";
 
 const DEADLINE = 120_000;
 
@@ -32,11 +32,12 @@ export async function takeBackTrial(
     restoreDeltas(calm);
     if (back === undefined && !hadLanded) return failure;
     if (back !== undefined) {
-      if (!isPart) noteFailure(calm, readState(calm.disk), back.tree, back.reason);
-      forget(calm);
       await reload(calm, settings, packages);
       // Before the trial no service was touched.
-      if (wasOnTrial) await undoServices(calm, settings, back.services);
+      if (wasOnTrial) await undoServices({ ...ctx, signal: longEnoughFor(back.services) }, settings, back.services);
+      // Until here the journal tells the next run what is still to be done, should this one die.
+      if (!isPart) noteFailure(calm, readState(calm.disk), back.tree, back.reason);
+      forget(calm);
       if (journal !== undefined && journal.rebooted !== "") await rebootOnceMore(calm);
     }
   } catch (thrown) {
@@ -48,6 +49,11 @@ export async function takeBackTrial(
   }
   if (failure.exit === "rolled-back") return failure;
   return new ProvisionError("APPLY_FAILED", `taken back: ${failure.message}`, { cause: failure });
+}
+
+/** Each has a deadline of its own; that some hang is no reason to leave the others as they are. */
+function longEnoughFor(services: readonly string[]): AbortSignal {
+  return AbortSignal.timeout(DEADLINE + services.length * LONGEST_ACT);
 }
 
 /** What took a reboot to become true takes one to be so no more. Tries of a tree are bounded, and so are these. */

@@ -1,28 +1,39 @@
 import { randomBytes } from "node:crypto";
+import type { Files } from "../api.ts";
 import type { RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import { printFailed, readState, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
 import { confirmTransaction } from "../transaction/confirm.ts";
+import { filesAfter } from "../transaction/files-after.ts";
 import { listGenerations, undoTo } from "../transaction/generations.ts";
+import type { Action } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
+import { undoActs } from "./apply.ts";
 import { keepBy } from "./keep.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { readDeviceSettings } from "./preinit.ts";
 import { recoverDevice } from "./recover.ts";
 import { reload } from "./reload.ts";
-import { actForGeneration } from "./services-of-generation.ts";
+import { actForGeneration, servicesOfGeneration } from "./services-of-generation.ts";
+import { rebootReasons } from "./validate/reboots.ts";
 
 const WATCH = 60;
+const REBOOT_DEADLINE = 30_000;
+
+export interface WentBack {
+  readonly number: number;
+  readonly paths: readonly string[];
+  /** Why the device has to be started anew, for the caller to do (`restart`); services are left alone until then. */
+  readonly reboots: readonly string[];
+}
 
 /**
  * Puts the device back to a generation (0: before the first; none given: the one before the newest), as a transaction of its own. The confirmed
- * tree counts as bad until it changes, so that the next run does not undo it. GENERATION_UNKNOWN if it is not kept any more.
+ * tree counts as bad until it changes, so that the next run does not undo it. A person has decided, so no probe does: it holds at once, before the reboot if it takes one.
+ * GENERATION_UNKNOWN if it is not kept any more.
  */
-export async function rollBackTo(
-  ctx: RunContext,
-  wanted: number | undefined,
-): Promise<{ number: number; paths: readonly string[] }> {
+export async function rollBackTo(ctx: RunContext, wanted: number | undefined): Promise<WentBack> {
   await recoverDevice(ctx);
   const { settings } = readDeviceSettings(ctx.disk);
   const state = readState(ctx.disk);
@@ -40,6 +51,11 @@ export async function rollBackTo(
   const digest = state.confirmed?.digest;
   const failed = digest === undefined ? [] : [markBad(digest, number)];
   const now = Math.floor(ctx.clock.now() / 1000);
+  const changed = new Set(actions.map(({ path }) => path));
+  const after = filesAfter(ctx.disk, actions);
+  const then = readState(after).owned.services ?? {};
+  const services = await servicesOfGeneration(ctx, after, state.owned.services ?? {}, then, changed);
+  const reboots = rebootsFor(ctx, after, packages, actions);
   const prepared = await prepare(
     ctx,
     {
@@ -47,6 +63,7 @@ export async function rollBackTo(
       actions,
       onConfirm: failed,
       packages,
+      services: undoActs(services),
       tree: { uri: `rollback:${number}`, name: "rollback" },
       windowSeconds: WATCH,
       firmware: ctx.readFacts().revision,
@@ -56,14 +73,42 @@ export async function rollBackTo(
     },
     async () => undefined,
   );
-  if (prepared.kind === "nothing") return { number, paths: [] };
+  if (prepared.kind === "nothing") return { number, paths: [], reboots: [] };
   ctx.startWatcher(WATCH);
   applyActions(ctx, prepared);
-  await reload(ctx, settings, packages);
-  const then = readState(ctx.disk).owned.services ?? {};
-  await actForGeneration(ctx, settings, state.owned.services ?? {}, then, new Set(actions.map(({ path }) => path)));
+  if (reboots.length === 0) {
+    await reload(ctx, settings, packages);
+    await actForGeneration(ctx, settings, services);
+  }
   await confirmTransaction(ctx, prepared.journal.id, () => true, keepBy(settings));
-  return { number, paths: actions.map(({ path }) => path) };
+  return { number, paths: [...changed], reboots };
+}
+
+/** What `list reboot` names, in the settings that go or in those that come back. What a module once asked a reboot for is not known any more. */
+function rebootsFor(
+  ctx: RunContext,
+  after: Files,
+  packages: readonly string[],
+  actions: readonly Action[],
+): readonly string[] {
+  const named = [ctx.disk, after].flatMap((files) => readDeviceSettings(files).settings.main.reboot);
+  const reasons = rebootReasons(
+    [],
+    named,
+    packages.map((name) => ({ name })),
+    actions,
+  );
+  if (reasons.length === 0 || ctx.commands.has("reboot")) return reasons;
+  ctx.log("warning", `not restarted here: ${reasons.join("; ")}`);
+  return [];
+}
+
+/** Starts the device anew with what it went back to. */
+export async function restart(ctx: RunContext, { reboots }: WentBack): Promise<void> {
+  if (reboots.length === 0) return;
+  ctx.log("warning", `the device restarts: ${reboots.join("; ")}`);
+  const asked = await ctx.commands.run("reboot", [], { deadline: REBOOT_DEADLINE, signal: ctx.signal });
+  if (asked.status !== 0) ctx.log("warning", `reboot ends with ${asked.status ?? asked.signal}`);
 }
 
 /** Keys go with the owner, who is not taken back either: one that was removed had its reason, and without the new ones nobody could ever sign again. */

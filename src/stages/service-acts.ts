@@ -5,8 +5,8 @@ import type { ServiceAct, ServicePlan } from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { type ServiceState, serviceState } from "./service-state.ts";
 
-/** Longest an init script may take; procd gives a service's own shutdown less. */
-const DEADLINE = 60_000;
+/** Longest an init script may take, in milliseconds; procd gives a service's own shutdown less. */
+export const LONGEST_ACT = 60_000;
 /** procd has started or lost an instance by then. */
 const PAUSE = 1500;
 
@@ -73,10 +73,10 @@ function initScript({ name }: Act): string {
 
 /** What was odd about it, if anything. */
 async function act(ctx: RunContext, one: Act): Promise<string | undefined> {
-  const how = { deadline: DEADLINE, signal: ctx.signal, leavesChildren: true };
+  const how = { deadline: LONGEST_ACT, signal: ctx.signal, leavesChildren: true };
   try {
     const result = await ctx.commands.run(initScript(one), [one.act], how);
-    if (result.timedOut) return `took longer than ${DEADLINE / 1000} s and was killed`;
+    if (result.timedOut) return `took longer than ${LONGEST_ACT / 1000} s and was killed`;
     if (result.status === 0) return undefined;
     const said = (result.stderr.trim() || result.stdout.trim()).split("\n").at(-1)?.slice(0, 200) ?? "";
     return `ended with ${result.status ?? result.signal}${said === "" ? "" : `: ${said}`}`;

@@ -1,3 +1,4 @@
+import type { Files } from "../api.ts";
 import type { RunContext } from "../context.ts";
 import { asProvisionError } from "../errors.ts";
 import type { ServiceRecord } from "../service-record.ts";
@@ -8,32 +9,38 @@ import { isRunning } from "./service-state.ts";
 import { linksOf, triggersIn } from "./validate/service-links.ts";
 
 /**
- * After a person went back to another generation: what its tree wanted of services (`then`), where it is another than until now, and a reload where
- * files changed. Failures are told and no more: a person looks.
+ * What is done to services when a person goes back to another generation: what its tree wanted of them (`then`), where it is another than until `now`, and a
+ * reload where files change. `files` are those that will be there.
  */
-export async function actForGeneration(
+export async function servicesOfGeneration(
   ctx: RunContext,
-  settings: Settings,
+  files: Files,
   now: ServiceRecord,
   then: ServiceRecord,
   changed: ReadonlySet<string>,
-): Promise<void> {
+): Promise<readonly ServicePlan[]> {
   const plans: ServicePlan[] = [];
+  const links = files.list("/etc/rc.d").map((link) => `/etc/rc.d/${link}`);
   for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
-    const script = ctx.disk.read(`/etc/init.d/${name}`);
+    const script = files.read(`/etc/init.d/${name}`);
     if (script === undefined) continue;
-    const links = linksOf(
-      name,
-      ctx.disk.list("/etc/rc.d").map((link) => `/etc/rc.d/${link}`),
-    );
     const facts = {
       isRunning: await isRunning(ctx, name, script),
-      startsAtBoot: links.some((link) => link.startsWith("S")),
+      startsAtBoot: linksOf(name, links).some((link) => link.startsWith("S")),
       triggers: triggersIn(script),
     };
     const { act } = decideService(name, wantedThen(name, then), now[name], changed, facts);
     if (act !== undefined) plans.push(act);
   }
+  return plans;
+}
+
+/** Failures are told and no more: a person looks. */
+export async function actForGeneration(
+  ctx: RunContext,
+  settings: Settings,
+  plans: readonly ServicePlan[],
+): Promise<void> {
   try {
     await actOnServices(ctx, settings, plans);
   } catch (thrown) {

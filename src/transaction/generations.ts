@@ -25,6 +25,8 @@ export interface Generation {
   readonly firmware: string;
   /** Seconds since 1970 at which it was ordered, as far as the clock was known. */
   readonly at: number;
+  /** What of the tree it does without, in words; absent: nothing. */
+  readonly left?: string;
   /** What it changed. */
   readonly paths: readonly string[];
 }
@@ -34,9 +36,10 @@ export function listGenerations(files: Files): Generation[] {
   return numbers(files).flatMap((number) => {
     const meta = readMeta(files, number);
     if (meta === undefined) return [];
-    const { id, tree, firmware, at } = meta;
+    const { id, tree, firmware, at, left } = meta;
     const paths = undoItems(files, number).filter(({ kind }) => kind !== "rmdir");
-    return [{ number, id, tree, firmware, at, paths: paths.map(({ path }) => path).sort() }];
+    const part = left === "" ? {} : { left };
+    return [{ number, id, tree, firmware, at, ...part, paths: paths.map(({ path }) => path).sort() }];
   });
 }
 

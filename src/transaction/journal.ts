@@ -34,6 +34,8 @@ export interface Journal {
   /** `NAME:ACT`: what is done to services once the old files are back on a device that runs. */
   readonly services: readonly string[];
   readonly tree: TreeName;
+  /** What of the tree it does without, in words; empty: nothing. */
+  readonly left: string;
 }
 
 /** The journal, or undefined if no transaction is open. JOURNAL_INVALID: there is one that we do not understand. */
@@ -69,6 +71,7 @@ export function printJournal(journal: Journal): string {
     "tree-name": oneLine(tree.name ?? ""),
     "tree-sha256": tree.sha256 ?? "",
     "tree-serial": tree.serial === undefined ? "" : String(tree.serial),
+    left: oneLine(journal.left),
     end: "1",
   };
   return Object.entries(fields)
@@ -76,9 +79,17 @@ export function printJournal(journal: Journal): string {
     .join("");
 }
 
+/** Bytes of a text of others: all of them, with the longest lists of packages and services, stay below what readers take. */
+const TEXT_LIMIT = 1000;
+
 /** Text of others in one line of bounded length: a reason may quote an error that quotes a tree. */
 function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").slice(0, 1000);
+  const bytes = Buffer.from(text.replace(/[\u0000-\u001f\u007f]+/g, " "));
+  if (bytes.length <= TEXT_LIMIT) return bytes.toString();
+  return bytes
+    .subarray(0, TEXT_LIMIT)
+    .toString()
+    .replace(/\ufffd+$/, ""); // half a character
 }
 
 export function parseJournal(text: string): Journal {
@@ -107,6 +118,7 @@ export function parseJournal(text: string): Journal {
       "services",
     ),
     tree: parseTree(fields),
+    left: fields.get("left") ?? "",
   };
 }
 

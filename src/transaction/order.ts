@@ -45,6 +45,8 @@ export interface TransactionOrder {
   /** `NAME:ACT`: what is done to services once it has been taken back on a device that runs. */
   readonly services?: readonly string[];
   readonly tree: TreeName;
+  /** What of the tree it does without, in words, since with it the device was cut off. */
+  readonly left?: string;
   readonly windowSeconds: number;
   /** DISTRIB_REVISION of the firmware that runs. */
   readonly firmware: string;

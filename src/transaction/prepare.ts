@@ -89,6 +89,7 @@ function journalOf({ disk, processes }: TransactionHost, order: TransactionOrder
     packages: order.packages,
     services: order.services ?? [],
     tree: order.tree,
+    left: order.left ?? "",
   };
   refuseUnprintable(journal);
   return journal;

@@ -56,6 +56,10 @@ describe("a tree of which one part cuts the device off", () => {
     expect(JSON.parse(scene.device(FAILED) ?? "")).toMatchObject({ attempts: 1 });
     const status = await scene.run(["status"]);
     expect(status.json).toMatchObject({ confirmed: { left: [{ part: "network" }] }, run: { result: "partial" } });
+    const history = await scene.run(["history"]);
+    expect(JSON.parse(history.stdout)).toMatchObject([
+      { number: 1, left: expect.stringMatching(/^network \(.*network\.nowhere\.target/) },
+    ]);
   });
 
   scenario("is not tried again with it before the tree changes, whatever is asked; then it is", async (scene) => {

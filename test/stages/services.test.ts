@@ -11,7 +11,7 @@ import { openDisk } from "../../src/host/disk.ts";
 import { parseServiceRecord, type ServiceRecord } from "../../src/service-record.ts";
 import { holdBack } from "../../src/stages/bisect/hold.ts";
 import { actOnServices, undoServices } from "../../src/stages/service-acts.ts";
-import { actForGeneration } from "../../src/stages/services-of-generation.ts";
+import { actForGeneration, servicesOfGeneration } from "../../src/stages/services-of-generation.ts";
 import { planServices } from "../../src/stages/validate/services.ts";
 import { aDevice, aRunContext } from "../helpers/run-context.ts";
 
@@ -363,7 +363,8 @@ describe("a person goes back to another generation", () => {
     ["it is not there any more", { gone: { onChange } }, {}, []],
   ])("%s", async (_, now, then, done) => {
     const made = bench();
-    await actForGeneration(made.ctx, made.device.settings, now, then, new Set([EXTENSIONS]));
+    const plans = await servicesOfGeneration(made.ctx, made.ctx.disk, now, then, new Set([EXTENSIONS]));
+    await actForGeneration(made.ctx, made.device.settings, plans);
     expect(made.done).toEqual(done);
   });
 
@@ -374,7 +375,9 @@ describe("a person goes back to another generation", () => {
         return { status: 1 };
       },
     });
-    await actForGeneration(made.ctx, made.device.settings, { asterisk: { onChange } }, {}, new Set([EXTENSIONS]));
+    const now = { asterisk: { onChange } };
+    const plans = await servicesOfGeneration(made.ctx, made.ctx.disk, now, {}, new Set([EXTENSIONS]));
+    await actForGeneration(made.ctx, made.device.settings, plans);
     expect(made.said.join()).toContain("error asterisk: reload ended with 1");
   });
 });

@@ -198,6 +198,24 @@ describe("a transaction", () => {
     },
   );
 
+  test("with as much to say as can be still has a journal that is understood, whoever reads it", async () => {
+    const euros = "€".repeat(5000);
+    const order = specimenOrder({
+      packages: Array.from({ length: 128 }, (_, at) => `p${String(at).padStart(29, "x")}`),
+      services: Array.from({ length: 124 }, (_, at) => `s${String(at).padStart(39, "x")}:restart`),
+      tree: { uri: `https://cfg.example/${"a".repeat(4000)}`, name: euros, sha256: "ab".repeat(32), serial: 42 },
+      firmware: euros,
+      left: euros,
+    });
+    const prepared = await prepare(host, order, copyArchived);
+    if (prepared.kind !== "ready") throw new Error(prepared.kind);
+    expect(readJournal(disk)).toMatchObject({ state: "prepared", left: expect.stringMatching(/^€+$/) });
+    expect(disk.stat(TX.journal)?.size).toBeLessThan(16_384);
+    applyActions(host, prepared);
+    await rollBack(host, euros);
+    expect(readJournal(disk)).toMatchObject({ state: "rolled-back", reason: expect.stringMatching(/^€+$/) });
+  });
+
   test("does not begin while another is open", async () => {
     await onTrial();
     const begin = (): unknown => prepare(host, specimenOrder({ id: "t-2" }), copyArchived);

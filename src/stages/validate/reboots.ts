@@ -9,7 +9,7 @@ import type { Action } from "../../transaction/order.ts";
 export function rebootReasons(
   asked: readonly RebootChange[],
   named: readonly string[],
-  packages: readonly PackagePlan[],
+  packages: readonly Pick<PackagePlan, "name">[],
   actions: readonly Action[],
 ): readonly string[] {
   if (actions.length === 0) return [];

@@ -1,0 +1,144 @@
+/** Going back by hand on a device that has services and may need a reboot, and the way back past services that hang. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { CommandResult } from "../../src/api.ts";
+import type { RunContext } from "../../src/context.ts";
+import { ProvisionError } from "../../src/errors.ts";
+import { takeBackTrial } from "../../src/stages/roll-back.ts";
+import { restart, rollBackTo } from "../../src/stages/roll-to.ts";
+import { printOwned, readState, STATE } from "../../src/state.ts";
+import { applyActions } from "../../src/transaction/apply.ts";
+import { confirmTransaction } from "../../src/transaction/confirm.ts";
+import { type Journal, readJournal } from "../../src/transaction/journal.ts";
+import type { Action } from "../../src/transaction/order.ts";
+import { prepare } from "../../src/transaction/prepare.ts";
+import { aDevice, aRunContext } from "../helpers/run-context.ts";
+import { bytes, copyArchived, KEEP, specimenOrder, write } from "../transaction/specimen.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const SCRIPT = "#!/bin/sh /etc/rc.common\nSTART=60\nUSE_PROCD=1\n";
+const NETWORK = "config interface 'lan'\n\toption ipaddr '192.0.2.1'\n";
+const OK: CommandResult = { status: 0, signal: null, stdout: "", stderr: "", timedOut: false };
+
+/** A device with generation 1: a phone exchange that was switched on, and another network. */
+async function device(settings = "config uciprov 'main'\n") {
+  const calls: string[] = [];
+  const journals: (Journal | undefined)[] = [];
+  const ctx: RunContext = aRunContext({
+    commands: {
+      has: () => true,
+      async run(name, args) {
+        calls.push([name, ...args].join(" "));
+        return name === "ubus" && args[2] === "list"
+          ? { ...OK, stdout: '{"asterisk":{"instances":{"a":{"running":true}}}}' }
+          : OK;
+      },
+    },
+    startWatcher: () => void journals.push(readJournal(ctx.disk)),
+  });
+  for (const folder of [
+    "/etc",
+    "/etc/config",
+    "/etc/init.d",
+    "/etc/rc.d",
+    "/lib",
+    "/lib/uciprov",
+    "/etc/uciprov",
+    "/etc/uciprov/state",
+  ])
+    ctx.disk.makeDirectory(folder, 0o755);
+  ctx.disk.writeNew("/etc/config/uciprov", bytes(settings), { mode: 0o600 });
+  ctx.disk.writeNew("/etc/config/network", bytes(NETWORK), { mode: 0o600 });
+  ctx.disk.writeNew("/etc/init.d/asterisk", bytes(SCRIPT), { mode: 0o755 });
+  const owned = printOwned({
+    uci: {},
+    files: undefined,
+    services: { asterisk: { run: { set: "started", before: "stopped" } } },
+  });
+  await generation(ctx, [
+    write("/etc/config/network", NETWORK.replace(".1'", ".2'"), 0o600),
+    { ...write(STATE.owned, Buffer.from(owned).toString(), 0o600) },
+    { kind: "symlink", path: "/etc/rc.d/S60asterisk", target: "../init.d/asterisk" },
+  ]);
+  calls.length = 0;
+  return { ctx, calls, journals };
+}
+
+async function generation(ctx: RunContext, actions: readonly Action[]): Promise<void> {
+  const prepared = await prepare(ctx, specimenOrder({ actions, onConfirm: [] }), copyArchived);
+  if (prepared.kind === "ready") applyActions(ctx, prepared);
+  await confirmTransaction(ctx, "t-1", () => true, KEEP);
+}
+
+describe("rollback", () => {
+  test("the watcher knows what to do to services if it has to take the rollback back", async () => {
+    const { ctx, calls, journals } = await device();
+    const back = await rollBackTo(ctx, 0);
+    expect(journals.map((journal) => journal?.services)).toEqual([["asterisk:start"]]);
+    expect(journals[0]?.packages).toEqual(["network"]);
+    expect(back.reboots).toEqual([]);
+    expect(calls.filter((call) => /event|init\.d/.test(call))).toEqual([
+      expect.stringContaining('"package":"network"'),
+      "/etc/init.d/asterisk stop",
+    ]);
+    expect(readState(ctx.disk).owned.services).toBeUndefined();
+  });
+
+  test("what `list reboot` names has the device restart, once it holds, and no service is touched before", async () => {
+    const { ctx, calls } = await device("config uciprov 'main'\n\tlist reboot 'network'\n");
+    const back = await rollBackTo(ctx, 0);
+    expect(back.reboots).toEqual(["network changes"]);
+    expect(readJournal(ctx.disk)).toBeUndefined();
+    expect(ctx.disk.read("/etc/config/network")).toBe(NETWORK);
+    expect(calls.filter((call) => /event|init\.d|reboot/.test(call))).toEqual([]);
+    await restart(ctx, back);
+    expect(calls.at(-1)).toBe("reboot");
+  });
+
+  test("the setting that asks for a reboot may be what comes back, too", async () => {
+    const { ctx } = await device("config uciprov 'main'\n\tlist reboot 'network'\n");
+    await generation(ctx, [write("/etc/config/uciprov", "config uciprov 'main'\n", 0o600)]);
+    expect((await rollBackTo(ctx, 0)).reboots).toEqual(["network changes"]);
+  });
+
+  test("nothing that needs a reboot: none", async () => {
+    const { ctx, calls } = await device("config uciprov 'main'\n\tlist reboot 'wireless'\n");
+    await restart(ctx, await rollBackTo(ctx, 0));
+    expect(calls).not.toContain("reboot");
+  });
+});
+
+test("services that hang on the way back leave none of the others as they are, and the attempt is counted", async () => {
+  let now = 0;
+  const running: { due: number; stop: AbortController }[] = [];
+  vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
+    const stop = new AbortController();
+    running.push({ due: now + ms, stop });
+    return stop.signal;
+  });
+  const acted: string[] = [];
+  const { ctx: plain } = await device();
+  const ctx: RunContext = {
+    ...plain,
+    commands: {
+      has: () => true,
+      async run(name, _args, how) {
+        if (!name.startsWith("/etc/init.d/")) return OK;
+        acted.push(name.replace("/etc/init.d/", ""));
+        now += how.deadline;
+        for (const { due, stop } of running) if (due <= now) stop.abort(new Error("too late"));
+        how.signal.throwIfAborted();
+        return { ...OK, status: null, signal: "SIGKILL", timedOut: true };
+      },
+    },
+  };
+  const services = ["a", "b", "c", "d", "e"].map((name) => `${name}:restart`);
+  const order = specimenOrder({ actions: [write("/etc/new", "x")], onConfirm: [], packages: [], services });
+  const prepared = await prepare(ctx, order, copyArchived);
+  if (prepared.kind === "ready") applyActions(ctx, prepared);
+  const failure = new ProvisionError("NOT_CONFIRMED", "nobody answers");
+  expect(await takeBackTrial(ctx, aDevice().settings, [], failure)).toBe(failure);
+  expect(acted).toEqual(["a", "b", "c", "d", "e"]);
+  expect(readJournal(ctx.disk)).toBeUndefined();
+  expect(readState(ctx.disk).failed).toMatchObject({ attempts: 1 });
+});
