@@ -3,47 +3,18 @@ import type { Disk } from "./api.ts";
 import type { RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, type ProvisionError } from "./errors.ts";
 import { askTrapper } from "./host/trapper.ts";
-import { type AGENT_KEYS, MONITOR_FOLDER, type TRAPPER_KEYS } from "./monitor-keys.ts";
+import { type AgentKey, MONITOR_FOLDER, type TrapperKey } from "./monitor-keys.ts";
 import type { Outcome } from "./provision.ts";
-import { makeFolder } from "./ram-folder.ts";
 import { readConfirmed } from "./state.ts";
 import { lastGeneration } from "./transaction/generations.ts";
 import { redactUri } from "./uri.ts";
+import { LONGEST_VALUE, writeMonitor } from "./zabbix/agent-files.ts";
 import { openSender } from "./zabbix/sender.ts";
-
-export type AgentKey = keyof typeof AGENT_KEYS;
-export type TrapperKey = keyof typeof TRAPPER_KEYS;
-
-/** The longest that an agent hands on (MAX_BUFFER_LEN of Zabbix), less some room. */
-const LONGEST = 60_000;
-
-/**
- * Puts values where the agent's keys read them: a file each, readable by all, whole whenever it is looked at, written only when it changes. A value is one line; what
- * cannot be written stays as it was, which is never an error.
- */
-export function writeMonitor(disk: Disk, values: Readonly<Partial<Record<AgentKey, string | number>>>): void {
-  try {
-    makeFolder(disk, MONITOR_FOLDER, 0o755);
-    for (const [key, value] of Object.entries(values)) {
-      const line = `${String(value)
-        .replace(/[\u0000-\u001f\u007f]+/g, " ")
-        .slice(0, LONGEST)}\n`;
-      const path = `${MONITOR_FOLDER}/${key}`;
-      if (disk.read(path, LONGEST * 4) === line) continue;
-      const fresh = `${MONITOR_FOLDER}/.${key}`;
-      if (disk.stat(fresh) !== undefined) disk.unlink(fresh);
-      disk.writeNew(fresh, Buffer.from(line), { mode: 0o644 });
-      disk.rename(fresh, path);
-    }
-  } catch {
-    // A full RAM; whoever reads the files sees by `uciprov.time` that they are old.
-  }
-}
 
 /** A run's end: what it came to, or the error it ended with. */
 export function tellRun(ctx: RunContext, end: Outcome | ProvisionError): void {
   try {
-    const before = (key: AgentKey) => ctx.disk.read(`${MONITOR_FOLDER}/${key}`, LONGEST * 4)?.trim();
+    const before = (key: AgentKey) => ctx.disk.read(`${MONITOR_FOLDER}/${key}`, LONGEST_VALUE * 4)?.trim();
     const last = {
       exit: before("uciprov.exit"),
       error: before("uciprov.error"),

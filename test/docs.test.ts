@@ -12,6 +12,7 @@ import { drawGraph } from "../src/commands/graph.ts";
 import { ERRORS, EXIT } from "../src/errors.ts";
 import { AGENT_KEYS, TRAPPER_KEYS } from "../src/monitor-keys.ts";
 import { OPTIONS } from "../src/settings.ts";
+import { zabbixTemplate } from "./docs/zabbix-template.ts";
 
 /** `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` writes what these tests compare. */
 const IS_WRITING = process.env["UPDATE_DOCS"] === "1";
@@ -104,6 +105,15 @@ test("docs/security.md lists every option of its section", () => {
 
 test("docs/probe.md lists every option", () => {
   expectBlock("docs/probe.md", "probe", optionTable({ probe: PROBE }));
+});
+
+test("docs/zabbix-template.yaml has an item for every key, and none for another", () => {
+  const file = "docs/zabbix-template.yaml";
+  if (IS_WRITING) writeFileSync(file, zabbixTemplate());
+  const text = readFileSync(file, "utf8");
+  expect(text).toBe(zabbixTemplate());
+  const keys = [...text.matchAll(/^ *key: '([^']+)'$/gm)].map(([, key = ""]) => key.replace("{#PARTNER}", "PARTNER"));
+  expect(keys.sort()).toEqual([...Object.keys(AGENT_KEYS), ...Object.keys(TRAPPER_KEYS)].sort());
 });
 
 test("docs/dependencies.md has a line for every package the project names", () => {

@@ -16,9 +16,12 @@ import { readAllAddresses } from "../host/addresses.ts";
 import { endOrphans, openProcesses, parentOf } from "../host/processes.ts";
 import { openRamLog } from "../host/ram-log.ts";
 import { openTail } from "../host/tail.ts";
+import { askTrapper } from "../host/trapper.ts";
 import { deviceNameServers } from "../name-servers.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
+import { openSender } from "../zabbix/sender.ts";
 import type { Invocation } from "./command.ts";
+import { openTeller } from "./guard-zabbix.ts";
 
 /** What it leaves, all of it in RAM: bans are the kernel's, and nothing here outlives a boot. */
 export const GUARD_RAM = {
@@ -42,6 +45,7 @@ export function guardWorld(invocation: Invocation, ctx: RunContext, told: Guard,
   const incidents = openRamLog(disk, GUARD_RAM.incidents, LIMITS.incidents);
   const { bootId } = openProcesses();
   const leave = keepsGoing(log);
+  const zabbix = openTeller(disk, ctx.clock, openSender({ ...ctx, ask: askTrapper }), signal);
   return {
     ...logsOf(invocation, ctx, signal),
     nft: async (args, stdin) => {
@@ -52,10 +56,14 @@ export function guardWorld(invocation: Invocation, ctx: RunContext, told: Guard,
     },
     readSaved: () => readSaved(disk.read(GUARD_RAM.saved, LIMITS.saved) ?? "", bootId),
     save: (saved) => leave(() => replace(disk, GUARD_RAM.saved, savedText({ boot: bootId, ...saved }), 0o600)),
-    writeStatus: (status) => leave(() => replace(disk, GUARD_RAM.status, `${asciiJson(status)}\n`, 0o644)),
+    writeStatus(status) {
+      leave(() => replace(disk, GUARD_RAM.status, `${asciiJson(status)}\n`, 0o644));
+      zabbix.status(status);
+    },
     appendIncident(one) {
       log(one.action === "spared" ? "warning" : "info", tellIncident(one));
       leave(() => incidents.append(asciiJson(one)));
+      zabbix.incident(one);
     },
     readIncidents: incidents.read,
     ...(told.uri === undefined ? {} : { post: postTo(ctx, told.uri, signal) }),

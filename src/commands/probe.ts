@@ -1,9 +1,11 @@
 import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
+import { askTrapper } from "../host/trapper.ts";
 import { PLACES } from "../probe/places.ts";
 import { type ProbeWorld, probeDry, probeForever, probeOnce } from "../probe/probe.ts";
 import { readLinks, readStatus } from "../probe/values.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
+import { openSender } from "../zabbix/sender.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 import { passOverSignals } from "./run.ts";
@@ -39,8 +41,9 @@ export const probe: Command = async (invocation) => {
 };
 
 function worldOf(invocation: Invocation): ProbeWorld {
-  const { disk, clock, log, openHttp, signal } = openRun(invocation);
+  const { disk, clock, log, openHttp, processes, signal } = openRun(invocation);
   return {
+    sender: openSender({ disk, clock, log, processes, ask: askTrapper }),
     disk,
     clock,
     log,

@@ -2,12 +2,14 @@
 import type { Clock, Disk, Http, Log, ProbeConfig } from "../api.ts";
 import { asProvisionError, ProvisionError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
+import type { Sender } from "../zabbix/sender.ts";
 import { readConfig } from "./config.ts";
 import type { Plan } from "./plan.ts";
 import { trim, waiting } from "./queue.ts";
 import { beginRound, finishRound, lastRound, type Sound } from "./round.ts";
+import { valuesOf } from "./tell-zabbix.ts";
 import { upload } from "./upload.ts";
-import { noteLinks, noteStatus, readStatus } from "./values.ts";
+import { type Link, noteLinks, noteStatus, readStatus } from "./values.ts";
 import { keptPlan, learnPlan, prepare, type VisitWorld, withCollector } from "./visit.ts";
 
 export interface ProbeWorld {
@@ -20,6 +22,8 @@ export interface ProbeWorld {
   readonly lookUp: (host: string) => Promise<readonly string[]>;
   /** In [0, 1). */
   readonly random: () => number;
+  /** To Zabbix. */
+  readonly sender: Sender;
 }
 
 /** Seconds before a round in which the collector is asked for news: at another moment for each probe, lest all come at once. */
@@ -149,7 +153,7 @@ async function endRound(world: ProbeWorld, config: ProbeConfig): Promise<void> {
   if (results === undefined) return;
   const gone = trim(disk, config.spoolBytes, log);
   const measured = results.filter(({ state }) => state === "measured").length;
-  noteLinks(disk, results);
+  tell(world, noteLinks(disk, results));
   noteStatus(disk, {
     round: results[0]?.round ?? 0,
     measured,
@@ -158,6 +162,12 @@ async function endRound(world: ProbeWorld, config: ProbeConfig): Promise<void> {
     dropped: readStatus(disk).dropped + gone.recordings + gone.results,
   });
   log("info", `round ${results[0]?.round}: ${measured} of ${results.length} links measured`);
+}
+
+/** Beside the round: it waits for nobody, and what could not be sent is sent after a later one. */
+function tell({ sender, signal }: ProbeWorld, links: readonly Link[]): void {
+  sender.put(valuesOf(links));
+  void sender.deliver(signal);
 }
 
 /** One pass; what may pass is told and waits. */

@@ -5,6 +5,7 @@ import { makeFolder } from "../ram-folder.ts";
 import { replaceFile } from "../transaction/replace-file.ts";
 import { PLACES } from "./places.ts";
 import type { CallResult } from "./result.ts";
+import { leaveLinks, leaveStatus } from "./tell-zabbix.ts";
 
 /** Readable by all: a monitoring agent is not root. */
 const READABLE = { mode: 0o644 } as const;
@@ -46,6 +47,7 @@ export function noteStatus(disk: Disk, more: Partial<Status>): void {
   const next = { ...before, ...more };
   if (JSON.stringify(next) === JSON.stringify(before) && disk.stat(PLACES.status) !== undefined) return;
   put(disk, PLACES.status, next);
+  leaveStatus(disk, next);
 }
 
 /** What came from a partner in the last round: times in milliseconds, loss as a share; without numbers if it was not measured. */
@@ -59,8 +61,11 @@ export interface Link {
   readonly rtt?: number;
 }
 
-export function noteLinks(disk: Disk, results: readonly CallResult[]): void {
-  put(disk, PLACES.links, results.map(linkOf));
+export function noteLinks(disk: Disk, results: readonly CallResult[]): readonly Link[] {
+  const links = results.map(linkOf);
+  put(disk, PLACES.links, links);
+  leaveLinks(disk, links);
+  return links;
 }
 
 function linkOf({ partner, state, measured, round }: CallResult): Link {

@@ -3,8 +3,8 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDisk } from "../../src/host/disk.ts";
-import { type AgentKey, writeMonitor } from "../../src/monitor.ts";
-import { AGENT_KEYS, MONITOR_FOLDER, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
+import { AGENT_KEYS, type AgentKey, MONITOR_FOLDER, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
+import { writeMonitor } from "../../src/zabbix/agent-files.ts";
 import { bundled, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 import type { Running } from "./setup-telephony.ts";
 import {

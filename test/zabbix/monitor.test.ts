@@ -2,11 +2,12 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import type { RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
-import { tellRun, writeMonitor } from "../../src/monitor.ts";
+import { tellRun } from "../../src/monitor.ts";
 import { AGENT_KEYS, MONITOR_FOLDER, SENDER_FILE, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
 import type { Outcome } from "../../src/provision.ts";
 import { makeFolder } from "../../src/ram-folder.ts";
 import { printConfirmed, STATE } from "../../src/state.ts";
+import { writeMonitor } from "../../src/zabbix/agent-files.ts";
 import { aRunContext } from "../helpers/run-context.ts";
 import { type StandIn, standIn } from "./stand-in.ts";
 
