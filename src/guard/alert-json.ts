@@ -1,6 +1,7 @@
 /** Alerts of intrusion detection as JSON lines: Snort3's `alert_json`, suricata's `eve.json`. */
 import { parseAddress } from "./address.ts";
 import type { Reading } from "./log-lines.ts";
+import { membersOf } from "./members.ts";
 
 /** No alert comes near; JSON.parse itself takes any. */
 const DEEPEST = 16;
@@ -23,7 +24,7 @@ export function readEve(line: string): Reading {
   if (event === undefined) return "odd";
   if (event["event_type"] !== "alert") return undefined;
   if (event["direction"] === "to_client") return "unclear";
-  const { gid, signature_id, signature } = asMembers(event["alert"]) ?? {};
+  const { gid, signature_id, signature } = membersOf(event["alert"]) ?? {};
   const source = event["src_ip"];
   return sighting(typeof source === "string" ? source : "", ruleOf(gid, signature_id), signature);
 }
@@ -47,16 +48,10 @@ function ruleOf(gid: unknown, sid: unknown): string | undefined {
 function objectOf(line: string): Readonly<Record<string, unknown>> | undefined {
   if (!isShallow(line)) return undefined;
   try {
-    return asMembers(JSON.parse(line));
+    return membersOf(JSON.parse(line));
   } catch {
     return undefined;
   }
-}
-
-function asMembers(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : undefined;
 }
 
 /** Brackets in strings count, too: an alert whose texts hold more open ones than that is no loss. */

@@ -38,7 +38,7 @@ export function openFirewall(table: string, nft: Nft, log: Log): Firewall {
   const judge = (result: CommandResult | undefined): boolean => {
     if (result === undefined) turn("no-nft", "nft is not on this device");
     else if (result.status === 0) turn("ok", "");
-    else if (/No such file or directory/.test(result.stderr))
+    else if (isMissing(result))
       turn(
         "missing",
         `table inet ${table} or its sets ban4 and ban6 are not there; the security module's service makes them`,
@@ -48,8 +48,11 @@ export function openFirewall(table: string, nft: Nft, log: Log): Firewall {
   };
   const list = async (set: string): Promise<readonly Standing[] | undefined> => {
     const result = await nft(["-j", "list", "set", "inet", table, set]);
-    // nft without JSON can ban all the same.
-    return result?.status === 0 ? readSet(result.stdout) : undefined;
+    if (result === undefined || isMissing(result)) judge(result);
+    // nft without JSON can ban all the same, so that it cannot list says nothing of the table.
+    if (result?.status !== 0) return undefined;
+    if (state !== "failed") turn("ok", "");
+    return readSet(result.stdout);
   };
 
   return {
@@ -90,6 +93,10 @@ export function openFirewall(table: string, nft: Nft, log: Log): Firewall {
       return four && six && [...four, ...six];
     },
   };
+}
+
+function isMissing({ status, stderr }: CommandResult): boolean {
+  return status !== 0 && stderr.includes("No such file or directory");
 }
 
 function leftOf({ timeout, expires }: Standing): number {

@@ -6,14 +6,13 @@ import type { Guard, Source } from "./guard-file.ts";
 import { type Incident, readIncidents } from "./incident.ts";
 import { type Logs, openInputs } from "./inputs.ts";
 import type { Sighting } from "./log-lines.ts";
-import { type Letter, openMailBag } from "./mail.ts";
-import { openReporter, type Post } from "./reporter.ts";
 import type { Saved } from "./saved.ts";
 import type { Surroundings } from "./spared.ts";
 import { countIncident, noCounts, type Status } from "./status.ts";
+import { openTelling, type Receivers } from "./telling.ts";
 
 /** What a guard needs of the device. */
-export interface World extends Logs {
+export interface World extends Logs, Receivers {
   readonly nft: Nft;
   newId(): string;
   surroundings(): Surroundings;
@@ -23,10 +22,6 @@ export interface World extends Logs {
   appendIncident(incident: Incident): void;
   /** Lines that were appended before. */
   readIncidents(): string;
-  /** Absent: nobody wants to be told. */
-  readonly post?: Post;
-  /** Absent: nobody wants to be told. Resolves with whether a program took it. */
-  readonly mail?: (letter: Letter) => Promise<boolean>;
 }
 
 /** Milliseconds between two looks at the files; in which what the log tells is gathered. */
@@ -50,15 +45,11 @@ export async function follow(guard: Guard, world: World): Promise<void> {
   const book = openBook(guard.ban, saved?.kept);
   const deciding = { guard, book, sparedBook: openBook(guard.ban), clock, newId };
   const firewall = openFirewall(guard.table, world.nft, log);
-  const reporter = world.post && openReporter(world.post, { newId, log, delivered: saved?.delivered });
-  const bag = world.mail && openMailBag(saved?.mail);
-  const mails = { sent: 0, failed: 0 };
+  const telling = openTelling(world, world, saved, readIncidents(world.readIncidents()), now());
   const counts = noCounts(new Date(clock.now()).toISOString());
   /** In the kernel; undefined: to be counted anew, or it cannot be. */
   let active: number | undefined;
   let isChanged = true;
-  /** As it was last saved. */
-  let delivered = saved?.delivered;
   let wake = new AbortController();
 
   const queue: { readonly sighting: Sighting; readonly source: Source }[] = [];
@@ -89,8 +80,7 @@ export async function follow(guard: Guard, world: World): Promise<void> {
   const settle = (incident: Incident): void => {
     countIncident(counts, incident);
     world.appendIncident(incident);
-    reporter?.put(incident);
-    bag?.put(incident, now());
+    telling.put(incident, now());
   };
   const turn = async (): Promise<void> => {
     const seen = queue.splice(0);
@@ -111,17 +101,6 @@ export async function follow(guard: Guard, world: World): Promise<void> {
       await doubt(doubtful);
     }
   };
-  const tell = (): void => {
-    reporter?.tick(now());
-    const letter = bag?.take(now());
-    if (letter === undefined || world.mail === undefined) return;
-    void world.mail(letter).then((isTaken) => {
-      mails[isTaken ? "sent" : "failed"]++;
-      if (!isTaken) bag?.giveBack(letter);
-      isChanged = true;
-    });
-  };
-
   const writeStatus = async (): Promise<void> => {
     if (guard.applies && active === undefined) await askKernel();
     const status: Status = {
@@ -134,8 +113,7 @@ export async function follow(guard: Guard, world: World): Promise<void> {
       incidents: { total: counts.incidents, byReason: Object.fromEntries(counts.byReason) },
       spared: counts.spared,
       capped: counts.capped,
-      reports: reporter?.counts ?? { waiting: 0, sent: 0, dropped: 0 },
-      mails,
+      ...telling.counts,
       sources: inputs.counts,
       last: counts.last ?? null,
     };
@@ -143,9 +121,8 @@ export async function follow(guard: Guard, world: World): Promise<void> {
     isChanged = false;
   };
   const save = (): void => {
-    delivered = reporter?.delivered;
-    const mail = bag?.keep() ?? saved?.mail;
-    world.save({ marks: inputs.marks(), kept: book.keep(now()), delivered: delivered ?? saved?.delivered, mail });
+    if (telling.hasNews) isChanged = true;
+    world.save({ marks: inputs.marks(), kept: book.keep(now()), ...telling.keep() });
   };
 
   const due = { status: 0, idleStatus: 0, save: now() + EVERY.save, standing: now() + EVERY.standing, doubt: 0 };
@@ -154,7 +131,7 @@ export async function follow(guard: Guard, world: World): Promise<void> {
       active = undefined;
       due.standing = now() + EVERY.standing;
     }
-    if (hadIncidents || now() >= due.save || reporter?.delivered !== delivered) {
+    if (hadIncidents || telling.hasNews || now() >= due.save) {
       save();
       due.save = now() + EVERY.save;
     }
@@ -176,27 +153,22 @@ export async function follow(guard: Guard, world: World): Promise<void> {
   };
 
   await learn();
-  if (saved !== undefined) {
-    const before = readIncidents(world.readIncidents());
-    const after = (id: string | undefined) => before.slice(before.findIndex((one) => one.id === id) + 1);
-    for (const one of after(saved.delivered)) reporter?.put(one);
-    for (const one of after(saved.mail?.upTo)) bag?.put(one, now());
-  }
   const listening = inputs.listen();
   try {
     while (!signal.aborted) {
       const hasMore = inputs.look();
       const had = counts.incidents;
       await turn();
-      tell();
+      telling.tick(now());
       await keepUp(counts.incidents > had);
       if (hasMore) await clock.sleep(1, signal).catch(() => undefined);
       else await rest();
     }
   } finally {
     save();
+    await Promise.all([listening, telling.settled()]);
+    save();
     inputs.close();
-    await Promise.all([listening, reporter?.settled()]);
     await writeStatus();
   }
 }

@@ -45,6 +45,9 @@ const MOST_PIECES = 64;
 /** Seconds between two starts of logread; after a run that was `sound` the pause begins anew. */
 const PAUSE = { first: 1, longest: 30, sound: 60 } as const;
 
+/** No file has this inode. */
+const NO_FILE: Mark = { dev: 0, inode: 0, offset: 0 };
+
 export function openInputs(
   sources: readonly Source[],
   logs: Logs,
@@ -148,10 +151,11 @@ function openInput(
         await clock.sleep(pause * 1000, signal).catch(() => undefined);
       }
     },
-    /** A line that is not whole yet is read again. */
+    /** A line that is not whole yet is read again; of a file that is not there everything will be new. */
     mark(): readonly (readonly [string, Mark])[] | undefined {
-      if (path === undefined || tail?.mark === undefined) return undefined;
-      return [[path, { ...tail.mark, offset: Math.max(0, tail.mark.offset - cutter.waiting) }]];
+      if (path === undefined) return undefined;
+      const mark = tail?.mark ?? NO_FILE;
+      return [[path, { ...mark, offset: Math.max(0, mark.offset - cutter.waiting) }]];
     },
   };
 }

@@ -1,5 +1,6 @@
 /** What nft is told, and what it answers; made of checked addresses and numbers only (nft(8); nftables: doc/libnftables-json.adoc). */
 import { type Address, parseAddress } from "./address.ts";
+import { membersOf } from "./members.ts";
 
 /** A ban that is to stand. */
 export interface BanOrder {
@@ -40,30 +41,30 @@ export function readSet(text: string): Standing[] | undefined {
   } catch {
     return undefined;
   }
-  const items = member(answer, "nftables");
+  const items = membersOf(answer)?.["nftables"];
   if (!Array.isArray(items)) return undefined;
-  const sets = items.map((item) => member(item, "set")).filter((set) => set !== undefined);
+  const sets = items.map((item) => membersOf(item)?.["set"]).filter((set) => set !== undefined);
   if (sets.length === 0) return undefined;
   return sets.flatMap((set) => {
-    const elements = member(set, "elem");
+    const elements = membersOf(set)?.["elem"];
     return Array.isArray(elements) ? elements.flatMap((one) => standing(one) ?? []) : [];
   });
 }
 
 /** An address alone, or `{"elem":{"val":…,"timeout":…,"expires":…}}`. */
 function standing(element: unknown): Standing | undefined {
-  const inner = typeof element === "string" ? undefined : member(element, "elem");
-  const value = inner === undefined ? element : member(inner, "val");
+  const inner = typeof element === "string" ? undefined : membersOf(element)?.["elem"];
+  const value = inner === undefined ? element : membersOf(inner)?.["val"];
   const address = typeof value === "string" ? parseAddress(value) : undefined;
-  return address && { address, timeout: seconds(member(inner, "timeout")), expires: seconds(member(inner, "expires")) };
+  return (
+    address && {
+      address,
+      timeout: seconds(membersOf(inner)?.["timeout"]),
+      expires: seconds(membersOf(inner)?.["expires"]),
+    }
+  );
 }
 
 function seconds(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null
-    ? Object.entries(value).find(([key]) => key === name)?.[1]
-    : undefined;
 }

@@ -1,6 +1,7 @@
 /** What a guard that is started again goes on from; in RAM, and of no account after a boot. Bans are not in it: those are the kernel's. */
 import type { Kept } from "./book.ts";
 import type { KeptMail } from "./mail.ts";
+import { membersOf } from "./members.ts";
 
 /** How far a file was read. */
 export interface Mark {
@@ -31,12 +32,14 @@ export function readSaved(text: string, boot: string): Saved | undefined {
   } catch {
     return undefined;
   }
-  const top = record(value);
-  const marks = Object.entries(record(top?.["marks"]) ?? {});
+  const top = membersOf(value);
+  const marks = Object.entries(membersOf(top?.["marks"]) ?? {});
   const { version, kept, delivered, mail } = top ?? {};
   if (version !== 1 || top?.["boot"] !== boot || !Array.isArray(kept)) return undefined;
   if (!marks.every(([, mark]) => isOf(mark, ["dev", "inode", "offset"]))) return undefined;
-  if (!kept.every((one) => isOf(one, ["offences", "since", "until", "lastSeen"]) && isText(record(one)?.["address"])))
+  if (
+    !kept.every((one) => isOf(one, ["offences", "since", "until", "lastSeen"]) && isText(membersOf(one)?.["address"]))
+  )
     return undefined;
   return {
     boot,
@@ -48,7 +51,7 @@ export function readSaved(text: string, boot: string): Saved | undefined {
 }
 
 function keptMail(value: unknown): KeptMail {
-  const { last, upTo, told } = record(value) ?? {};
+  const { last, upTo, told } = membersOf(value) ?? {};
   const all = Array.isArray(told) ? told : [];
   return {
     last: typeof last === "number" ? last : undefined,
@@ -64,12 +67,6 @@ function isText(value: unknown): value is string {
 }
 
 function isOf(value: unknown, numbers: readonly string[]): boolean {
-  const fields = record(value);
+  const fields = membersOf(value);
   return fields !== undefined && numbers.every((name) => Number.isFinite(fields[name]));
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : undefined;
 }
