@@ -53,6 +53,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     rebootAllowed: plan.reboots.length > 0,
     attempt: failed + 1,
     at: now,
+    up: Math.max(0, Math.floor(ctx.clock.sinceBoot())),
   };
 }
 

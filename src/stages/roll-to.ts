@@ -70,6 +70,7 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
       rebootAllowed: false,
       attempt: 1,
       at: now,
+      up: Math.max(0, Math.floor(ctx.clock.sinceBoot())),
     },
     async () => undefined,
   );

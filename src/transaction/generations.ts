@@ -25,6 +25,10 @@ export interface Generation {
   readonly firmware: string;
   /** Seconds since 1970 at which it was ordered, as far as the clock was known. */
   readonly at: number;
+  /** The kernel's id of the boot that it was ordered in. */
+  readonly boot: string;
+  /** Seconds from that boot until then, if it was noted. */
+  readonly up?: number;
   /** What of the tree it does without, in words; absent: nothing. */
   readonly left?: string;
   /** What it changed. */
@@ -36,10 +40,11 @@ export function listGenerations(files: Files): Generation[] {
   return numbers(files).flatMap((number) => {
     const meta = readMeta(files, number);
     if (meta === undefined) return [];
-    const { id, tree, firmware, at, left } = meta;
+    const { id, tree, firmware, at, boot, up, left } = meta;
     const paths = undoItems(files, number).filter(({ kind }) => kind !== "rmdir");
     const part = left === "" ? {} : { left };
-    return [{ number, id, tree, firmware, at, ...part, paths: paths.map(({ path }) => path).sort() }];
+    const since = up === undefined ? {} : { up };
+    return [{ number, id, tree, firmware, at, boot, ...since, ...part, paths: paths.map(({ path }) => path).sort() }];
   });
 }
 

@@ -30,6 +30,8 @@ export interface Journal {
   /** The number it has in the history if it is confirmed. */
   readonly generation: number;
   readonly at: number;
+  /** Seconds since `boot` when it was prepared; absent in journals from before it was noted. */
+  readonly up?: number;
   readonly packages: readonly string[];
   /** `NAME:ACT`: what is done to services once the old files are back on a device that runs. */
   readonly services: readonly string[];
@@ -65,6 +67,7 @@ export function printJournal(journal: Journal): string {
     boot: journal.boot,
     generation: String(journal.generation),
     at: String(journal.at),
+    up: journal.up === undefined ? "" : String(journal.up),
     packages: journal.packages.join(" "),
     services: journal.services.join(" "),
     "tree-uri": oneLine(tree.uri),
@@ -111,6 +114,7 @@ export function parseJournal(text: string): Journal {
     boot: field(fields, "boot"),
     generation: number(fields, "generation"),
     at: number(fields, "at"),
+    ...((fields.get("up") ?? "") === "" ? {} : { up: number(fields, "up") }),
     packages: words(packages, /^[A-Za-z0-9_-]+$/, "packages"),
     services: words(
       fields.get("services") ?? "",

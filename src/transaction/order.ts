@@ -56,6 +56,8 @@ export interface TransactionOrder {
   readonly attempt: number;
   /** Seconds since 1970, as far as the clock is known. */
   readonly at: number;
+  /** Seconds since boot, which no clock that jumps makes wrong. */
+  readonly up?: number;
 }
 
 /** Writes the wanted entries of one archive, by index, in one pass through it; every file is finished when it resolves. */

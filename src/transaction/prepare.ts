@@ -86,6 +86,7 @@ function journalOf({ disk, processes }: TransactionHost, order: TransactionOrder
     boot: processes.bootId,
     generation: nextGeneration(disk),
     at: order.at,
+    ...(order.up === undefined ? {} : { up: order.up }),
     packages: order.packages,
     services: order.services ?? [],
     tree: order.tree,
@@ -96,8 +97,8 @@ function journalOf({ disk, processes }: TransactionHost, order: TransactionOrder
 }
 
 /** What we could not read back must not become a journal. */
-function refuseUnprintable({ id, attempt, window, at, packages, services }: Journal): void {
-  const isWhole = [attempt, window, at].every((value) => Number.isSafeInteger(value) && value >= 0 && value < 1e15);
+function refuseUnprintable({ id, attempt, window, at, up = 0, packages, services }: Journal): void {
+  const isWhole = [attempt, window, at, up].every((value) => Number.isSafeInteger(value) && value >= 0 && value < 1e15);
   const isNamed = packages.every((name) => /^[A-Za-z0-9_-]{1,64}$/.test(name)) && packages.join(" ").length <= 4096;
   const isActed = services.every((one) => /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}:[a-z]{1,16}$/.test(one));
   if (isWhole && isNamed && isActed && services.join(" ").length <= 6144 && /^[a-z0-9-]{1,64}$/.test(id)) return;

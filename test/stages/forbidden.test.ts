@@ -22,6 +22,9 @@ function codesOf(...changes: readonly PathChange[]): readonly string[] {
   writeFileSync(join(root, "etc/config/uciprov"), "\n");
   symlinkSync("uciprov", join(root, "etc/alias"));
   symlinkSync("/", join(root, "etc/all"));
+  mkdirSync(join(root, "etc/crontabs"));
+  writeFileSync(join(root, "etc/crontabs/root"), "0 1 * * * mine\n*/30 * * * * uciprov run # uciprov\n");
+  symlinkSync("crontabs", join(root, "etc/spool"));
   const ctx = aRunContext({ disk: openDisk(root) });
   try {
     const planned = planFiles(ctx, aDevice(), changes, holdBack([]));
@@ -75,4 +78,34 @@ test("what is nobody's to forbid is planned", () => {
   expect(codesOf(file("/etc/banner", "hello", { origin }))).toEqual([]);
   expect(codesOf(file("/etc/all/etc/banner", "hello", { origin }))).toEqual([]);
   expect(codesOf(symlink("/etc/way", "/tmp/resolv.conf", origin))).toEqual([]);
+});
+
+describe("root's crontab, in which uciprov's line lies", () => {
+  const CRONTAB = "/etc/crontabs/root";
+  test("is no link, is not reached by another name, and is no longer than what is looked at", () => {
+    expect(codesOf(symlink(CRONTAB, "/dev/null", origin))).toEqual(["PATH_FORBIDDEN"]);
+    for (const named of ["/etc/spool/root", "/etc/all/etc/crontabs/root"]) {
+      expect(codesOf(file(named, "theirs\n", { origin }))).toEqual(["PATH_FORBIDDEN"]);
+      expect(codesOf(remove(named, origin))).toEqual(["PATH_FORBIDDEN"]);
+    }
+    expect(codesOf(file(CRONTAB, "# long\n".repeat(50_000), { origin }))).toEqual(["PATH_FORBIDDEN"]);
+  });
+
+  test("is a tree's to write by its name", () => {
+    expect(codesOf(file(CRONTAB, "0 4 * * * theirs\n", { origin }))).toEqual([]);
+    expect(codesOf(symlink("/etc/crontabs/other", "root", origin))).toEqual([]);
+  });
+});
+
+describe("a mode that a module in JavaScript gives a file", () => {
+  test.each([0o4755, 0o2755, 0o1777, 0o100_644, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    "%d is refused",
+    (mode) => {
+      expect(codesOf(file("/usr/bin/su", "#!/bin/sh\n", { mode, origin }))).toEqual(["PATH_FORBIDDEN"]);
+    },
+  );
+
+  test.each([0, 0o600, 0o755, 0o777])("%d is not", (mode) => {
+    expect(codesOf(file("/usr/bin/su", "#!/bin/sh\n", { mode, origin }))).toEqual([]);
+  });
 });

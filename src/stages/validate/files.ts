@@ -11,6 +11,7 @@ import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
 import { placeOfPath } from "../../transaction/steps.ts";
 import type { Held } from "../bisect/hold.ts";
+import { whyScheduleLost } from "./own-survival.ts";
 import { withOwners } from "./owners.ts";
 
 /** A file that is to come back whole must fit into memory once. */
@@ -73,7 +74,12 @@ export function planFiles(
 /** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
 function forbidden(ctx: RunContext, wanted: readonly PathChange[]): Finding[] {
   return wanted.flatMap((change): Finding[] => {
-    const reason = whyForbidden(change.path) ?? whyForbiddenBehindLinks(ctx, change) ?? whyOutOfReach(change, wanted);
+    const reason =
+      whyForbidden(change.path) ??
+      whyForbiddenBehindLinks(ctx, change) ??
+      whyOutOfReach(change, wanted) ??
+      whyScheduleLost(ctx, change) ??
+      whyOddMode(change);
     if (reason === undefined) return [];
     return [
       {
@@ -84,6 +90,15 @@ function forbidden(ctx: RunContext, wanted: readonly PathChange[]): Finding[] {
       },
     ];
   });
+}
+
+/** Archives and shell modules are held to it where they are read; a module in JavaScript may say anything. */
+function whyOddMode(change: PathChange): string | undefined {
+  if (change.kind !== "file") return undefined;
+  const { mode } = change;
+  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return undefined;
+  const told = Number.isInteger(mode) && mode >= 0 ? `0o${mode.toString(8)}` : String(mode);
+  return `its mode ${told} is more than rights of owner, group and others: no setuid, setgid or sticky bit`;
 }
 
 function whyForbiddenBehindLinks(ctx: RunContext, change: PathChange): string | undefined {

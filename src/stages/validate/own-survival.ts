@@ -4,6 +4,7 @@ import type { PathChange, ServiceChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { readSettings, type Settings } from "../../settings.ts";
+import { placeOfPath } from "../../transaction/steps.ts";
 import type { UciPackage } from "../../uci/model.ts";
 import { smallContent } from "../archived.ts";
 
@@ -77,13 +78,25 @@ const CRONTAB = "/etc/crontabs/root";
 const MARK = "# uciprov";
 const LIMIT = 262_144;
 
+/** Why a change would take uciprov's line out of root's crontab in a way that `keepSchedule` cannot mend; undefined: it would not. */
+export function whyScheduleLost({ disk }: RunContext, change: PathChange): string | undefined {
+  if (placeOfPath(disk, change.path) !== CRONTAB || ownLines(disk).length === 0) return undefined;
+  if (change.path !== CRONTAB) return `it is ${CRONTAB}, which has uciprov's own line: name it so`;
+  if (change.kind === "symlink") return "it has uciprov's own line, which a link would take away";
+  return change.kind === "file" && change.size > LIMIT ? `it is longer than ${LIMIT} bytes` : undefined;
+}
+
+function ownLines(disk: RunContext["disk"]): readonly string[] {
+  return (disk.read(CRONTAB, LIMIT) ?? "").split("\n").filter((line) => line.endsWith(MARK));
+}
+
 /** Root's crontab is a tree's to write, but for the line that starts uciprov: it stays in whatever comes. Removing the file leaves that line. */
 export async function keepSchedule(
   ctx: RunContext,
   { settings }: Device,
   changes: readonly PathChange[],
 ): Promise<readonly PathChange[]> {
-  const own = (ctx.disk.read(CRONTAB, LIMIT) ?? "").split("\n").filter((line) => line.endsWith(MARK));
+  const own = ownLines(ctx.disk);
   if (own.length === 0 || changes.every(({ path }) => path !== CRONTAB)) return changes;
   return await Promise.all(
     changes.map(async (change) => {

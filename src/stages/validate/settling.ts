@@ -6,7 +6,7 @@ import type { Expanded } from "../../macros.ts";
 import type { Plan } from "../../plan.ts";
 import { readSettings, type Settings } from "../../settings.ts";
 import { STATE } from "../../state.ts";
-import { listGenerations } from "../../transaction/generations.ts";
+import { type Generation, listGenerations } from "../../transaction/generations.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
@@ -49,13 +49,31 @@ const CIRCLE = { generations: 3, seconds: 900 } as const;
 export function refuseCircle({ disk }: Pick<RunContext, "disk">, { unsettled, download }: Plan): void {
   if (unsettled === undefined) return;
   const last = listGenerations(disk).slice(0, CIRCLE.generations);
-  const [newest, oldest] = [last[0], last[CIRCLE.generations - 1]];
-  if (newest === undefined || oldest === undefined || newest.at - oldest.at > CIRCLE.seconds) return;
-  if (last.some(({ tree }) => tree.sha256 !== download.digest)) return;
+  if (last.length < CIRCLE.generations || !areOneTree(last, download) || !areInARow(last)) return;
   throw new ProvisionError(
     "TREE_UNSETTLED",
     `{${unsettled}} still changes what the tree asks for after ${last.length} generations of it`,
   );
+}
+
+/** Without a manifest the digest is of the files that were asked for, and these change from one turn of a circle to the next; somebody who works on a tree makes ever new ones. */
+function areOneTree(last: readonly Generation[], { manifest, digest, source }: Plan["download"]): boolean {
+  if (last.every(({ tree }) => tree.sha256 === digest)) return true;
+  return (
+    manifest === undefined &&
+    last.every(({ tree }) => tree.uri === source.base.text) &&
+    last.some(({ tree }) => tree.sha256 === digest)
+  );
+}
+
+/** By the time since boot, since clocks jump: each was ordered soon after the one before, or soon after the boot that came between. */
+function areInARow(last: readonly Generation[]): boolean {
+  return last.slice(0, -1).every((newer, index) => {
+    const older = last[index + 1];
+    if (older === undefined) return false;
+    if (newer.up === undefined || older.up === undefined) return Math.abs(newer.at - older.at) <= CIRCLE.seconds;
+    return newer.up - (newer.boot === older.boot ? older.up : 0) <= CIRCLE.seconds;
+  });
 }
 
 /** The settings as the plan leaves them: what changes them must not make the next run look at everything again. */
