@@ -74,6 +74,8 @@ export interface Http {
    * Retry-After. Errors as for `get`, as long as there is no answer. Absent where nothing may leave, as in a plan on paper.
    */
   post?(letter: HttpLetter): Promise<{ readonly status: number; readonly retryAfter: number | undefined }>;
+  /** Loads what a request needs, without making one: for who waits anyway and knows that it will ask. */
+  prepare?(): void;
   /** Closes kept connections. */
   close(): Promise<void>;
 }

@@ -94,13 +94,15 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const found = await withRetries(
       async () => {
         judged = undefined;
+        // Whoever was never confirmed, or is to look at everything, will fetch: what that needs is loaded while the name servers are asked.
+        if (ctx.choices.isForced || known.state.confirmed === undefined) whileWaiting(() => loadFetch(known));
         const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
         judged = source;
         const beacon = unchangedByBeacon(ctx, known, source, modules);
         if (beacon) return beacon;
         const { fetchTree } = await import("./stages/fetch.ts");
         return await step("fetch", async (stage) => {
-          const fetched = await fetchTree(stage, known, source, modules);
+          const fetched = await fetchTree(stage, known, source, modules, () => whileWaiting(loadChange));
           if (fetched.kind === "tree") scene.bring(fetched.brought);
           return fetched;
         });
@@ -174,6 +176,20 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
   } finally {
     await device?.http.close();
   }
+}
+
+/** Once what was just begun has asked its questions, and before the first answer: loading code takes the processor, answers the network. */
+function whileWaiting(load: () => Promise<unknown>): void {
+  setImmediate(() => setImmediate(() => void load().catch(() => undefined))); // what needs it loads it again, and says what is wrong
+}
+
+async function loadFetch({ http }: Device): Promise<void> {
+  http.prepare?.();
+  await import("./stages/fetch.ts");
+}
+
+async function loadChange(): Promise<void> {
+  await import("./change-device.ts");
 }
 
 /** By now: a failure may just have been counted. What cannot be read is nothing to tell. */

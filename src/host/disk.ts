@@ -28,6 +28,8 @@ import { pathUnderRoot, systemCode, systemError } from "./root-path.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 const CHUNK = 64 * 1024;
+/** What a file of unknown size (/proc, /sys) is likely to fit into. */
+const SMALL = 4096;
 /** Milliseconds; 50 MB on slow NOR flash take minutes. */
 const SYNC_DEADLINE = 600_000;
 
@@ -79,7 +81,7 @@ export function openDisk(root: string): Disk & LooseFiles {
         throw thrown;
       }
     },
-    createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, fsyncSync)),
+    createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, flushOf(path))),
     createLoose: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, () => {})),
     flushLoose(paths) {
       const [first] = paths;
@@ -107,6 +109,11 @@ export function openDisk(root: string): Disk & LooseFiles {
     hostPath: (path) => attempt("finding", path, () => followed(path)),
   };
   return disk;
+}
+
+/** In RAM on every OpenWrt: nothing there outlives a cut, flushed or not. Below a scratch root it may be a disk, where a flush would take its time. */
+function flushOf(path: string): (fd: number) => void {
+  return /^\/(?:tmp|var|run)\//.test(path) ? () => {} : fsyncSync;
 }
 
 /** Only absolute paths without NUL have a meaning here; others never reach the system. */
@@ -161,7 +168,8 @@ function readToEnd(fd: number, path: string, limit: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for (;;) {
-    const chunk = new Uint8Array(Math.min(total === 0 ? Math.max(size, CHUNK) : CHUNK, limit - total) + 1);
+    const likely = total > 0 ? CHUNK : Math.max(size, SMALL);
+    const chunk = new Uint8Array(Math.min(likely, limit - total) + 1);
     const count = readSync(fd, chunk);
     if (count === 0) break;
     chunks.push(chunk.subarray(0, count));

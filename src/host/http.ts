@@ -1,5 +1,6 @@
 import type { Clock, Disk, Http } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
+import type { openClient } from "./http/client.ts";
 import type { HttpSettings } from "./http/how.ts";
 import type { AskServerKeys } from "./tlsa.ts";
 
@@ -16,18 +17,23 @@ export function openHttp(
   clock: Clock,
   isClockPlausible: () => boolean,
 ): Required<Http> {
-  let loading: Promise<Required<Http>> | undefined;
+  let loading: Promise<ReturnType<typeof openClient>> | undefined;
   let isClosed = false;
+  const load = (): Promise<ReturnType<typeof openClient>> => {
+    loading ??= import("./http/client.ts").then((client) => client.openClient(how, disk, clock, isClockPlausible));
+    return loading;
+  };
   return {
     async get(request) {
       if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
-      loading ??= import("./http/client.ts").then(({ openClient }) => openClient(how, disk, clock, isClockPlausible));
-      return (await loading).get(request);
+      return (await load()).get(request);
     },
     async post(letter) {
       if (isClosed) throw new ProvisionError("INTERNAL", "HTTP was asked for after it was closed");
-      loading ??= import("./http/client.ts").then(({ openClient }) => openClient(how, disk, clock, isClockPlausible));
-      return (await loading).post(letter);
+      return (await load()).post(letter);
+    },
+    prepare() {
+      if (!isClosed) load().catch(() => undefined); // whoever asks is told
     },
     async close() {
       isClosed = true;

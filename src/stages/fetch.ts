@@ -55,13 +55,14 @@ export interface Waiting {
 
 /**
  * Gets and proves the tree. If everything else the last confirmed plan was made from is as it was, one conditional request for the
- * manifest answers the whole question. The proof comes before the first resource is asked for.
+ * manifest answers the whole question. The proof comes before the first resource is asked for; then `onNews` is told.
  */
 export async function fetchTree(
   ctx: RunContext,
   device: Device,
   source: Source,
   modules: readonly Module[],
+  onNews: () => void = () => undefined,
 ): Promise<Download | Unchanged | Waiting> {
   const base = parseUri(source.base.text, "the provisioning URI");
   const confirmed = device.state.confirmed;
@@ -78,6 +79,7 @@ export async function fetchTree(
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, told: wait };
+  onNews();
   const { brought, findings } = await fetchResources(ctx, device, {
     base,
     source,

@@ -17,8 +17,8 @@ export function keepOriginals(host: TransactionHost, writer: Writer, steps: read
   const made = missingFolders(disk, steps);
   items.push(...made.map((path, index) => ({ kind: "rmdir" as const, number: steps.length + index + 1, path })));
 
-  writePrivate(disk, `${TX.undo}/${UNDO_NAMES.list}`, printUndoList(items));
-  writePrivate(disk, `${TX.undo}/${UNDO_NAMES.meta}`, printJournal({ ...journal, state: "confirmed" }));
+  writePrivate(writer, `${TX.undo}/${UNDO_NAMES.list}`, printUndoList(items));
+  writePrivate(writer, `${TX.undo}/${UNDO_NAMES.meta}`, printJournal({ ...journal, state: "confirmed" }));
 }
 
 function keepOne({ disk, processes }: TransactionHost, writer: Writer, { number, path, before }: Step): UndoItem {
@@ -52,6 +52,6 @@ function missingFolders(disk: Disk, steps: readonly Step[]): string[] {
   return [...missing].sort((a, b) => b.split("/").length - a.split("/").length);
 }
 
-function writePrivate(disk: Disk, path: string, text: string): void {
-  disk.writeNew(path, new TextEncoder().encode(text), { mode: 0o600 });
+function writePrivate(writer: Writer, path: string, text: string): void {
+  writer.writeNew(path, new TextEncoder().encode(text), { mode: 0o600 });
 }

@@ -65,7 +65,7 @@ async function writeAll(
   for (const folder of [TX.work, TX.stage, TX.undo, TX.promote]) disk.makeDirectory(folder, 0o700);
   const writer = writerFor(disk, steps.length);
   keepOriginals(host, writer, steps, journal);
-  keepPromotions(host, order.onConfirm);
+  keepPromotions(host, writer, order.onConfirm);
   await stageSteps(host, writer, steps, copyArchived);
   writer.settle();
   for (const folder of [TX.stage, TX.undo, TX.promote, TX.work, TX.folder]) disk.syncDirectory(folder);

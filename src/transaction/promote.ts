@@ -5,20 +5,25 @@ import type { Promotion } from "./order.ts";
 import { replaceFile } from "./replace-file.ts";
 import { placeOfPath } from "./steps.ts";
 import { parseUndoList, printUndoList, type UndoItem } from "./undo-list.ts";
+import type { Writer } from "./writer.ts";
 
 const LIST = `${TX.promote}/list`;
 const LIMIT = 16 * 1024 * 1024;
 
 /** Keeps aside what becomes true with the confirmation, with the mode and owner it will have (0600 if it is new). */
-export function keepPromotions({ disk, processes }: TransactionHost, promotions: readonly Promotion[]): void {
+export function keepPromotions(
+  { disk, processes }: TransactionHost,
+  writer: Writer,
+  promotions: readonly Promotion[],
+): void {
   const items = promotions.map(({ path, bytes }, index): UndoItem => {
     const place = placeOfPath(disk, path);
     const before = disk.stat(place);
     const owner = processes.isRoot ? { uid: before?.uid ?? 0, gid: before?.gid ?? 0 } : {};
-    disk.writeNew(`${TX.promote}/${index}`, bytes, { mode: before?.mode ?? 0o600, ...owner });
+    writer.writeNew(`${TX.promote}/${index}`, bytes, { mode: before?.mode ?? 0o600, ...owner });
     return { kind: "restore", number: index, path: place };
   });
-  disk.writeNew(LIST, new TextEncoder().encode(printUndoList(items)), { mode: 0o600 });
+  writer.writeNew(LIST, new TextEncoder().encode(printUndoList(items)), { mode: 0o600 });
 }
 
 /** Makes it true. It copies and never moves, so it can be done again after a cut, as often as needed. */

@@ -27,7 +27,7 @@ export interface Writer {
 }
 
 /** From this many files on, one flush of everything (by a program) is cheaper than one a file. */
-const MANY = 64;
+const MANY = 16;
 
 export function writerFor(disk: TransactionDisk, files: number): Writer {
   const { createLoose, flushLoose } = disk;

@@ -85,7 +85,7 @@ export function always(...answer: Parameters<typeof answerText>): Answering {
   return (socket) => void socket.write(answerText(...answer), "latin1");
 }
 
-export interface TestClient extends Required<Http> {
+export interface TestClient extends Required<Omit<Http, "prepare">> {
   readonly disk: Disk;
   /** `get` with a limit of 1 MB and no signal unless `more` says so. */
   fetch(uri: string, more?: Partial<HttpRequest>): Promise<HttpAnswer>;

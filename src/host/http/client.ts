@@ -19,7 +19,7 @@ export function openClient(
   disk: Disk,
   clock: Clock,
   isClockPlausible: () => boolean,
-): Required<Http> {
+): Required<Omit<Http, "prepare">> {
   const connections = connector(settings, isClockPlausible, serverKeys);
   const agent = openAgent(connections);
   const parts = new Map<string, Part>();
