@@ -110,7 +110,8 @@ export function decideService(
   facts: ServiceFacts,
 ): { readonly act?: ServicePlan; readonly owned?: OwnedService } {
   const run = runOf(wanted, owned, facts);
-  const onChange = wanted?.onChange ?? owned?.onChange;
+  // What a module that has fallen silent asked for still holds for its files, which go now.
+  const onChange = joinedActs([wanted?.onChange, owned?.onChange].filter((part) => part !== undefined));
   const next: OwnedService = {
     ...(run.owned === undefined ? {} : { run: run.owned }),
     ...(wanted?.onChange === undefined ? {} : { onChange: wanted.onChange }),

@@ -165,6 +165,14 @@ describe("only when one of its paths changes", () => {
     expect(gone.told).toEqual(["asterisk reload"]);
     expect(gone.record).toEqual({});
   });
+
+  test("one of two modules falls silent: its file goes, so what it asked for is done once more, and forgotten", async () => {
+    const guard = service("asterisk", { onChange: { paths: ["/etc/guard"], act: "restart" } }, { module: "guard" });
+    const both = await plan({}, [reloads, guard], [EXTENSIONS, "/etc/guard"]);
+    const one = await plan({ record: both.record }, [reloads], ["/etc/guard"]);
+    expect(one.told).toEqual(["asterisk restart"]);
+    expect((await plan({ record: one.record }, [reloads], ["/etc/guard"])).told).toEqual([]);
+  });
 });
 
 describe("start and stop", () => {
