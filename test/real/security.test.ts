@@ -1,6 +1,6 @@
 /**
  * The defence of an exchange in real programs: Kamailio's part in 5.6 and 6.0, the kernel's in namespaces, loaded by the device's own init script, and the flood of the paper's
- * figure 3 (Debian packages `kamailio`, `sip-tester`, `mmdebstrap`, `nftables`, `busybox-static`, `socat`). `UCIPROV_FLOOD_RATES=500,4000` gives the flood other rates.
+ * figure 3 (Debian packages `kamailio`, `sip-tester`, `mmdebstrap`, `nftables`, `busybox-static`, `socat`). `UCIPROV_FLOOD_RATES=500,4000` gives the flood other rates, and tries each part at each.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -160,7 +160,8 @@ real("the defence of an exchange in real programs", () => {
     ...more,
   });
   const tries = (from: string, more: Partial<Logins> = {}): Promise<Counted> => logIn(net.prov, logins(from, more));
-  const served = async (from: string): Promise<boolean> => (await tries(from, { patience: 1000 })).served === 1;
+  const served = async (from: string, number = "101"): Promise<boolean> =>
+    (await tries(from, { numbers: [number] })).served === 1;
 
   async function withKamailio(
     release: Release,
@@ -217,13 +218,18 @@ real("the defence of an exchange in real programs", () => {
     });
 
     test("bans a flood, in IPv6, too; a gateway's address is not banned, whoever sends with it", async () => {
-      const files = await defended({ register_limit: "1000" });
-      const flood = { rate: 200, total: 300, patience: 400, numbers: NUMBERS } as const;
+      const files = await defended({ register_limit: "1000", allow: HOSTS.two });
+      const flood = { rate: 200, total: 300, patience: 400 } as const;
       await withKamailio(release, files, async ({ log }) => {
         expect((await tries(HOSTS.one, flood)).served).toBeLessThanOrEqual(60);
         expect(bansIn(log())).toEqual([`${HOSTS.one} flood`]);
-        await tries(HOSTS.gateway, flood);
-        expect(await served(HOSTS.gateway)).toBe(true);
+        // Nor is whom the section names, nor Asterisk behind it, which sends from the device's own address.
+        await Promise.all([
+          tries(HOSTS.gateway, { ...flood, numbers: ["103"] }),
+          tries(HOSTS.two, { ...flood, numbers: ["104"] }),
+          logIn(net.dev, { ...logins(HOSTS.pbx), ...flood, numbers: ["105"] }),
+        ]);
+        expect([await served(HOSTS.gateway, "103"), await served(HOSTS.two, "104")]).toEqual([true, true]);
         expect(bansIn(log())).toHaveLength(1);
       });
       await withKamailio(
@@ -399,6 +405,7 @@ real("the defence of an exchange in real programs", () => {
     });
   });
 
+  const isMeasuring = process.env["UCIPROV_FLOOD_RATES"] !== undefined;
   const RATES = (process.env["UCIPROV_FLOOD_RATES"] ?? "500,2000").split(",").map(Number);
   const SECONDS = 3;
   const HOW = ["nothing", "Kamailio", "kernel", "both"] as const;
@@ -407,7 +414,7 @@ real("the defence of an exchange in real programs", () => {
     const told: string[] = [];
     for (const rate of RATES) {
       const seen = new Map<string, { cpu: number; attacker: number; honest: number }>();
-      for (const how of rate === RATES.at(-1) ? HOW : (["nothing", "both"] as const)) {
+      for (const how of isMeasuring || rate === RATES.at(-1) ? HOW : (["nothing", "both"] as const)) {
         const all = await defended({});
         const files = new Map(all);
         if (how === "nothing" || how === "kernel") files.delete("/etc/kamailio/beesip-protection.cfg");
