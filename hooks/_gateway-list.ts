@@ -3,11 +3,18 @@
  * refuses the whole document, so that half a list never stands for a list.
  */
 import type { Finding } from "../src/api.ts";
-import { faultOfHost, faultOfLabel, faultOfNetwork, faultOfSecret } from "./_checks.ts";
+import { faultOfLabel, faultOfNetwork, faultOfSecret } from "./_checks.ts";
 import { type Gateway, type Route, TRANSPORTS } from "./_gateway-schema.ts";
 import type { Check } from "./_options.ts";
 import { show } from "./_options.ts";
-import { faultOfCodec, faultOfId, faultOfPrefix, faultOfPrepend } from "./_pbx-checks.ts";
+import {
+  faultOfCodec,
+  faultOfId,
+  faultOfPrefix,
+  faultOfPrepend,
+  faultOfSipHost,
+  faultOfSipUser,
+} from "./_pbx-checks.ts";
 
 export interface GatewayList {
   readonly gateways: readonly Gateway[];
@@ -15,7 +22,7 @@ export interface GatewayList {
 }
 
 const VERSION = 1;
-const MOST = { gateways: 1000, prefixes: 10_000, items: 64 } as const;
+const MOST = { gateways: 1000, prefixes: 10_000, items: 64, faults: 50 } as const;
 
 /** The list, or what is wrong with it, each fault with its place in the document. */
 export function parseGatewayList(
@@ -24,13 +31,16 @@ export function parseGatewayList(
 ): { readonly list: GatewayList } | { readonly faults: readonly Finding[] } {
   const faults: Finding[] = [];
   const reader: Reader = {
-    fault: (place, wrong) =>
-      void faults.push({
+    fault: (place, wrong) => {
+      // A list that is wrong from end to end would else be told with hundreds of thousands of faults.
+      if (faults.length >= MOST.faults) return;
+      faults.push({
         severity: "error",
         code: "PLAN_INVALID",
         message: `${place} ${wrong}`,
         place: { file, option: place },
-      }),
+      });
+    },
   };
   const list = readDocument(document, reader);
   return list === undefined || faults.length > 0 ? { faults } : { list };
@@ -81,12 +91,12 @@ function readGateway(given: unknown, place: string, reader: Reader): Gateway {
   return {
     id: from.text("id", faultOfId) ?? from.missing("id"),
     enabled: from.flag("enabled") ?? true,
-    host: from.text("host", faultOfHost) ?? from.missing("host"),
+    host: from.text("host", faultOfSipHost) ?? from.missing("host"),
     port: from.number("port", 1, 65_535),
     transport: from.choice("transport", TRANSPORTS) ?? "udp",
     codec: from.texts("codecs", faultOfCodec),
     match: from.texts("match", faultOfNetwork),
-    username: isDigest ? (auth.text("username", faultOfSecret) ?? auth.missing("username")) : undefined,
+    username: isDigest ? (auth.text("username", faultOfSipUser) ?? auth.missing("username")) : undefined,
     password: isDigest ? (auth.text("password", faultOfSecret) ?? auth.missing("password")) : undefined,
     register: isDigest && (auth.flag("register") ?? false),
     srtp: from.choice("srtp", ["none", "sdes"]) ?? "none",

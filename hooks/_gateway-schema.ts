@@ -1,18 +1,26 @@
 /** Gateways and routes to them, as sections of /etc/config/beesip and as the gateway list have them. `docs/pbx.md` is compared with these tables. */
-import { faultOfHost, faultOfLabel, faultOfNetwork, faultOfSecret } from "./_checks.ts";
+import { faultOfLabel, faultOfNetwork, faultOfSecret } from "./_checks.ts";
 import { choice, flag, list, needed, number, text, type ValuesOf, word } from "./_options.ts";
-import { faultOfCodec, faultOfDigits, faultOfId, faultOfPrefix, faultOfPrepend } from "./_pbx-checks.ts";
+import {
+  faultOfCodec,
+  faultOfDigits,
+  faultOfId,
+  faultOfPrefix,
+  faultOfPrepend,
+  faultOfSipHost,
+  faultOfSipUser,
+} from "./_pbx-checks.ts";
 
 export const TRANSPORTS = ["udp", "tcp", "tls"] as const;
 export const GATEWAY = {
   id: needed("Its name in routes.", faultOfId),
   enabled: flag(true, "Whether calls go there."),
-  host: needed("Name or address.", faultOfHost),
+  host: needed("Name or address.", faultOfSipHost),
   port: number(undefined, 1, 65_535, "5060, or 5061 for TLS."),
   transport: choice(TRANSPORTS, "udp", "How SIP gets there."),
   codec: list([], "Codecs; those of the exchange if none.", faultOfCodec),
   match: list([], "Addresses and networks its calls come from; the host if none.", faultOfNetwork),
-  username: text("What we log in there as.", faultOfSecret),
+  username: text("What we log in there as.", faultOfSipUser),
   password: text("And the password.", faultOfSecret),
   register: flag(false, "Whether we register there."),
   srtp: choice(["none", "sdes"], "none", "Whether media is encrypted."),

@@ -1,4 +1,5 @@
 /** What texts of the exchange must look like, whoever gives them: UCI or the gateway list. Each gives the reason why not, or undefined. */
+import { faultOfHost, faultOfSecret } from "./_checks.ts";
 import { show } from "./_options.ts";
 
 /** An internal number: what is dialled within the house. */
@@ -36,4 +37,19 @@ export function faultOfCodec(text: string): string | undefined {
 /** A phone's model as its maker writes it: it becomes part of a file's name. */
 export function faultOfModel(text: string): string | undefined {
   return /^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/.test(text) ? undefined : `${show(text)} is no name of a model`;
+}
+
+/** A gateway's or domain's name in SIP URIs: PJSIP holds names of 127 characters, and drops whatever has a longer one without a word. */
+export function faultOfSipHost(text: string): string | undefined {
+  return (
+    faultOfHost(text) ??
+    (text.length > 127 ? "is longer than 127 characters, which is all that Asterisk holds" : undefined)
+  );
+}
+
+/** What we log in as at a gateway: PJSIP holds URIs of 255 characters, in which most signs take three each and more (RFC 3261 §25.1). */
+export function faultOfSipUser(text: string): string | undefined {
+  const wrong = faultOfSecret(text);
+  if (wrong !== undefined) return wrong;
+  return encodeURIComponent(text).length > 100 ? "is longer than 100 characters as a SIP URI has it" : undefined;
 }

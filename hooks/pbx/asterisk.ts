@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { type ConfSection, callerId, printSections } from "../_asterisk-conf.ts";
 import type { Gateway } from "../_gateway-schema.ts";
 import { CONTEXTS, renderDialPlan } from "./dial-plan.ts";
-import type { Exchange } from "./exchange.ts";
+import { CA_BUNDLE, type Exchange } from "./exchange.ts";
 import type { Extension } from "./schema.ts";
 
 const FOLDER = "/etc/asterisk";
@@ -71,7 +71,7 @@ const TIMERS: ConfSection = {
 };
 
 /** A transport for each protocol that is spoken, in each family that is: PJSIP has no socket for both. */
-function transports({ pbx, gateways, address }: Exchange): readonly ConfSection[] {
+function transports({ pbx, gateways, address, hasBundle }: Exchange): readonly ConfSection[] {
   const port = pbx.role === "both" ? INNER_PORT : 5060;
   const own = ["udp", ...(pbx.role === "b2bua" ? ["tcp"] : [])];
   const names = new Set([
@@ -96,18 +96,22 @@ function transports({ pbx, gateways, address }: Exchange): readonly ConfSection[
         ["type", "transport"],
         ["protocol", protocol],
         ["bind", `${six === "" ? "0.0.0.0" : "[::]"}:${protocol === "tls" ? port + 1 : port}`],
-        ...(protocol === "tls" ? TLS : []),
+        ...(protocol === "tls" ? tls(hasBundle) : []),
         ...(six === "" ? nat : []),
       ],
     };
   });
 }
 
-const TLS = [
-  ["method", "tlsv1_2"],
-  ["verify_server", "yes"],
-  ["ca_list_file", "/etc/ssl/certs/ca-certificates.crt"],
-] as const;
+/** Asterisk drops a transport whose file of authorities is not there, and says so in its log alone. The folder holds those of the tree. */
+function tls(hasBundle: boolean): readonly (readonly [string, string])[] {
+  return [
+    ["method", "tlsv1_2"],
+    ["verify_server", "yes"],
+    ...(hasBundle ? ([["ca_list_file", CA_BUNDLE]] as const) : []),
+    ["ca_list_path", "/etc/ssl/certs"],
+  ];
+}
 
 /** Names are asked for IPv4 addresses. */
 function transportOf({ host, transport }: Gateway): string {

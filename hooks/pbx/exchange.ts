@@ -7,6 +7,7 @@ import { GATEWAY, type Gateway, ROUTE, type Route } from "../_gateway-schema.ts"
 import { type OptionTable, placedSections, readOptions, show, type ValuesOf } from "../_options.ts";
 import { relayOf } from "./media-relay.ts";
 import { ownPrefix } from "./numbers.ts";
+import { MOST_LINES } from "./phones.ts";
 import type { Relay } from "./rtpengine.ts";
 import { EXTENSION, type Extension, PBX, type PbxSection, PHONE, type Phone } from "./schema.ts";
 
@@ -29,7 +30,12 @@ export interface Exchange {
   readonly trunks: readonly Trunk[];
   /** How media goes through the device if Kamailio alone is the exchange and it is to. */
   readonly relay: Relay | undefined;
+  /** Whether the device has the usual authorities in one file, `CA_BUNDLE`. */
+  readonly hasBundle: boolean;
 }
+
+/** Where OpenWrt's package ca-bundle puts it. */
+export const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
 
 /** Where the exchange is described. */
 const FILE = "/etc/config/beesip";
@@ -69,6 +75,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
     }
     if (values.extension.length === 0) tell(`${place}.extension`, "is missing: the phone has no number");
   }
+  for (const one of phones) notePhone(one, tell);
   for (const { values, place } of gateways) checkGateway(values, place, tell);
   if (pbx === undefined) return undefined;
 
@@ -86,6 +93,8 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
   const inService = allGateways.filter(({ enabled }) => enabled);
   if (pbx.role !== "b2bua") noteUnknownSources(inService, tell);
   if (pbx.role === "proxy") checkProxy(inService, tell);
+  const hasBundle = context.files.stat(CA_BUNDLE) !== undefined;
+  if (pbx.role !== "proxy" && !hasBundle) noteBundle(inService, tell);
   const relay = relayOf(counting, pbx, tell);
   const address = pbx.address ?? addressOf(counting, pbx, tell);
   if (address !== undefined && isIPv6(address) && pbx.domain === undefined) {
@@ -111,6 +120,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
     gateways: [...known.values()],
     trunks,
     relay,
+    hasBundle,
   };
 }
 
@@ -157,6 +167,16 @@ function withListed<T>(own: readonly T[], listed: readonly T[], keyOf: (one: T) 
   return [...own, ...listed.filter((one) => !mine.has(keyOf(one)))];
 }
 
+/** What a phone's maker wants, and what the phone cannot do. */
+function notePhone({ values: { vendor, model, extension }, place }: Placed<Phone>, tell: Tell): void {
+  if (model === undefined && (vendor === "snom" || vendor === "cisco"))
+    tell(`${place}.model`, `is missing: a phone of this maker asks for its file by its model`, "warning");
+  const most = MOST_LINES[vendor];
+  if (extension.length > most)
+    tell(`${place}.extension`, `has ${extension.length} numbers, and a file for this maker holds ${most}`, "warning");
+  if (new Set(extension).size < extension.length) tell(`${place}.extension`, "has a number twice");
+}
+
 function checkGateway(gateway: Gateway, place: string, tell: Tell): void {
   if ((gateway.username === undefined) !== (gateway.password === undefined)) {
     tell(place, "has one of username and password, and needs both or none");
@@ -165,6 +185,10 @@ function checkGateway(gateway: Gateway, place: string, tell: Tell): void {
 }
 
 function checkPbx(pbx: PbxSection, routes: readonly Route[], tell: Tell): void {
+  if ((pbx.domain ?? "").length > 127)
+    tell("beesip.pbx.domain", "is longer than 127 characters, which is all that Asterisk holds");
+  if (pbx.national_prefix === pbx.international_prefix)
+    tell("beesip.pbx.national_prefix", "is the international one, too: nobody could tell which is meant");
   if (pbx.rtp_end <= pbx.rtp_start) tell("beesip.pbx.rtp_end", "is not above rtp_start");
   if (pbx.country_code?.startsWith("0")) tell("beesip.pbx.country_code", "begins with 0, as no country code does");
   if (pbx.area_code !== undefined && pbx.country_code === undefined) tell("beesip.pbx.area_code", "needs country_code");
@@ -181,6 +205,13 @@ function noteUnknownSources(gateways: readonly Gateway[], tell: Tell): void {
     if (match.length > 0 || isIP(host) !== 0) continue;
     tell(`gateway ${id}`, "has a name and no `match`: calls from it are not taken", "warning");
   }
+}
+
+function noteBundle(gateways: readonly Gateway[], tell: Tell): void {
+  const id = gateways.find(({ transport }) => transport === "tls")?.id;
+  if (id === undefined) return;
+  const wrong = `speaks TLS, and ${CA_BUNDLE} is not on this device (package ca-bundle): only authorities of the tree (certs/ca.pem) are believed`;
+  tell(`gateway ${id}`, wrong, "warning");
 }
 
 /** What Kamailio alone cannot do. */

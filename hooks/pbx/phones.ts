@@ -24,6 +24,14 @@ export function renderPhones(exchange: Exchange): readonly PhoneFile[] {
   return [...new Map(files.map((one) => [one.name, one])).values()];
 }
 
+/** Lines that a file has room for: Grandstream's further accounts have numbers that differ by model; the others' are counted by the phone. */
+export const MOST_LINES: Readonly<Record<Phone["vendor"], number>> = {
+  yealink: 16,
+  grandstream: 3,
+  snom: 12,
+  cisco: 12,
+};
+
 type Renderer = (exchange: Exchange, phone: Phone, lines: readonly Line[]) => readonly PhoneFile[];
 
 const RENDERERS: Readonly<Record<Phone["vendor"], Renderer>> = { yealink, grandstream, snom, cisco };

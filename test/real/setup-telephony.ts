@@ -148,6 +148,8 @@ export async function startAsterisk(
 ): Promise<Asterisk> {
   const root = await rootOf(release, "asterisk");
   const home = `/ast-${process.pid}-${instances++}`;
+  // As a device has it: without this folder there is no TLS.
+  mkdirSync(join(root, "etc/ssl/certs"), { recursive: true });
   const put = (path: string, text: string): void => {
     const whole = join(root, home, path);
     mkdirSync(dirname(whole), { recursive: true });

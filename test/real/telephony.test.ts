@@ -192,20 +192,24 @@ real("the exchange in real programs", () => {
             password: "p;2",
             register: "1",
             max_calls: "2",
-          }),
+          }) +
+            section("gateway", { id: "secret", host: "198.51.100.8", transport: "tls", srtp: "sdes" }) +
+            section("gateway", { id: "six", host: "2001:db8::8", transport: "tcp" }),
         ),
       );
-      expect(findings).toEqual([]);
+      expect(findings.map(({ message }) => message)).toEqual([expect.stringMatching(/^gateway secret .*ca-bundle/)]);
       asterisk = await startAsterisk(release, files);
     });
     afterAll(() => asterisk?.close());
 
-    test("has every endpoint, aor, auth, identify and registration", async () => {
+    test("has every endpoint, aor, auth, identify registration and transport", async () => {
       const count = async (what: string) =>
         Number(/Objects found: ([0-9]+)/.exec(await asterisk.ask(`pjsip show ${what}`))?.[1]);
-      const found = await Promise.all(["endpoints", "aors", "auths", "identifies", "registrations"].map(count));
+      const found = await Promise.all(
+        ["endpoints", "aors", "auths", "identifies", "registrations", "transports"].map(count),
+      );
       const phones = HOSTILE.length;
-      expect(found).toEqual([phones + 5, phones + 5, phones + 2, 5, 1]);
+      expect(found).toEqual([phones + 7, phones + 7, phones + 2, 7, 1, 4]);
     });
 
     test("reads every secret and name as it was written, whatever is in it", async () => {

@@ -138,6 +138,15 @@ describe("the gateway list", () => {
     expect(files).toEqual(good.files);
   });
 
+  test("a list that is wrong from end to end is told with fifty faults", async () => {
+    const { told } = await withList({
+      version: 1,
+      gateways: LIST.gateways,
+      prefixes: Array.from({ length: 5000 }, () => ({ prefix: "x", gateways: [1, 2, 3] })),
+    });
+    expect(told).toHaveLength(50);
+  });
+
   test("a file of somebody else's is no last good one", async () => {
     const { told } = await withList("nonsense", { device: { ...PROGRAMS, [KEPT]: JSON.stringify(LIST) } });
     expect(told).toEqual([expect.stringMatching(/^error/)]);

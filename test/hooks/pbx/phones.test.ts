@@ -46,6 +46,22 @@ describe("phones", () => {
     ).toBe(false);
   });
 
+  test("a phone that would not find its file, or not know a number, is told", async () => {
+    const numbers = ["101", "102", "103", "104"];
+    const { told } = await plan(
+      exchange(
+        {},
+        ...numbers.map((number) => section("extension", { number, secret: "x" })),
+        section("phone", { mac: "000413000001", vendor: "snom", extension: ["101"] }),
+        section("phone", { mac: "000b82000001", vendor: "grandstream", extension: numbers }),
+      ),
+    );
+    expect(told).toEqual([
+      expect.stringMatching(/^warning beesip\.@phone\[0\]\.model/),
+      expect.stringMatching(/^warning beesip\.@phone\[1\]\.extension: .*4 numbers.* 3$/),
+    ]);
+  });
+
   test("a model of Cisco's leads its phones to their own files", async () => {
     const phone = section("phone", { mac: "000e08000001", vendor: "cisco", model: "504G", extension: ["101"] });
     const { files } = await plan(exchange({}, ...two, phone));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exchange, plan, section } from "./scene.ts";
+import { exchange, PROGRAMS, plan, section } from "./scene.ts";
 
 describe("what is refused, with its place", () => {
   const extension = (options: Readonly<Record<string, string>>) =>
@@ -48,6 +48,17 @@ describe("what is refused, with its place", () => {
       section("phone", { mac: "001565000001", extension: ["999"] }),
       /@phone\[0\]\.extension: .*999 is no extension/,
     ],
+    ["a host that no SIP program holds", gateway({ host: `${"a.".repeat(70)}example` }), /@gateway\[0\]\.host.*127/],
+    [
+      "a login that no SIP URI holds: its registration would be dropped without a word",
+      gateway({ username: "\u00e9;".repeat(20), password: "p" }),
+      /@gateway\[0\]\.username.*100/,
+    ],
+    [
+      "a phone with a number twice",
+      extension({}) + section("phone", { mac: "001565000001", extension: ["101", "101"] }),
+      /@phone\[0\]\.extension.*twice/,
+    ],
     ["a codec nobody knows", gateway({ codec: ["a,b"] }), /@gateway\[0\]\.codec/],
   ])("%s", async (_, more, wanted) => {
     const { told, changes } = await plan(exchange({}, more));
@@ -59,10 +70,25 @@ describe("what is refused, with its place", () => {
     ["a role", { role: "pbx" }, /beesip\.pbx\.role/],
     ["an interface", { interface: "lan:5060 -x" }, /beesip\.pbx\.interface/],
     ["a domain", { domain: 'a"b' }, /beesip\.pbx\.domain/],
+    ["a domain that no SIP program holds", { domain: `${"a.".repeat(70)}example` }, /beesip\.pbx\.domain.*127/],
+    ["one prefix for the country and the world", { national_prefix: "00" }, /beesip\.pbx\.national_prefix/],
     ["ports the wrong way round", { rtp_start: "20000", rtp_end: "10000" }, /beesip\.pbx\.rtp_end/],
     ["a country code that begins with 0", { country_code: "042" }, /beesip\.pbx\.country_code/],
   ])("%s", async (_, options, wanted) => {
     expect((await plan(exchange(options))).told).toEqual([expect.stringMatching(wanted)]);
+  });
+
+  test("TLS without the usual authorities is told: what Asterisk does not find it drops without a word", async () => {
+    const beesip = exchange({}, gateway({ transport: "tls", srtp: "sdes" }));
+    const bare = await plan(beesip);
+    expect(bare.told).toEqual([expect.stringMatching(/^warning gateway one: .*ca-bundle/)]);
+    const transports = "/etc/asterisk/beesip-transports.conf";
+    expect(bare.files.get(transports)).not.toContain("ca_list_file");
+    expect(bare.files.get(transports)).toContain("ca_list_path = /etc/ssl/certs\n");
+    const device = { ...PROGRAMS, "/etc/ssl/certs/ca-certificates.crt": "x" };
+    const { told, files } = await plan(beesip, { device });
+    expect(told).toEqual([]);
+    expect(files.get(transports)).toContain("ca_list_file = /etc/ssl/certs/ca-certificates.crt\n");
   });
 
   test("all faults at once, and never the secret itself", async () => {
