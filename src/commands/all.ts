@@ -149,7 +149,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "tree",
     form: "tree records DIR --base URI --domain DOMAIN",
-    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers (--certificate)",
+    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers (--certificate, --phones)",
     load: async () => (await import("../admin/tree-commands.ts")).tree,
   },
   {

@@ -56,6 +56,7 @@ export interface Options {
   readonly httpsPort: string | undefined;
   readonly dnsPort: string | undefined;
   readonly certificate: string | undefined;
+  readonly phones: string | undefined;
   readonly signer: string | undefined;
   readonly signerArg: readonly string[];
   readonly public: string | undefined;

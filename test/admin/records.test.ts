@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeAuthority } from "../../src/admin/certificates.ts";
+import { phoneRecipes } from "../../src/admin/records/phones.ts";
 import { recipes } from "../../src/admin/records/records.ts";
 import { generateKeyPair, printSecretKey } from "../../src/tree/keys.ts";
 import { program } from "../helpers/scenario.ts";
@@ -12,6 +13,29 @@ import { program } from "../helpers/scenario.ts";
 const named = (name: string, ...[announcement]: Parameters<typeof recipes>) =>
   recipes(announcement).find((one) => one.name === name)?.text ?? "";
 const DOMAIN = "fleet.example";
+
+describe("records for phones", () => {
+  test("say the folder in 66, in 160, and in 43 as its suboption 66", () => {
+    const all = Object.fromEntries(phoneRecipes("tftp://192.0.2.50/").map(({ name, text }) => [name, text]));
+    const hex = "74:66:74:70:3a:2f:2f:31:39:32:2e:30:2e:32:2e:35:30:2f";
+    expect(all["phones-dnsmasq"]).toBe(`dhcp-option=66,${hex}\ndhcp-option=160,${hex}\ndhcp-option=43,42:12:${hex}`);
+    expect(Object.keys(all)).toEqual(["phones-dnsmasq", "phones-openwrt", "phones-isc", "phones-kea"]);
+  });
+
+  test.each([
+    "192.0.2.50",
+    "tftp://192.0.2.50",
+    "ftp://192.0.2.50/",
+    'http://h.example/"; }',
+    "http://h.example/a b",
+    "http://h.example/a,b",
+    "http://h.example/\n",
+    "http://[::zz]/",
+    `http://h.example/${"a".repeat(250)}`,
+  ])("%j is refused", (uri) => {
+    expect(() => phoneRecipes(uri)).toThrow(expect.objectContaining({ code: "USAGE" }));
+  });
+});
 
 describe("records", () => {
   test("say the URI and the serial as the resolvers read them", () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeAuthority } from "../../src/admin/certificates.ts";
+import { phoneRecipes } from "../../src/admin/records/phones.ts";
 import { recipes } from "../../src/admin/records/records.ts";
 import { optionText, sectionsOfType } from "../../src/uci/model.ts";
 import { parsePackage } from "../../src/uci/parse.ts";
@@ -108,6 +109,64 @@ describe.skipIf(reason !== undefined)("tree records", () => {
       expect(tested.stdout + tested.stderr).not.toMatch(/ERROR/);
     }
   });
+
+  test("a phone hears from dnsmasq, from ISC dhcpd and from Kea where its files are", async () => {
+    const uri = "http://192.0.2.50:8080/prov/";
+    const made = (name: string): string => phoneRecipes(uri).find((one) => one.name === name)?.text ?? "";
+    const leases = hosts.prov.file("phones.leases", "");
+    const kea = hosts.prov.file(
+      "phones-kea.conf",
+      `{ "Dhcp4": { ${made("phones-kea")}, "lease-database": { "type": "memfile", "persist": false },
+        "interfaces-config": { "interfaces": ["eth0"], "dhcp-socket-type": "raw" },
+        "subnet4": [{ "id": 1, "subnet": "192.0.2.0/24", "pools": [{ "pool": "192.0.2.100 - 192.0.2.110" }] }] } }`,
+    );
+    const isc = hosts.prov.file(
+      "phones.conf",
+      `${made("phones-isc")}\nsubnet 192.0.2.0 netmask 255.255.255.0 { range 192.0.2.100 192.0.2.110; }\n`,
+    );
+    const env = { KEA_LOCKFILE_DIR: "none", KEA_PIDFILE_DIR: hosts.folder };
+    const servers: readonly (readonly [name: string, start: () => ChildProcess])[] = [
+      ["dnsmasq", () => startDnsmasq("-C", hosts.prov.file("phones.dnsmasq", `${made("phones-dnsmasq")}\n`))],
+      [
+        "dhcpd",
+        () => hosts.prov.start("dhcpd", ["-f", "-cf", isc, "-lf", leases, "-pf", join(hosts.folder, "pid"), "eth0"]),
+      ],
+      ["kea", () => hosts.prov.start("kea-dhcp4", ["-c", kea], { env })],
+    ];
+    // udhcpc hands its script what it has heard: options it does not know as hex, and of 66 that it came and is no host's name.
+    const script = hosts.dev.file(
+      "heard.sh",
+      '#!/bin/sh\n[ "$1" = bound ] && printf "%s|%s|%s\\n" "$tftp" "$opt160" "$opt43"\nexit 0\n',
+    );
+    execFileSync("chmod", ["755", script]);
+    const hex = Buffer.from(uri).toString("hex");
+    for (const [name, start] of servers) {
+      const child = start();
+      const client = [
+        "udhcpc",
+        "-i",
+        "eth0",
+        "-f",
+        "-q",
+        "-n",
+        "-t",
+        "20",
+        "-T",
+        "1",
+        "-O",
+        "66",
+        "-O",
+        "160",
+        "-O",
+        "43",
+        "-s",
+        script,
+      ];
+      const { stdout, stderr } = await hosts.dev.run("busybox", client, { seconds: 40 });
+      expect(stdout, `${name}: ${stderr}`).toContain(`bad|${hex}|42${uri.length.toString(16)}${hex}`);
+      await ended(child);
+    }
+  }, 120_000);
 
   test("lldpd sends what lldpcli was told", async () => {
     const socket = join(hosts.folder, "lldp.sock");

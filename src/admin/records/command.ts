@@ -4,14 +4,18 @@ import type { Command } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
 import { parseManifest } from "../../tree/manifest.ts";
 import { domainName } from "../domain-name.ts";
+import { phoneRecipes } from "./phones.ts";
 import { type Announcement, recipes } from "./records.ts";
 
 /** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
 export const records: Command = async (invocation) => {
   const [, folder] = invocation.words;
-  const { base, domain, certificate } = invocation.options;
+  const { base, domain, certificate, phones } = invocation.options;
   if (folder === undefined || base === undefined || domain === undefined) {
-    throw new ProvisionError("USAGE", "tree records DIR --base URI --domain DOMAIN [--certificate FILE]");
+    throw new ProvisionError(
+      "USAGE",
+      "tree records DIR --base URI --domain DOMAIN [--certificate FILE] [--phones URI]",
+    );
   }
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new ProvisionError("USAGE", `${folder} is no folder`);
@@ -22,7 +26,7 @@ export const records: Command = async (invocation) => {
     ...(serial === undefined ? {} : { serial }),
     ...(certificate === undefined ? {} : { certificate: read(certificate) }),
   };
-  const made = recipes(announcement);
+  const made = [...recipes(announcement), ...(phones === undefined ? [] : phoneRecipes(phones))];
   if (invocation.flags.isJson) {
     invocation.print(JSON.stringify({ exit: "provisioned", version: 1, records: made }));
     return "provisioned";
