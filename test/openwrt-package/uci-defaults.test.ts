@@ -8,7 +8,7 @@ import { noAsh } from "../helpers/ash.ts";
 import { program } from "../helpers/scenario.ts";
 
 const SCRIPT = resolve("openwrt-package/files/etc/uci-defaults/90-uciprov");
-const V4 = "43 66 67 143 224";
+const V4 = "43 66 67 143 224 225 226";
 const V6 = "59 136";
 const hasShellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
 
@@ -62,14 +62,14 @@ test.skipIf(noAsh)("DHCP interfaces ask for what may name a tree, all others sta
 
 test.skipIf(noAsh).each([
   ["other numbers", "option reqopts '125 212'", `125 212 ${V4}`],
-  ["some of ours, in another order", "option reqopts '224 43'", "224 43 66 67 143"],
+  ["some of ours, in another order", "option reqopts '224 43'", "224 43 66 67 143 225 226"],
   ["numbers that only look like ours", "option reqopts '14 430 0x43 22'", `14 430 0x43 22 ${V4}`],
   [
     "names, which udhcpc knows since it runs with them",
     "option reqopts 'hostname timezone'",
     `hostname timezone ${V4}`,
   ],
-  ["odd blanks", "option reqopts '  125\t 66  '", "125 66 43 67 143 224"],
+  ["odd blanks", "option reqopts '  125\t 66  '", "125 66 43 67 143 224 225 226"],
   ["a pattern of file names", "option reqopts '* 125'", `* 125 ${V4}`],
   ["what a shell would run", "option reqopts '$(id) `id`'", `$(id) \`id\` ${V4}`],
   ["nothing in it", "option reqopts ''", V4],
@@ -86,7 +86,7 @@ test.skipIf(noAsh).each([
 test.skipIf(noAsh)("a list, which netifd skips, becomes an option; names in it do not come to life", () => {
   set("network", wan("list reqopts '125'", "list reqopts 'nonsense'", "list reqopts '66 12'"));
   run();
-  expect(reqopts("wan")).toBe("125 66 12 43 67 143 224");
+  expect(reqopts("wan")).toBe("125 66 12 43 67 143 224 225 226");
   set("network", wan(`list reqopts '${V4}'`));
   run();
   expect(reqopts("wan")).toBe(V4);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import dhcp from "../../resolvers/dhcp.ts";
 import { openDisk } from "../../src/host/disk.ts";
+import { leased } from "../../src/probe/lease.ts";
 import { aContext } from "../resolvers/context.ts";
 import { type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 
@@ -57,6 +58,8 @@ pid-file=${net.folder}/dnsmasq.pid
 dhcp-range=192.0.2.100,192.0.2.150,255.255.255.0,5m
 dhcp-option=224,"https://cfg.fleet.example/{mac}/"
 dhcp-option=option:domain-name,fleet.example
+dhcp-option=225,"https://collector.fleet.example/"
+dhcp-option=226,"https://keys.fleet.example/a.pem"
 `,
     );
     net.prov.start("dnsmasq", ["-k", "-C", config]);
@@ -64,13 +67,18 @@ dhcp-option=option:domain-name,fleet.example
     const script = net.dev.file("script", `#!/bin/busybox ash\nINTERFACE=wan\n(. ${DROP_IN4} "$@")\n`);
     chmodSync(script, 0o755);
     const client = ["busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", script];
-    await onDevice([...client, ...["224", "66", "67", "43", "143"].flatMap((option) => ["-O", option])]);
+    await onDevice([...client, ...["224", "66", "67", "43", "143", "225", "226"].flatMap((option) => ["-O", option])]);
 
     expect(await resolved({ "dhcp.interface": "wan" })).toMatchObject({
       uri: { text: "https://cfg.fleet.example/{mac}/" },
       told: "option 224 of wan",
       macros: { dhcp_domain: "fleet.example", dhcp_server: "192.0.2.1" },
     });
+    // What probes are told came with it.
+    const toProbes = (what: "server" | "keyUrl", host: string) => leased(openDisk(root), what, [host])?.text;
+    expect(toProbes("server", "collector.fleet.example")).toBe("https://collector.fleet.example/");
+    expect(toProbes("keyUrl", "keys.fleet.example")).toBe("https://keys.fleet.example/a.pem");
+    expect(toProbes("keyUrl", "collector.fleet.example")).toBeUndefined();
   });
 
   test("a changed lease asks for a run, the same one does not, and none is left after deconfig", async () => {
@@ -107,13 +115,13 @@ dhcp-option=option:domain-name,fleet.example
       "x".repeat(60_000),
     ];
     for (const value of hostile) {
-      const env = { INTERFACE: "eth2", bootfile: value, tftp: value, hostname: value, opt224: value };
+      const env = { INTERFACE: "eth2", bootfile: value, tftp: value, hostname: value, opt224: value, opt226: value };
       const { stdout, stderr } = await event(DROP_IN4, ["bound"], env);
       expect({ stdout, stderr }).toEqual({ stdout: "status 0\n", stderr: "" });
       const kept = readFileSync(record("eth2.v4")).toString().split("\0");
       expect(kept).toContain(`opt224=${value}`);
       expect(kept).toContain(`hostname=${value}`);
-      expect(kept).toHaveLength(10);
+      expect(kept).toHaveLength(12);
     }
     expect(existsSync(join(root, "var/run/pwned"))).toBe(false);
     await event(DROP_IN4, ["deconfig"], { INTERFACE: "eth2" });
