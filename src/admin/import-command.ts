@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { type GoldenRouter, readGolden } from "./import/golden.ts";
 import { packOverlay } from "./import/pack-overlay.ts";
 import { splitUci } from "./import/split-uci.ts";
 import { readInventory } from "./inventory.ts";
+import { makeFolder } from "./make-folder.ts";
 import { deviceWithMac, readDeviceFacts } from "./plan/device-facts.ts";
 
 const FORM = "tree import BACKUP… --into DIR [--mac MAC | --device FACTS] [--inventory FILE]";
@@ -28,7 +29,7 @@ export async function importBackups({ words, options, flags, print, paint }: Inv
   const routers: GoldenRouter[] = [];
   for (const backup of backups) routers.push(await readGolden(backup, given, devices));
   const imported = importRouters(routers);
-  mkdirSync(into, { recursive: true });
+  makeFolder(into);
   for (const [name, bytes] of imported.files) writeFileSync(join(into, name), bytes, { flag: "wx" });
   const told = { ...imported, files: [...imported.files.keys()].sort() };
   const routersTold = routers.map(({ source, device, board, knownBy }) => ({ source, mac: device, board, knownBy }));

@@ -31,7 +31,7 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
   return "provisioned";
 }
 
-/** Not with all that leads there: Node turns round for ever where none can be made, as in /proc. */
+/** Not with all that leads there: a mistyped place is more likely than a wanted one. */
 function makeFolder(path: string): void {
   try {
     mkdirSync(path);

@@ -9,7 +9,7 @@ import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
 import { parseSignatures } from "../tree/signature.ts";
 import { imageLines } from "./image-lines.ts";
 import { publishSigned } from "./publish-signed.ts";
-import { addSignatures, filesOfTree, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
+import { addSignatures, filesOfTree, leftOut, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
 import { keySigner, programSigner } from "./signers.ts";
 
 const SIGNER = "--key FILE… | --signer PROGRAM [--signer-arg=ARG…] --public FILE";
@@ -25,6 +25,11 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
   const signers = signersOf(invocation);
   const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
   const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });
+  const foreign = leftOut(folder);
+  if (foreign.length > 0)
+    invocation.tell(
+      `left out, since they are no plain files: ${foreign.slice(0, 20).join(", ")}${foreign.length > 20 ? ", …" : ""}`,
+    );
   const taken = readSettings(undefined).settings.limits.small;
   if (bytes.length > taken)
     invocation.tell(

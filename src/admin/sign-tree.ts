@@ -94,13 +94,18 @@ function entryOf(file: string): { readonly sha256: string; readonly size: number
 
 /** What a manifest of this folder lists. */
 export function filesOfTree(folder: string): readonly string[] {
-  return filesBelow(folder).filter((name) => !isOurs(name));
+  return below(folder).flatMap(({ name, isFile }) => (isFile && !isOurs(name) ? [name] : []));
 }
 
-function filesBelow(folder: string, prefix = ""): string[] {
+/** Links, pipes and the like, which MANIFEST cannot list: no device gets them, whatever a web server makes of them. */
+export function leftOut(folder: string): readonly string[] {
+  return below(folder).flatMap(({ name, isFile }) => (isFile ? [] : [name]));
+}
+
+function below(folder: string, prefix = ""): { readonly name: string; readonly isFile: boolean }[] {
   return readdirSync(join(folder, prefix), { withFileTypes: true }).flatMap((entry) => {
     const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-    if (entry.isDirectory()) return NOT_PUBLISHED.has(entry.name) ? [] : filesBelow(folder, name);
-    return entry.isFile() ? [name] : [];
+    if (entry.isDirectory()) return NOT_PUBLISHED.has(entry.name) ? [] : below(folder, name);
+    return [{ name, isFile: entry.isFile() }];
   });
 }

@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "../commands/command.ts";
 import { ProvisionError } from "../errors.ts";
 import { generateKeyPair, printPublicKey, printSecretKey } from "../tree/keys.ts";
+import { makeFolder } from "./make-folder.ts";
 import { signCommand } from "./sign-command.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
@@ -17,7 +18,7 @@ export const keys: Command = async (invocation) => {
     );
   const { publicKey, secretKey } = generateKeyPair();
   const [open, secret] = [join(folder, publicKey.fingerprint), join(folder, `${publicKey.fingerprint}.sec`)];
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeFileSync(secret, printSecretKey(secretKey), { mode: 0o600, flag: "wx" });
   writeFileSync(open, printPublicKey(publicKey), { flag: "wx" });
   if (invocation.flags.isJson)

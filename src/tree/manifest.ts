@@ -63,10 +63,14 @@ export function parseManifest(bytes: Uint8Array, { file }: { readonly file: stri
   }
   if (findings.length === 0) checkWhole(draft, fault);
   if (findings.length > 0) {
-    throw new ProvisionError("MANIFEST_INVALID", `${findings.length} faults in ${file}`, {
-      findings,
-      ...(findings[0]?.place === undefined ? {} : { place: findings[0].place }),
-    });
+    throw new ProvisionError(
+      "MANIFEST_INVALID",
+      `${findings.length === 1 ? "one fault" : `${findings.length} faults`} in ${file}`,
+      {
+        findings,
+        ...(findings[0]?.place === undefined ? {} : { place: findings[0].place }),
+      },
+    );
   }
   return finish(draft, createHash("sha256").update(bytes).digest("hex"));
 }

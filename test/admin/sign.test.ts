@@ -1,5 +1,15 @@
 /** `tree sign` and `keys generate` as a publisher starts them; test/real/signify.test.ts asks stock tools about the same. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -106,6 +116,14 @@ describe("what is written", () => {
     });
     const told = await start(["tree", "lint", tree, "--json"]);
     expect(told.stdout).toContain("too-large");
+  });
+
+  test("a link in the tree is not listed, and that is told", async () => {
+    const { secret } = await newKey("k");
+    symlinkSync("default.uci", join(tree, "board.uci"));
+    const { status, stderr } = await start(["tree", "sign", tree, "--key", secret]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "left out, since they are no plain files: board.uci\n" });
+    expect(read("MANIFEST")).not.toContain("board.uci");
   });
 
   test("what no device could read does not take the place of what they read now", async () => {

@@ -20,6 +20,7 @@ import { ProvisionError } from "../../errors.ts";
 import { moduleNamed } from "../../module-files.ts";
 import { parsePublicKey } from "../../tree/keys.ts";
 import { printConfig } from "../../uci/print.ts";
+import { makeFolder } from "../make-folder.ts";
 import { type TargetFile, withAuthorities } from "./target-file.ts";
 
 /** Modes of what is not for everybody; all else is 0755 and 0644, or as it is where a folder is copied. */
@@ -34,7 +35,7 @@ export function layOut(target: TargetFile, from: string, out: string): string[] 
   if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) {
     throw new ProvisionError("USAGE", `${out} is there already and not empty`);
   }
-  mkdirSync(dirname(out), { recursive: true });
+  makeFolder(dirname(out));
   const work = mkdtempSync(`${out}.new-`);
   try {
     const paths = fill(new FilesTree(work), target, from);

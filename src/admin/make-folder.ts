@@ -1,0 +1,26 @@
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { ProvisionError } from "../errors.ts";
+
+/**
+ * Makes the folder that a person named, and those above it. USAGE if it cannot be made. Not by `recursive: true`: where a file system answers ENOENT
+ * though the folder above is there, as /proc does, Node tries for ever, and no signal ends it.
+ */
+export function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  const above = dirname(path);
+  if (above !== path) makeFolder(above);
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `${path} cannot be made`, { cause });
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
