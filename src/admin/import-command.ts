@@ -3,12 +3,12 @@ import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { printExport } from "../uci/print.ts";
+import { makeFolder } from "./folders.ts";
 import type { BackupFile, Left } from "./import/backup-files.ts";
 import { type GoldenRouter, readGolden } from "./import/golden.ts";
 import { packOverlay } from "./import/pack-overlay.ts";
 import { splitUci } from "./import/split-uci.ts";
 import { readInventory } from "./inventory.ts";
-import { makeFolder } from "./make-folder.ts";
 import { deviceWithMac, readDeviceFacts } from "./plan/device-facts.ts";
 
 const FORM = "tree import BACKUP… --into DIR [--mac MAC | --device FACTS] [--inventory FILE]";

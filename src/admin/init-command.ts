@@ -1,14 +1,15 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
+import { statOf } from "./folders.ts";
 import { STARTER } from "./starter-tree.ts";
 
 /** `tree init DIR`: a folder to begin with, with a tree that works at once. USAGE if DIR holds anything already. */
 export async function init({ words, flags, print, paint }: Invocation): Promise<ExitName> {
   const [, folder, ...more] = words;
   if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", "tree init DIR");
-  const there = statSync(folder, { throwIfNoEntry: false });
+  const there = statOf(folder);
   if (there?.isDirectory() === false) throw new ProvisionError("USAGE", `${folder} is no folder`);
   if (there !== undefined && readdirSync(folder).length > 0)
     throw new ProvisionError("USAGE", `${folder} is not empty: nothing was written`);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
@@ -7,6 +7,7 @@ import { type Manifest, parseManifest } from "../tree/manifest.ts";
 import { printManifest } from "../tree/manifest-print.ts";
 import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
 import { parseSignatures } from "../tree/signature.ts";
+import { isFolder } from "./folders.ts";
 import { imageLines } from "./image-lines.ts";
 import { publishSigned } from "./publish-signed.ts";
 import { addSignatures, filesOfTree, leftOut, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
@@ -20,8 +21,7 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
   const [, folder, ...more] = invocation.words;
   const { flags, print } = invocation;
   if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw new ProvisionError("USAGE", `${folder} is no folder`);
+  if (!isFolder(folder)) throw new ProvisionError("USAGE", `${folder} is no folder`);
   const signers = signersOf(invocation);
   const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
   const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });

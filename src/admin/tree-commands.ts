@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Command } from "../commands/command.ts";
 import { ProvisionError } from "../errors.ts";
 import { generateKeyPair, printPublicKey, printSecretKey } from "../tree/keys.ts";
-import { makeFolder } from "./make-folder.ts";
+import { makeFolder } from "./folders.ts";
 import { signCommand } from "./sign-command.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */

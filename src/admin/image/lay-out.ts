@@ -20,7 +20,7 @@ import { ProvisionError } from "../../errors.ts";
 import { moduleNamed } from "../../module-files.ts";
 import { parsePublicKey } from "../../tree/keys.ts";
 import { printConfig } from "../../uci/print.ts";
-import { makeFolder } from "../make-folder.ts";
+import { makeFolder } from "../folders.ts";
 import { type TargetFile, withAuthorities } from "./target-file.ts";
 
 /** Modes of what is not for everybody; all else is 0755 and 0644, or as it is where a folder is copied. */

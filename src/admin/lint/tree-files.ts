@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ProvisionError } from "../../errors.ts";
 import { nameFault } from "../../tree/manifest.ts";
+import { isFolder } from "../folders.ts";
 import type { Report } from "./rules.ts";
 
 /** A plain file of the tree; `name` as a manifest lists it. */
@@ -19,8 +20,7 @@ const NOT_PUBLISHED: ReadonlySet<string> = new Set([".git", ".hg", ".svn"]);
 
 /** Every plain file below the folder, by name; whatever else lies there, and names that cannot be published, are told. USAGE if there is no such folder. */
 export function treeFiles(folder: string, report: Report): ReadonlyMap<string, TreeFile> {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw new ProvisionError("USAGE", `${folder} is no folder`);
+  if (!isFolder(folder)) throw new ProvisionError("USAGE", `${folder} is no folder`);
   const files = new Map<string, TreeFile>();
   const walk = (prefix: string, depth: number): void => {
     if (depth > DEEPEST) throw new ProvisionError("TOO_LARGE", `${prefix} lies more than ${DEEPEST} folders deep`);

@@ -1,8 +1,9 @@
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import type { Files } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import { openDisk } from "../../host/disk.ts";
 import { type ArchivedEntry, type ArchiveLimits, copyArchived, readArchive } from "../../tree/archive.ts";
+import { statOf } from "../folders.ts";
 import { type PaperFile, paperDisk } from "./paper-disk.ts";
 
 const LIMITS: ArchiveLimits = {
@@ -15,7 +16,7 @@ const LIMITS: ArchiveLimits = {
 
 /** A device to plan against: a folder laid out like its root, or an archive of `sysupgrade -b`. */
 export async function openRoot(path: string): Promise<Files> {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat?.isDirectory()) return remembering(openDisk(path));
   if (stat?.isFile()) return readBackup(path);
   throw new ProvisionError("USAGE", `${path} is neither a folder nor a backup`);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ProvisionError } from "../../errors.ts";
+import { isFolder } from "../folders.ts";
 
 /** One file of a tree as it would be served; the same object, and the same bytes, at every asking. */
 export interface TreeFile {
@@ -24,7 +25,7 @@ const LIMITS = { files: 200_000, depth: 32, bytes: 1_073_741_824 } as const;
 
 /** USAGE if it is no folder, TOO_LARGE beyond 200,000 files; links are followed, as a web server does. */
 export function openTree(path: string): TreeFolder {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!isFolder(path)) {
     throw new ProvisionError("USAGE", `${path} is no folder`);
   }
   const names = new Set<string>();

@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { ProvisionError } from "../../errors.ts";
 import { template } from "../../macros.ts";
+import { parseUri } from "../../uri.ts";
 import { domainName } from "../domain-name.ts";
 
 /** What is to be announced. */
@@ -54,6 +55,11 @@ function check({ uri, domain }: Announcement): void {
   template(uri);
   if (!/^https?:\/\/[^\s/?#]+/.test(uri) || /[^\x21-\x7e]|["'\\`]/.test(uri)) {
     throw new ProvisionError("USAGE", `--base ${JSON.stringify(uri)} is no http or https URI in plain ASCII`);
+  }
+  try {
+    parseUri(withoutMacros(uri), "--base");
+  } catch (cause) {
+    throw new ProvisionError("USAGE", `--base ${JSON.stringify(uri)} is nothing that a device would go to`, { cause });
   }
   if (Buffer.byteLength(`provuri=${uri}`) > MOST_STRING) {
     throw new ProvisionError(
@@ -173,7 +179,7 @@ function lldp(uri: string): Recipe {
 
 /** DANE-EE, the server's own key, SHA-256 (RFC 7671, 5.1): the record stays when the certificate is renewed with the same key. */
 function tlsa(uri: string, certificate: string): Recipe[] {
-  const { protocol, hostname, port } = new URL(uri.replaceAll(/[{}<>|]/g, "x"));
+  const { protocol, hostname, port } = new URL(withoutMacros(uri));
   if (protocol !== "https:") throw new ProvisionError("USAGE", "--certificate is for a tree over https");
   if (/[{<]/.test(uri.split("/")[2] ?? ""))
     throw new ProvisionError("USAGE", "--certificate: the host of --base has a macro");
@@ -189,6 +195,11 @@ function tlsa(uri: string, certificate: string): Recipe[] {
     },
     openwrtRecord("tlsa-openwrt", "uciprov_tlsa", owner, TYPE.tlsa, wire),
   ];
+}
+
+/** A URI with something in the place of each macro, to look at the rest of it. */
+function withoutMacros(uri: string): string {
+  return uri.replaceAll(/[{}<>|]/g, "x");
 }
 
 function publicKey(certificate: string): Uint8Array {
