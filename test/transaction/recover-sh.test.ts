@@ -154,6 +154,33 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
     expect(snapshot(root.disk)).toBe(both.old);
   });
 
+  test("an original, or the list itself, that is gone half way keeps the journal open", async () => {
+    for (const gone of ["original", "list"] as const) {
+      const own = scratchRoot();
+      plantOld(own.disk);
+      const host = life(own.disk, "1");
+      const prepared = await prepare(host, specimenOrder(), copyArchived);
+      if (prepared.kind === "ready") applyActions(host, prepared);
+      const list = own.disk.read(`${TX.undo}/list`) ?? "";
+      const name = gone === "list" ? "list" : (/^restore ([0-9]+) /m.exec(list)?.[1] ?? "");
+      // The journal's first step comes after the list was checked, and before it is obeyed.
+      const code =
+        'mv() { command mv "$@"; [ ! -e "$UNDO/$gone" ] || command mv "$UNDO/$gone" "$ROOT/aside"; }; gone=$1 script=$2; shift 2; . "$script"';
+      const { status, stderr } = spawnSync("busybox", ["ash", "-c", code, "recover.sh", name, RECOVER_SH], {
+        env: { PATH: process.env["PATH"], UCIPROV_ROOT: own.path },
+        encoding: "utf8",
+        timeout: 60_000,
+      });
+      expect(stderr, gone).toContain("could not be taken back wholly");
+      expect(status, gone).toBe(1);
+      expect(readJournal(own.disk)?.state, gone).toBe("rolling-back");
+      own.disk.rename("/aside", `${TX.undo}/${name}`);
+      expect(recoverSh(own.path).status, gone).toBe(0);
+      expect(snapshot(own.disk), gone).toBe(both.old);
+      own.remove();
+    }
+  });
+
   test.each(["", "watch", "watch x", "watch 1;reboot", "watch 1234567", "other"])(
     "refuses odd arguments: %j",
     (args) => {

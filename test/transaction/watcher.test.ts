@@ -117,6 +117,23 @@ describe.skipIf(skipsShell)("the watcher", () => {
     });
   }, 120_000);
 
+  test("and others like it at the same moment: one takes it back, all end well", { timeout: 240_000 }, async () => {
+    await inParallel([1, 2, 3, 4], 4, async () => {
+      const root = scratchRoot();
+      try {
+        plantOld(root.disk);
+        await onTrial({ disk: root.disk, processes: openProcesses() });
+        const watchers = [1, 2, 3].map(() => watchSh(root.path, 1));
+        const ended = watchers.map((child) => new Promise((done) => child.on("exit", (...how) => done(how))));
+        expect(await Promise.all(ended)).toEqual(watchers.map(() => [0, null]));
+        expect(snapshot(root.disk)).toBe(both.old);
+        expect(isOver(root)).toBe(true);
+      } finally {
+        root.remove();
+      }
+    });
+  });
+
   test("and a confirmation at the same moment: exactly one of them decides", { timeout: 240_000 }, async () => {
     const random = randomFrom(11);
     const ends = { confirmed: 0, "taken back": 0 };

@@ -9,7 +9,8 @@
 #
 # It trusts nothing it reads: the journal and the whole undo list are checked before anything is touched; of a version or state it
 # does not know it touches nothing. It copies originals and never moves them, so a cut at any point is mended by running it again.
-# The layout is that of src/transaction/; docs/transaction.md explains both.
+# The layout is that of src/transaction/; docs/transaction.md explains both. It is one file on purpose: a package that was half exchanged when the power failed
+# has it whole, old or new, and never a part of each.
 # Exit status: 0 nothing open any more (or not ours to end), 1 something is left to do, said on stderr and in the log.
 
 LC_ALL=C
@@ -72,7 +73,8 @@ end_at_boot() {
 guard_trial() {
 	[ -z "$ROOT" ] || return 0
 	release_claim
-	setsid sh "$0" watch $((window + 120)) </dev/null >/dev/null 2>&1 &
+	# No session of its own: OpenWrt's busybox has no setsid, and nobody ends what is started at boot.
+	sh "$0" watch $((window + 120)) </dev/null >/dev/null 2>&1 &
 }
 
 watch() {
@@ -333,13 +335,15 @@ parse_item() {
 	esac
 }
 
-# each_item KINDS
+# each_item KINDS: a list, or an original, that cannot be read any more half way is no list that has been gone through.
 each_item() {
+	gone_through=0
 	while IFS= read -r line <&3; do
 		case $line in
 		'uciprov-undo '* | 'end '*) continue ;;
 		esac
-		parse_item || return
+		parse_item || break
+		gone_through=$((gone_through + 1))
 		case "|$1|" in
 		*"|$kind|"*) ;;
 		*) continue ;;
@@ -352,6 +356,7 @@ each_item() {
 		failed=1
 		say err "$path could not be put back"
 	done 3<"$UNDO/list"
+	[ "$gone_through" -eq "$count" ] || failed=1
 }
 
 put_right() {
@@ -393,15 +398,18 @@ put_back() {
 # take_claim SECONDS: 1 if another one held it all the time.
 take_claim() {
 	name_self
-	tries=0
+	tries=0 waited=0
 	while :; do
 		# On a full disk it goes on without: to confirm a claim is needed, to take back it is not.
 		printf '' 2>/dev/null >"$TX/claim-$self"
 		live_claim >/dev/null || return 0
 		release_claim
+		[ "$waited" -lt "$1" ] || return 1
+		# By the bits of its number: two that came at the same moment do not keep step for ever.
+		nap=$((1 + ($$ >> tries % 15) % 2))
+		sleep "$nap"
+		waited=$((waited + nap))
 		tries=$((tries + 1))
-		[ "$tries" -le "$1" ] || return 1
-		sleep 1
 	done
 }
 
