@@ -25,6 +25,8 @@ export function tableParams(tables: readonly Table[]): readonly Cfg[] {
 
 /** To stand in `event_route[htable:mod-init]`. */
 export function tableLoads(tables: readonly Table[]): readonly Cfg[] {
+  // A route must not be empty, as it would be where nobody is known: a honeypot's.
+  if (tables.every(({ entries }) => entries.length === 0)) return [cfg`	$var(list) = "";`];
   return tables.flatMap(({ name, entries }) =>
     chunks(entries.map(([key, value]) => `${plain(key)}=${plain(value)}`)).map(
       (texts) => cfg`	$var(list) = ${quoted(texts.join(";"))};
