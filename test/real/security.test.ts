@@ -45,6 +45,9 @@ const EXCHANGE = [
   `config gateway\n\toption id 'trunk'\n\toption host '${HOSTS.gateway}'\n`,
 ].join("\n");
 
+/** One that knows nobody. */
+const HONEYPOT = EXCHANGE.slice(0, EXCHANGE.indexOf("config extension"));
+
 /** What `pbx` and `security` together make of it. */
 async function defended(
   options: Readonly<Record<string, string>>,
@@ -181,7 +184,7 @@ real("the defence of an exchange in real programs", () => {
 
   describe.each<Release>(["system", "trixie"])("Kamailio of %s", (release) => {
     test.each(["120", "0"])("takes the file, with ban_time %s, without a word of complaint", async (ban_time) => {
-      for (const exchange of [EXCHANGE, EXCHANGE.replace("'proxy'", "'both'")]) {
+      for (const exchange of [EXCHANGE, EXCHANGE.replace("'proxy'", "'both'"), HONEYPOT]) {
         const files = await defended({ ban_time, allow: "2001:db8:9::/48" }, exchange);
         const { status, said } = await checkKamailio(release, files);
         expect(status, said).toBe(0);
@@ -248,6 +251,14 @@ real("the defence of an exchange in real programs", () => {
       await withKamailio(release, files, async ({ log }) => {
         expect(await tries(HOSTS.one, { total: 8 })).toEqual({ served: 8, failed: 0 });
         expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
+      });
+    });
+
+    test("a honeypot asks everybody for a password, lets nobody in, and tells who tries", async () => {
+      await withKamailio(release, await defended({ ban_time: "0", failed_limit: "3" }, HONEYPOT), async ({ log }) => {
+        const guesses = { kind: "wrong", numbers: NUMBERS, total: NUMBERS.length } as const;
+        expect(await tries(HOSTS.one, guesses)).toEqual({ served: NUMBERS.length, failed: 0 });
+        expect(bansIn(log())).toEqual([`${HOSTS.one} password`]);
       });
     });
 
