@@ -1,4 +1,5 @@
 import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
+import { OWN_CERTIFICATE } from "../_own-certificate.ts";
 
 /**
  * Lets others see how the device and its network are, as sections of the planned /etc/config/beesip say. `monitoring`: a Zabbix server, by the agent's settings with
@@ -6,6 +7,7 @@ import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
  */
 export default defineModule({
   name: "monitoring",
+  resources: { client: OWN_CERTIFICATE },
   // Loaded where there is something to plan, as the exchange is.
   plan: async (context) => [
     ...(isOn(context, "monitoring") ? (await import("./plan.ts")).planMonitoring(context) : []),

@@ -29,6 +29,7 @@ const FROM_UCI: Origin = { module: "monitoring", uri: FILE };
 const PACKAGE_CONF = "/etc/zabbix_agentd.conf";
 const GROUP = "zabbix-agent";
 const PSK = "/etc/beesip/zabbix.psk";
+const KEY = "/etc/beesip/zabbix.key";
 
 /** The agent's settings and its switch, and where events go. */
 export function planMonitoring(context: PlanContext): readonly Change[] {
@@ -43,13 +44,22 @@ export function planMonitoring(context: PlanContext): readonly Change[] {
     ...(key === undefined
       ? []
       : [file(PSK, `${key}\n`, { mode: 0o640, ...(hasAgent ? { group: GROUP } : {}), origin: FROM_UCI })]),
+    ...ownKey(wanted, hasAgent),
     ...senderFile(wanted),
   ];
 }
 
+/** `certs` gives the key to root alone, and the agent has given up root's rights when it reads it. */
+function ownKey({ pem }: Wanted, hasAgent: boolean): readonly Change[] {
+  if (pem === undefined) return [];
+  return [file(KEY, pem.text, { mode: 0o640, ...(hasAgent ? { group: GROUP } : {}), origin: pem.origin })];
+}
+
 function agent(context: PlanContext, wanted: Wanted): readonly Change[] {
   noteOtherSettings(context);
-  const paths = [AGENT_FILE, PSK, "/etc/config/zabbix_agentd"];
+  const { ca_file, cert_file, key_file } = wanted.monitoring;
+  const proofs = wanted.monitoring.tls === "cert" ? [cert_file, key_file ?? KEY, ca_file ?? []].flat() : [PSK];
+  const paths = [AGENT_FILE, ...proofs, "/etc/config/zabbix_agentd"];
   return [
     file(AGENT_FILE, printAgentConf(parametersOf(wanted)), { mode: 0o644, origin: FROM_UCI }),
     ...switchedOn(context),
@@ -65,6 +75,8 @@ interface Wanted {
   readonly metadata: string | undefined;
   readonly identity: string | undefined;
   readonly pskFile: string | undefined;
+  /** The device's key that the tree holds, if it is the one to take. */
+  readonly pem: { readonly text: string; readonly origin: Origin } | undefined;
 }
 
 type Tell = (option: string, wrong: string, severity?: "error" | "warning") => void;
@@ -110,7 +122,20 @@ function readWanted(context: PlanContext): Wanted | undefined {
   checkServers(monitoring, tell);
   checkProofs(context, monitoring, tell);
   const pskFile = monitoring.psk === undefined ? monitoring.psk_file : PSK;
-  return isRight ? { monitoring, hostname, metadata, identity, pskFile } : undefined;
+  const pem = monitoring.tls === "cert" && monitoring.key_file === undefined ? keyOfTree(context, tell) : undefined;
+  return isRight ? { monitoring, hostname, metadata, identity, pskFile, pem } : undefined;
+}
+
+/** Whether it is a key, and of which certificate, is for `certs` to say. */
+function keyOfTree(context: PlanContext, tell: Tell): Wanted["pem"] {
+  const resource = context.resource("client");
+  const found = /^-----BEGIN ([A-Z ]*PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]*?^-----END \1-----$/m.exec(
+    (context.text("client") ?? "").replaceAll("\r\n", "\n"),
+  );
+  if (resource !== undefined && found !== null)
+    return { text: `${found[0]}\n`, origin: { ...resource.origin, ...ORIGIN } };
+  tell("key_file", "is not set, and the tree has no certs/{mac}.pem with a key for this device");
+  return undefined;
 }
 
 /** The line that a list becomes must fit (`Server=` of 2000 bytes); far more than anybody has. */
@@ -200,7 +225,7 @@ function parametersOf({ monitoring, hostname, metadata, identity, pskFile }: Wan
       ? [
           ...one("TLSCAFile", monitoring.ca_file),
           ...one("TLSCertFile", monitoring.cert_file),
-          ...one("TLSKeyFile", monitoring.key_file),
+          ...one("TLSKeyFile", monitoring.key_file ?? KEY),
           ...one("TLSServerCertIssuer", monitoring.server_issuer),
           ...one("TLSServerCertSubject", monitoring.server_subject),
         ]
@@ -224,7 +249,7 @@ function senderFile({ monitoring, hostname, identity, pskFile }: Wanted): readon
             by: "cert",
             ca: monitoring.ca_file,
             cert: monitoring.cert_file,
-            key: monitoring.key_file,
+            key: monitoring.key_file ?? KEY,
             issuer: monitoring.server_issuer,
             subject: monitoring.server_subject,
           };

@@ -51,7 +51,10 @@ export const MONITORING = {
   psk_file: text("Or a file that holds it.", faultOfPath),
   ca_file: text("File with the authorities that servers' certificates come from.", faultOfPath),
   cert_file: word("/etc/ssl/client.crt", "The device's certificate.", faultOfPath),
-  key_file: word("/etc/ssl/private/client.key", "And its key.", faultOfPath),
+  key_file: text(
+    "And its key; if not set, a copy for the agent's group of the one that `certs/{mac}.pem` of the tree holds.",
+    faultOfPath,
+  ),
   server_issuer: text("Issuer that a server's certificate must have.", faultOfDistinguishedName),
   server_subject: text("Subject that a server's certificate must have.", faultOfDistinguishedName),
 };

@@ -71,9 +71,13 @@ export interface Planned {
 }
 
 /** What the module makes of a section. */
-export async function planned(beesip: string, macros: Readonly<Record<string, string>> = {}): Promise<Planned> {
+export async function planned(
+  beesip: string,
+  macros: Readonly<Record<string, string>> = {},
+  tree: Readonly<Record<string, string>> = {},
+): Promise<Planned> {
   const device = { "/etc/init.d/zabbix_agentd": "x", "/etc/zabbix_agentd.conf": PACKAGE_CONF };
-  const { context, findings } = planScene({ module: "monitoring", uci: { beesip }, device });
+  const { context, findings } = planScene({ module: "monitoring", uci: { beesip }, device, tree, isSmall: true });
   const table = macroTable({ hostname: "box-1", mac: "020000000001", board: "acme,r1", ...macros });
   return { changes: (await monitoring.plan?.({ ...context, macros: table })) ?? [], findings };
 }
@@ -112,10 +116,10 @@ export async function checkSettings(root: string): Promise<string> {
 }
 
 /** The agent as procd starts it: 24.10 as root, which gives up its rights; 25.12 without them from the beginning. It listens then. */
-export async function startAgent(host: Host, root: string, version: Version): Promise<Running> {
+export async function startAgent(host: Host, root: string, version: Version, port = 10_050): Promise<Running> {
   const user = version === "7.0" ? [`--userspec=${ID}:${ID}`, "--groups="] : [];
   const agent = start(host, "/", ["chroot", ...user, root, AGENT, "-c", "/etc/zabbix_agentd.conf", "-f"]);
-  await listens(host, agent, 10_050);
+  await listens(host, agent, port);
   return agent;
 }
 

@@ -1,5 +1,6 @@
 /** Zabbix's real agents with the settings the module writes, and real proxies that take what we send (Debian packages `zabbix-agent`, `zabbix-proxy-sqlite3`, `sqlite3`, `mmdebstrap`). */
-import { rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDisk } from "../../src/host/disk.ts";
@@ -45,10 +46,28 @@ const SECTION = `config monitoring 'monitoring'
 	option psk '${KEY}'
 `;
 
+const CERTIFIED = `config monitoring 'monitoring'
+	option enabled '1'
+	list zabbix_server '192.0.2.1'
+	option listen_port '10060'
+	option tls 'cert'
+	option ca_file '/etc/ssl/zabbix-ca.pem'
+`;
+
+/** A certificate and its key, of itself or of an authority made before. With RSA: what Zabbix offers under TLS 1.2 knows nothing else. */
+function rsa(folder: string, name: string, by?: string): { readonly cert: string; readonly key: string } {
+  const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  const signer = by === undefined ? [] : ["-CA", join(folder, `${by}.crt`), "-CAkey", join(folder, `${by}.key`)];
+  const make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", `/CN=${name}`, "-keyout", key];
+  execFileSync("openssl", [...make, "-out", cert, ...signer], { stdio: "pipe" });
+  return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+}
+
 real.each(RELEASES)("Zabbix %s", (version) => {
   let hosts: TwoHosts;
   let root: string;
   let script: string;
+  let agent: Running | undefined;
   const running: Pick<Running, "close">[] = [];
 
   beforeAll(async () => {
@@ -63,6 +82,7 @@ real.each(RELEASES)("Zabbix %s", (version) => {
   }, 240_000);
   afterAll(async () => {
     for (const one of running) await one.close();
+    await agent?.close();
     await hosts?.close();
   });
 
@@ -103,7 +123,7 @@ real.each(RELEASES)("Zabbix %s", (version) => {
         return { child, log: () => said, close: async () => void child.kill() };
       });
       for (const port of [10_052, 10_053]) await hosts.prov.listens("tcp", port);
-      running.push(await startAgent(hosts.dev, root, version));
+      agent = await startAgent(hosts.dev, root, version);
     }, 120_000);
 
     test("the server it names gets values with the shared key, over both families", async () => {
@@ -200,5 +220,29 @@ real.each(RELEASES)("Zabbix %s", (version) => {
       expect(await send([])).toEqual({ sent: 1, waiting: 0, logged: [] });
       expect((await proxy.taken(3)).map(({ key }) => key)).toEqual(["uciprov.event", "uciprov.event", "later.item"]);
     });
+  });
+
+  test("with certificates it answers whom its authority vouches for, and nobody else", async () => {
+    await agent?.close();
+    const ours = rsa(hosts.folder, "ours");
+    rsa(hosts.folder, "theirs");
+    const device = rsa(hosts.folder, "device", "ours");
+    const plan = await planned(CERTIFIED, {}, { client: `${device.cert}${device.key}` });
+    expect(plan.findings).toEqual([]);
+    place(root, plan);
+    mkdirSync(join(root, "etc/ssl"), { recursive: true });
+    writeFileSync(join(root, "etc/ssl/client.crt"), device.cert);
+    writeFileSync(join(root, "etc/ssl/zabbix-ca.pem"), ours.cert);
+    agent = await startAgent(hosts.dev, root, version, 10_060);
+    const get = async (by: string) => {
+      const { cert, key } = rsa(hosts.folder, "zabbix", by);
+      const files = [ours.cert, cert, key].map((text, at) => hosts.prov.file(`cert-${at}`, text));
+      const proof = ["ca", "cert", "key"].flatMap((what, at) => [`--tls-${what}-file`, files[at] ?? ""]);
+      const how = ["-s", "192.0.2.50", "-p", "10060", "-t", "10", "-k", "agent.hostname", "--tls-connect", "cert"];
+      const { status, stdout, stderr } = await hosts.prov.run("zabbix_get", [...how, ...proof]);
+      return [status, stdout || stderr];
+    };
+    expect(await get("ours"), agent.log()).toEqual([0, "box-1\n"]);
+    expect((await get("theirs"))[0]).toBe(1);
   });
 });

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeAuthority } from "../../src/admin/certificates.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { askTrapper } from "../../src/host/trapper.ts";
 import { SENDER_FILE } from "../../src/monitor-keys.ts";
@@ -268,6 +269,39 @@ describe("proofs", () => {
     expect(await deliver()).toEqual({ sent: 0, waiting: 0 });
     expect(server.got).toEqual([]);
     expect(logged.join()).toContain("it is not known where events go");
+  });
+
+  describe("certificates", () => {
+    const [ours, theirs] = [makeAuthority("ours"), makeAuthority("theirs")];
+    const own = ours.issue({ names: ["device.example"], isClient: true });
+    const certified = { by: "cert", ca: "/ca.pem", cert: "/own.crt", key: "/own.key" };
+    const serverOf = ({ cert, key }: { readonly cert: string; readonly key: string }) =>
+      aServer(undefined, { cert, key, ca: ours.cert, requestCert: true, rejectUnauthorized: true });
+    const sent = async (server: StandIn, more: object = {}) => {
+      put("/ca.pem", ours.cert);
+      put("/own.crt", own.cert);
+      put("/own.key", own.key);
+      const { sender, deliver } = aDevice([server.port], { ...certified, ...more });
+      sender.put([{ key: "a", value: "1" }]);
+      return [(await deliver()).sent, server.got.length];
+    };
+
+    test("a server that its authority vouches for by the name it is reached by gets values", async () => {
+      expect(await sent(await serverOf(ours.issue({ names: ["127.0.0.1"] })))).toEqual([1, 1]);
+    });
+
+    test("one of another name, or of another authority, gets nothing", async () => {
+      expect(await sent(await serverOf(ours.issue({ names: ["zabbix.example"] })))).toEqual([0, 0]);
+      expect(await sent(await serverOf(theirs.issue({ names: ["127.0.0.1"] })))).toEqual([0, 0]);
+    });
+
+    test("with a subject or an issuer said, that is asked for instead of the name, as agents do", async () => {
+      const server = () => serverOf(ours.issue({ names: ["zabbix.example"] }));
+      expect(await sent(await server(), { subject: "CN=zabbix.example", issuer: "CN=ours" })).toEqual([1, 1]);
+      expect(await sent(await server(), { subject: "CN=zabbix.example" })).toEqual([1, 1]);
+      expect(await sent(await server(), { subject: "CN=other.example" })).toEqual([0, 0]);
+      expect(await sent(await server(), { issuer: "CN=theirs" })).toEqual([0, 0]);
+    });
   });
 });
 

@@ -180,20 +180,30 @@ describe("what the agent is told", () => {
     for (const [path, one] of files) if (path !== PSK) expect(textOf(one)).not.toContain(KEY);
   });
 
-  test("certificates", async () => {
-    const { conf } = await plan({
-      ...PASSIVE,
-      tls: "cert",
-      ca_file: "/etc/ssl/zabbix-ca.pem",
-      server_subject: "CN=Zabbix; O=a,b",
-    });
+  test("certificates: the agent's group gets a copy of the device's key, which `certs` gives to root alone", async () => {
+    const options = { ...PASSIVE, tls: "cert", ca_file: "/etc/ssl/zabbix-ca.pem", server_subject: "CN=Zabbix; O=a,b" };
+    const pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    const tree = { client: `-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n${pem}` };
+    const { conf, files, changes } = await plan(options, { tree });
     expect(conf.slice(-6)).toEqual([
       "TLSAccept=cert",
       "TLSCAFile=/etc/ssl/zabbix-ca.pem",
       "TLSCertFile=/etc/ssl/client.crt",
-      "TLSKeyFile=/etc/ssl/private/client.key",
+      "TLSKeyFile=/etc/beesip/zabbix.key",
       "TLSServerCertSubject=CN=Zabbix; O=a,b",
       "UnsafeUserParameters=0",
+    ]);
+    expect(files.get("/etc/beesip/zabbix.key")).toMatchObject({ mode: 0o640, group: "zabbix-agent" });
+    expect(textOf(files.get("/etc/beesip/zabbix.key"))).toBe(pem);
+    expect(changes.find(({ kind }) => kind === "service")).toMatchObject({
+      onChange: {
+        paths: expect.arrayContaining(["/etc/beesip/zabbix.key", "/etc/ssl/client.crt", "/etc/ssl/zabbix-ca.pem"]),
+      },
+    });
+    const own = await plan({ ...options, key_file: "/etc/own.key" }, { tree });
+    expect([own.conf.includes("TLSKeyFile=/etc/own.key"), own.files.has("/etc/beesip/zabbix.key")]).toEqual([
+      true,
+      false,
     ]);
   });
 
@@ -230,7 +240,8 @@ describe("what it refuses, with its place", () => {
     [{ ...both, psk_identity: "" }, "psk_identity is missing"],
     [{ ...both, psk_file: "/etc/x" }, "psk_file is there as well as psk"],
     [{ ...PASSIVE, tls: "psk" }, "psk_identity is missing"],
-    [{ ...PASSIVE, tls: "cert" }, "ca_file is missing"],
+    [{ ...PASSIVE, tls: "cert", key_file: "/etc/x.key" }, "ca_file is missing"],
+    [{ ...PASSIVE, tls: "cert", ca_file: "/etc/ca.pem" }, "key_file is not set, and the tree has no certs/{mac}.pem"],
     [{ ...PASSIVE, tls: "cert", ca_file: "/etc/../x" }, 'ca_file "/etc/../x" is no path'],
     [{ ...PASSIVE, tls: "cert", ca_file: "/etc/a b" }, 'ca_file "/etc/a b" is no path'],
   ])("%j: %s", async (options, message) => {
