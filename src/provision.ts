@@ -37,6 +37,8 @@ export interface Outcome {
   readonly told: string;
   readonly plan?: Plan;
   readonly generation?: number;
+  /** Seconds after which a run will find something to do: the device's turn in a roll-out. */
+  readonly again?: number;
   readonly findings: readonly Finding[];
 }
 
@@ -110,7 +112,11 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       retrying(ctx, known),
     );
     if (found.kind !== "tree") release(ctx, found.source);
-    if (found.kind !== "tree") return { outcome: ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`) };
+    if (found.kind !== "tree") {
+      const outcome = ended(found.kind, `${found.told}${heldBack(known.state.confirmed)}`);
+      const again = found.kind === "waiting" ? found.seconds : undefined;
+      return { outcome: again === undefined ? outcome : { ...outcome, again } };
+    }
 
     const {
       carryOutWhatHolds,

@@ -5,7 +5,7 @@ import { asProvisionError, type ProvisionError } from "../errors.ts";
 import { errorFacts, tellError } from "../messages.ts";
 import type { Command, Invocation } from "./command.ts";
 import { logOf, openRun } from "./open-run.ts";
-import { run } from "./run.ts";
+import { runOnce } from "./run.ts";
 
 /** Ask for a run now: `ubus call service signal` of the drop-ins, `reload` of the init script, a person. */
 const RUN_NOW = "SIGHUP";
@@ -36,8 +36,8 @@ export const daemon: Command = async (invocation) => {
 
 async function oneRun(invocation: Invocation): Promise<End> {
   try {
-    await run(invocation);
-    return { kind: "settled" };
+    const { again } = await runOnce(invocation);
+    return { kind: "settled", again };
   } catch (thrown) {
     const error = asProvisionError(thrown);
     if (invocation.signal.aborted) return { kind: "settled" };

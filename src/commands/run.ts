@@ -15,14 +15,17 @@ import { TX } from "../transaction/layout.ts";
 import type { Command, Invocation } from "./command.ts";
 import { openRun } from "./open-run.ts";
 
-/** One run, top to bottom; what it came to stands in the status file as well. */
-export const run: Command = async (invocation) => {
+/** One run, top to bottom. */
+export const run: Command = async (invocation) => (await runOnce(invocation)).exit;
+
+/** The same, for whoever has to know more of its end; what it came to stands in the status file as well. */
+export async function runOnce(invocation: Invocation): Promise<Pick<Outcome, "exit" | "again">> {
   passOverSignals();
   const bare = openRun(invocation);
   const isOpen = bare.disk.stat(TX.journal) !== undefined; // maybe a trial that only a run can confirm
   if (invocation.flags.isFirstOnly && !isOpen && readState(bare.disk).confirmed) {
     invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
-    return "provisioned";
+    return { exit: "provisioned" };
   }
   const release = takeLock(bare.disk, openProcesses());
   const status = openStatus(bare.disk, () => bare.clock.now());
@@ -41,7 +44,7 @@ export const run: Command = async (invocation) => {
       leaveWasmAsStarted();
       invocation.keepCode();
     }
-    return outcome.exit;
+    return outcome;
   } catch (thrown) {
     const error = asProvisionError(thrown);
     status.close({ exit: error.exit, result: "failed", error: errorFacts(error) });
@@ -50,7 +53,7 @@ export const run: Command = async (invocation) => {
   } finally {
     release();
   }
-};
+}
 
 /** What would change, without changing it. The lock keeps it from a run's spool, and from a trial's half-way state. */
 export const plan: Command = async (invocation) => {

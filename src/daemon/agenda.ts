@@ -34,8 +34,11 @@ export type Event =
 
 /** How a run ended, as far as the next one depends on it. */
 export type End =
-  /** Well, or by a failure that only a change elsewhere can mend; `networkMayHelp`: another interface could be that change. */
-  | { readonly kind: "settled"; readonly networkMayHelp?: boolean }
+  /**
+   * Well, or by a failure that only a change elsewhere can mend; `networkMayHelp`: another interface could be that change; `again`: seconds until the device's turn comes, if it
+   * waits for one.
+   */
+  | { readonly kind: "settled"; readonly networkMayHelp?: boolean; readonly again?: number | undefined }
   /** Seconds, if the server said so. */
   | { readonly kind: "try-later"; readonly retryAfter?: number | undefined }
   /** Another process is at it. */
@@ -148,8 +151,12 @@ function sooner(agenda: Agenda, now: Moment, within: number, pace: Pace): Agenda
 }
 
 function ended(agenda: Agenda, end: End, now: Moment, pace: Pace): Agenda {
-  if (end.kind === "settled")
-    return { ...agenda, failures: 0, networkMayHelp: end.networkMayHelp ?? false, notBefore: 0 };
+  if (end.kind === "settled") {
+    const done = { ...agenda, failures: 0, networkMayHelp: end.networkMayHelp ?? false, notBefore: 0 };
+    if (end.again === undefined) return done;
+    const turn = Math.max(now.elapsed + 1000 * Math.max(end.again, 0), agenda.begun + BREATH);
+    return { ...done, due: Math.min(agenda.due ?? Number.POSITIVE_INFINITY, turn) };
+  }
   if (end.kind === "busy") return { ...agenda, due: now.elapsed + BUSY_PAUSE * (0.5 + pace.random() / 2) };
   const failures = agenda.failures + 1;
   const bound = Math.min(pace.mostBackOff, pace.leastBackOff * 2 ** Math.min(failures - 1, MOST_DOUBLINGS));

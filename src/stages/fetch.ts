@@ -51,6 +51,8 @@ export interface Waiting {
   readonly kind: "waiting";
   readonly source: Source;
   readonly told: string;
+  /** Seconds until its turn, if one comes. */
+  readonly seconds: number | undefined;
 }
 
 /**
@@ -78,7 +80,7 @@ export async function fetchTree(
   refuseKnownFailure(device, answer.manifest?.sha256);
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
-  if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, told: wait };
+  if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, ...wait };
   onNews();
   const { brought, findings } = await fetchResources(ctx, device, {
     base,
@@ -106,7 +108,7 @@ export async function fetchTree(
     digest,
     etag: answer.etag,
     modified: answer.modified,
-    ...(wait === undefined ? {} : { wait }),
+    ...(wait === undefined ? {} : { wait: wait.told }),
   };
 }
 

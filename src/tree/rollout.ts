@@ -24,8 +24,13 @@ export interface InLine {
 export type Turn =
   /** Milliseconds since 1970; undefined: there was nothing to wait for. */
   | { readonly isDue: true; readonly at: number | undefined; readonly hours: number }
-  /** `at` undefined: by the clock nobody can say when, or it is held. */
-  | { readonly isDue: false; readonly at: number | undefined; readonly hours: Rollout };
+  /** `at` undefined: by the clock nobody can say when, or it is held. `left`: milliseconds until then, by whatever clock; undefined: it is held. */
+  | {
+      readonly isDue: false;
+      readonly at: number | undefined;
+      readonly left: number | undefined;
+      readonly hours: Rollout;
+    };
 
 export interface RolloutOf {
   readonly tree: string;
@@ -45,14 +50,14 @@ export function turnOf(
   device: InLine,
   time: { readonly now: number; readonly isClockProven: boolean; readonly sinceBoot: number },
 ): Turn {
-  if (manifest.rollout === "hold") return { isDue: false, at: undefined, hours: "hold" };
+  if (manifest.rollout === "hold") return { isDue: false, at: undefined, left: undefined, hours: "hold" };
   const hours = manifest.rollout === 0 ? 0 : (device.ownHours ?? manifest.rollout ?? 0);
   if (hours === 0 || manifest.date === undefined) return { isDue: true, at: undefined, hours };
   const wait = placeInLine(manifest, device.identity) * hours * HOUR;
   const at = manifest.date + Math.ceil(wait / 1000) * 1000;
-  if (time.isClockProven && time.now >= manifest.date) return { isDue: time.now >= at, at, hours };
-  const isDue = time.sinceBoot * 1000 >= wait;
-  return isDue ? { isDue, at, hours } : { isDue, at: undefined, hours };
+  const isByClock = time.isClockProven && time.now >= manifest.date;
+  const left = isByClock ? at - time.now : wait - time.sinceBoot * 1000;
+  return left <= 0 ? { isDue: true, at, hours } : { isDue: false, at: isByClock ? at : undefined, left, hours };
 }
 
 /** In [0, 1), evenly spread over devices, another one for every serial. */

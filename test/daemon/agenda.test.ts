@@ -94,6 +94,28 @@ describe("the schedule", () => {
     expect(life.runs).toEqual([25, 55, 85, 115].map((minutes) => minutes * MINUTE));
   });
 
+  test("begins one at the device's turn in a roll-out, and meanwhile and afterwards those of the schedule", () => {
+    const life = aLife(aPace("0 * * * *"), NOON);
+    life.hear({ kind: "started", isCrowd: false });
+    let turn: number | undefined;
+    life.pass(4 * HOUR, {
+      end() {
+        turn ??= life.elapsed + 100 * MINUTE;
+        const left = (turn - life.elapsed) / SECOND;
+        return { kind: "settled", again: left > 0 ? left : undefined };
+      },
+    });
+    const minutes = life.runs.map((run) => Math.round(run / MINUTE));
+    expect(minutes).toEqual([0, 60, 100, 120, 180]);
+  });
+
+  test("a turn that has come by one clock and not by the other does not make it spin", () => {
+    const life = aLife(aPace("0 0 1 1 *"), NOON);
+    life.hear({ kind: "started", isCrowd: false });
+    life.pass(MINUTE, { takes: 10, end: () => ({ kind: "settled", again: 0 }) });
+    expect(life.runs.length).toBeLessThanOrEqual(13);
+  });
+
   test("spreads them over the jitter, and a slot never puts off the one before it", () => {
     let seed = 0.1;
     const pace = aPace("* * * * *", { jitter: 5 * MINUTE, random: () => (seed = (seed * 7.3) % 1) });
