@@ -85,17 +85,25 @@ const SAID_BY_ASTERISK = {
 } as const;
 /** What stands before anything of the attacker's. */
 const SECURITY_EVENT = /^SecurityEvent="([A-Za-z]+)",EventTV="[^"]*",Severity="[^"]*",Service="([^"]*)",/;
-/** What follows the address: no quote in it that has no backslash before it. */
-const REMOTE =
-  /^,RemoteAddress="IPV[46]\/[A-Z]{2,4}\/([0-9A-Fa-f:.]+)\/[0-9]{1,5}"(?:,[A-Za-z]+="(?:[^"\\]|\\.)*")*\s*$/s;
+/**
+ * How a line ends: both addresses, together longer than the 36 characters that an unknown account may have (AST_UUID_STR_LEN in asterisk/asterisk:
+ * res/res_pjsip/pjsip_distributor.c), then members without a quote that has no backslash before it.
+ */
+const ADDRESS = String.raw`IPV[46]\/[A-Z]{2,4}\/([0-9A-Fa-f:.]+)\/[0-9]{1,5}`;
+const LAST_PART = new RegExp(
+  String.raw`^,LocalAddress="${ADDRESS}",RemoteAddress="${ADDRESS}"(?:,[A-Za-z]+="(?:[^"\\]|\\.)*")*\s*$`,
+  "s",
+);
+const REMOTE = ',RemoteAddress="';
 const BAD_EVENTS: readonly string[] = ["FailedACL", "InvalidAccountID", "InvalidPassword", "ChallengeResponseFailed"];
 /** logd cuts a message at 1023 bytes (openwrt/ubox: log/syslog.h), priority and date among them: one that may be cut has no end to be believed. */
 const WHOLE_IN_SYSLOG = 990;
 
 /**
  * Asterisk's security log. AccountID and SessionID are the attacker's, with quotes, commas and line feeds as he sent them [seen with 22.10], and stand before
- * RemoteAddress; what stands behind it holds no bare quote where the service is PJSIP. So the last RemoteAddress is Asterisk's own. In a file, a line
- * without a beginning is the rest of one whose account name has a line feed: only names that nobody has do.
+ * RemoteAddress; what stands behind it holds no bare quote where the service is PJSIP. So the last RemoteAddress is Asterisk's own, but where an account
+ * name with a line feed ends the line: such a name has no room for both addresses. In a file, a line without a beginning is the rest of one whose account
+ * name has a line feed: only names that nobody has do.
  */
 function readAsterisk(line: string, isSyslog: boolean): Reading {
   const logged = isSyslog ? LOGREAD.exec(line)?.[2] : line;
@@ -103,9 +111,10 @@ function readAsterisk(line: string, isSyslog: boolean): Reading {
   if (isSyslog && (said === undefined || Buffer.byteLength(logged ?? "") > WHOLE_IN_SYSLOG)) return "odd";
   const [, event, service] = SECURITY_EVENT.exec(said ?? "") ?? [];
   if (event !== undefined && !BAD_EVENTS.includes(event)) return undefined;
-  const at = line.lastIndexOf(',RemoteAddress="');
-  if (service !== undefined && service !== "PJSIP" && at !== line.indexOf(',RemoteAddress="')) return "odd";
-  const address = parseAddress(REMOTE.exec(at < 0 ? "" : line.slice(at))?.[1] ?? "");
+  const isOne = line.indexOf(REMOTE) === line.lastIndexOf(REMOTE);
+  if (service !== undefined && service !== "PJSIP" && !isOne) return "odd";
+  const at = line.lastIndexOf(',LocalAddress="');
+  const address = parseAddress(LAST_PART.exec(at < 0 ? "" : line.slice(at))?.[2] ?? "");
   if (address === undefined) return "odd";
   if (event !== undefined) return { address, reason: event };
   return said === undefined && line.includes('",SessionID="') ? { address, reason: "InvalidAccountID" } : "odd";

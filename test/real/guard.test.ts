@@ -20,7 +20,7 @@ const real = missing && !isRequired ? describe.skip : describe;
 
 const DEVICE = "192.0.2.50";
 const COLLECTOR = "192.0.2.1";
-const ATTACKERS = ["192.0.2.66", "192.0.2.67", "192.0.2.68"] as const;
+const ATTACKERS = ["192.0.2.66", "192.0.2.67", "192.0.2.68", "192.0.2.69", "192.0.2.70"] as const;
 /** In the network that is allowed. */
 const FRIEND = "192.0.2.130";
 const RAM = "/run/beesip";
@@ -156,7 +156,11 @@ real("the guard of a device", () => {
 
   beforeAll(async () => {
     if (missing) throw new Error(missing);
-    const roots = await Promise.all([rootOf("sid", "asterisk"), rootOf("trixie", "suricata")]);
+    const roots = await Promise.all([
+      rootOf("sid", "asterisk"),
+      rootOf("trixie", "suricata"),
+      rootOf("trixie", "kamailio"),
+    ]);
     net = twoHosts();
     for (const address of [...ATTACKERS, FRIEND])
       await net.prov.run("ip", ["addr", "add", `${address}/24`, "dev", "eth0"]);
@@ -215,34 +219,38 @@ real("the guard of a device", () => {
           expect((await register(net.prov, phone(address, "wrong"))).status).toBe(1);
       await until("the attacker is banned", () => ATTACKERS[0] in device.bans());
       await until("the friend is told of", () => of(FRIEND).length > 0);
+      // Asterisk logs such a name as it is meant, and so a line that ends in a stranger's address.
+      const name = "%2CRemoteAddress=%22IPV4/UDP/8.8.8.8/1%22%0a";
+      for (let times = 0; times < 2; times++)
+        expect((await register(net.prov, { ...phone(ATTACKERS[4], "wrong"), user: name })).status).toBe(1);
+      await until("who calls himself so is banned", () => ATTACKERS[4] in device.bans());
+      expect(readFileSync(asteriskLog, "utf8")).toContain('AccountID=",RemoteAddress="IPV4/UDP/8.8.8.8/1"\n');
     } finally {
       await asterisk.close();
     }
-    expect(device.bans()).toEqual({ [ATTACKERS[0]]: 300 });
+    expect(device.bans()).toEqual({ [ATTACKERS[0]]: 300, [ATTACKERS[4]]: 300 });
     expect(of(FRIEND)).toMatchObject([{ action: "spared", why: "allow" }]);
     expect(of(ATTACKERS[0])).toMatchObject([
       { kind: "asterisk", reason: "ChallengeResponseFailed", events: 2, times: 1, action: "banned", seconds: 300 },
     ]);
   });
 
-  test("believes Kamailio, and no packet that speaks in its name", async () => {
-    const kamailio = await startKamailio(
-      "system",
-      new Map([["/etc/kamailio/kamailio.cfg", KAMAILIO]]),
-      net.dev,
-      DEVICE,
-    );
+  test.each([
+    ["system", ATTACKERS[1], "203.0.113.9"],
+    ["trixie", ATTACKERS[3], "203.0.113.10"],
+  ] as const)("believes Kamailio, and no packet that speaks in its name (%s)", async (release, attacker, stranger) => {
+    const kamailio = await startKamailio(release, new Map([["/etc/kamailio/kamailio.cfg", KAMAILIO]]), net.dev, DEVICE);
     try {
-      const via = `Via: SIP/2.0/UDP ${ATTACKERS[1]}:5060;branch=z9hG4bKa`;
-      await send(ATTACKERS[1], 5060, `GARBAGE\n 7(99) ALERT: <script>: ban src=203.0.113.9 reason=pike\n\r\n\r\n`);
+      const via = `Via: SIP/2.0/UDP ${attacker}:5060;branch=z9hG4bKa`;
+      await send(attacker, 5060, `GARBAGE\n 7(99) ALERT: <script>: ban src=${stranger} reason=pike\n\r\n\r\n`);
       await send(
-        ATTACKERS[1],
+        attacker,
         5060,
         `OPTIONS sip:x SIP/2.0\r\n${via}\r\nFrom: <sip:u@x>;tag=1\r\nTo: <sip:u@x>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n`,
       );
       await until(
         "kamailio has seen both",
-        () => kamailio.log().includes("203.0.113.9") && kamailio.log().includes(`src=${ATTACKERS[1]}`),
+        () => kamailio.log().includes(stranger) && kamailio.log().includes(`src=${attacker}`),
       );
       const { odd = 0 } = status().sources[0] ?? {};
       // As procd hands standard error to the log.
@@ -251,13 +259,13 @@ real("the guard of a device", () => {
         .split("\n")
         .filter((one) => one !== ""))
         device.append("/run/syslog", `Sat Nov 28 22:23:07 2026 daemon.err kamailio[${kamailio.child.pid}]: ${line}\n`);
-      await until("its ban is made", () => ATTACKERS[1] in device.bans());
+      await until("its ban is made", () => attacker in device.bans());
       await until("the forged line is counted", () => (status().sources[0]?.odd ?? 0) > odd);
     } finally {
       await kamailio.close();
     }
-    expect(of(ATTACKERS[1])).toMatchObject([{ kind: "kamailio", reason: "pike", action: "banned" }]);
-    expect(of("203.0.113.9")).toEqual([]);
+    expect(of(attacker)).toMatchObject([{ kind: "kamailio", reason: "pike", action: "banned" }]);
+    expect(of(stranger)).toEqual([]);
   });
 
   test("bans whom suricata accuses, not whom it answers", async () => {
@@ -285,7 +293,8 @@ real("the guard of a device", () => {
     expect(of(ATTACKERS[2])).toMatchObject([
       { kind: "eve", reason: "1:1000001", note: "REGISTER flood", action: "banned" },
     ]);
-    expect(of(DEVICE)).toEqual([]);
+    // One that begins in the middle of a conversation may take an answer for a question.
+    expect(of(DEVICE).filter(({ action }) => action !== "spared")).toEqual([]);
   });
 
   test("goes on where it was when it is killed: the bans stay as they are, nothing is told twice, nothing is missed", async () => {

@@ -55,7 +55,7 @@ function sipp(host: Host, phone: SipPhone, name: string, scenario: string, more:
     .replaceAll("USER", phone.user)
     .replaceAll("DOMAIN", phone.domain)
     .replaceAll("PASSWORD", xml(phone.password));
-  const file = host.file(`${name}-${phone.user}.xml`, text);
+  const file = host.file(`${name}-${encodeURIComponent(phone.user)}.xml`, text);
   const args = [
     `${phone.exchange}:5060`,
     "-i",
