@@ -4,6 +4,7 @@ import { parseArgs, styleText } from "node:util";
 import { COMMANDS } from "./commands/all.ts";
 import type { Flags, Invocation, Options } from "./commands/command.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
+import { lastWords } from "./last-words.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
 import { isTerminal, writeOut } from "./standard-output.ts";
 
@@ -73,6 +74,8 @@ export async function main(keepCode: () => void): Promise<number> {
     if (isJson) print(JSON.stringify({ exit: error.exit, error: errorFacts(error) }));
     else tell(tellError(error, isTerminal(2) ? COLOURED : PLAIN));
     return EXIT[error.exit];
+  } finally {
+    await lastWords();
   }
 }
 

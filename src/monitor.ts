@@ -1,8 +1,10 @@
 /** What a run leaves for a Zabbix server: files that the agent's keys read, and an event when it ended otherwise than the one before. */
+
 import type { Disk } from "./api.ts";
 import type { RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, type ProvisionError } from "./errors.ts";
 import { askTrapper } from "./host/trapper.ts";
+import { letEnd } from "./last-words.ts";
 import { type AgentKey, MONITOR_FOLDER, type TrapperKey } from "./monitor-keys.ts";
 import type { Outcome } from "./provision.ts";
 import { readConfirmed } from "./state.ts";
@@ -39,7 +41,7 @@ export function tellRun(ctx: RunContext, end: Outcome | ProvisionError): void {
       sender.put([{ key, value: `${result} ${exit} ${error} generation=${now.generation}` }]);
     }
     // Beside the run's end: the program waits for it, ten seconds at most, and nothing else does.
-    void sender.deliver(new AbortController().signal);
+    letEnd(sender.deliver(new AbortController().signal));
   } catch (thrown) {
     ctx.log("info", `nobody is told of this run: ${asProvisionError(thrown).message}`);
   }

@@ -2,6 +2,7 @@
 import type { Disk, Files, Letter, Outbox } from "./api.ts";
 import type { RunContext } from "./context.ts";
 import { asProvisionError } from "./errors.ts";
+import { letEnd } from "./last-words.ts";
 import { makeFolder, RAM_FOLDER } from "./ram-folder.ts";
 import type { Settings } from "./settings.ts";
 import { STATE } from "./state.ts";
@@ -22,6 +23,7 @@ type Place = typeof RAM | typeof FLASH;
 
 /** One delivery at a time in this process; another process's only tells the receiver twice what it counts once. */
 let isDelivering = false;
+let isAskedAgain = false;
 
 export function openOutbox(ctx: RunContext, settings: Settings): Outbox {
   const { disk } = ctx;
@@ -51,13 +53,20 @@ export function openOutbox(ctx: RunContext, settings: Settings): Outbox {
       });
     },
     deliver(uri) {
-      if (isDelivering || ctx.choices.isDry || notes(disk).notBefore > ctx.clock.sinceBoot()) return;
+      if (ctx.choices.isDry || notes(disk).notBefore > ctx.clock.sinceBoot()) return;
+      // What was put while letters are on their way goes after them: a run's last one comes that late.
+      if (isDelivering) {
+        isAskedAgain = true;
+        return;
+      }
       isDelivering = true;
-      void deliverAll(ctx, settings, uri)
-        .catch((thrown: unknown) => ctx.log("info", `reports wait: ${asProvisionError(thrown).message}`))
-        .finally(() => {
-          isDelivering = false;
-        });
+      letEnd(
+        deliverAll(ctx, settings, uri)
+          .catch((thrown: unknown) => ctx.log("info", `reports wait: ${asProvisionError(thrown).message}`))
+          .finally(() => {
+            isDelivering = false;
+          }),
+      );
     },
   };
 }
@@ -98,6 +107,13 @@ function makeRoom(disk: Disk, place: Place, bytes: number): void {
 }
 
 async function deliverAll(ctx: RunContext, settings: Settings, uri: string): Promise<void> {
+  do {
+    isAskedAgain = false;
+    await deliverWaiting(ctx, settings, uri);
+  } while (isAskedAgain && notes(ctx.disk).notBefore <= ctx.clock.sinceBoot());
+}
+
+async function deliverWaiting(ctx: RunContext, settings: Settings, uri: string): Promise<void> {
   const http = ctx.openHttp(settings);
   if (http.post === undefined) return;
   const signal = AbortSignal.timeout(settings.report.seconds * 1000);

@@ -29,10 +29,11 @@ export async function serveTree(
   address = "127.0.0.1",
   port = 0,
   onServed: (one: Served) => void = () => undefined,
+  post?: (request: IncomingMessage, client: string) => Promise<number | undefined>,
 ): Promise<TreeServer> {
   const served: Served[] = [];
   const server = createServer(identity, (request, response) => {
-    answer(folder, request, response).then(
+    answer(folder, request, response, post).then(
       (one) => {
         served.push(one);
         onServed(one);
@@ -58,17 +59,24 @@ function portOf(address: AddressInfo | string | null): number {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-async function answer(folder: string, request: IncomingMessage, response: ServerResponse): Promise<Served> {
+async function answer(
+  folder: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  post: Parameters<typeof serveTree>[5],
+): Promise<Served> {
   const path = decoded(request.url ?? "/");
+  const client = (request.socket.remoteAddress ?? "?").replace(/^::ffff:/, "");
   const end = (status: number, body: Uint8Array, etag?: string): Served => {
     response.writeHead(status, {
       ...(etag === undefined ? {} : { etag }),
       ...(status === 304 ? {} : { "content-length": body.length, "content-type": "application/octet-stream" }),
     });
     response.end(request.method === "HEAD" ? undefined : body);
-    const client = (request.socket.remoteAddress ?? "?").replace(/^::ffff:/, "");
     return { path: path ?? "?", status, bytes: status === 304 ? 0 : body.length, client };
   };
+  const taken = request.method === "POST" ? await post?.(request, client) : undefined;
+  if (taken !== undefined) return end(taken, new Uint8Array());
   if (request.method !== "GET" && request.method !== "HEAD") return end(405, new Uint8Array());
   const body = path === undefined ? undefined : await readBelow(folder, path);
   if (body === undefined) return end(404, Buffer.from("not here\n"));

@@ -42,6 +42,8 @@ describe("tree serve", () => {
     await uci("set", "uciprov.dns=uciprov");
     await uci("set", `uciprov.dns.name=${served.told.name}`);
     await uci("add_list", `uciprov.dns.server=${served.told.server}`);
+    await uci("set", "uciprov.report=uciprov");
+    await uci("set", `uciprov.report.uri=${served.told.uri}/.report`);
     await uci("commit", "uciprov");
 
     const ended = await start(["run", "--root", root, "--json"]);
@@ -49,6 +51,7 @@ describe("tree serve", () => {
     expect(readFileSync(join(root, "etc/config/system"), "utf8")).toContain("attic");
     await vi.waitFor(() => expect(served.log()).toMatch(/127\.0\.0\.1 DNS _uciprov\.bench\.example\n/));
     expect(served.log()).toMatch(/127\.0\.0\.1 200 \/default\.uci /);
+    await vi.waitFor(() => expect(served.log()).toMatch(/127\.0\.0\.1 bootstrap-complete: changed\n/));
 
     writeFileSync(join(tree, "02005e100001.uci"), "package system\n\nconfig system\n\toption hostname 'cellar'\n");
     expect((await start(["tree", "sign", tree, "--key", join(folder, "key")])).status).toBe(0);
@@ -82,6 +85,29 @@ describe("tree serve", () => {
     expect(served.log()).not.toContain("\u001b");
   });
 
+  test("a letter that is none is refused, and says nothing on the bench; elsewhere nothing is taken", async () => {
+    const served = await serving(join(FIXTURES, "trees/first-light/files"));
+    const { request } = await import("node:https");
+    const status = (path: string, body: string) =>
+      new Promise((resolve, reject) =>
+        request(served.told.uri, { path, ca: served.told.ca, agent: false, method: "POST" }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+          .on("error", reject)
+          .end(body),
+      );
+    expect(await status("/.report", "nonsense")).toBe(400);
+    expect(await status("/.report", '{"progress":"\\u001b[2J"}')).toBe(400);
+    expect(await status("/.report", JSON.stringify({ progress: "bootstrap-complete", pad: "x".repeat(70_000) }))).toBe(
+      400,
+    );
+    expect(await status("/default.uci", '{"progress":"bootstrap-complete"}')).toBe(405);
+    expect(await status("/.report", '{"progress":"parsing-error","error":{"code":"UCI_INVALID"}}')).toBe(204);
+    await vi.waitFor(() => expect(served.log()).toContain("127.0.0.1 parsing-error: UCI_INVALID\n"));
+    expect(served.log()).not.toContain("bootstrap-complete");
+  });
+
   test("listens on IPv6, too, and says so where a port is taken", async () => {
     const served = await serving(join(FIXTURES, "trees/first-light/files"), "::1");
     const [server, dns] = served.told.server.split("#");
@@ -106,6 +132,19 @@ describe("tree serve", () => {
   ])("%s is a fault of usage", async (_title, words) => {
     expect((await start([...words, "--json"])).json).toMatchObject({ error: { code: "USAGE" } });
   });
+});
+
+test("what a device reports counts for more than what its questions let guess", () => {
+  const bench = new Bench();
+  const client = "192.0.2.50";
+  bench.see({ kind: "name", client, name: "_uciprov.bench.example" });
+  for (const path of ["/MANIFEST", "/MANIFEST.sig", "/default.uci", "/MANIFEST"])
+    bench.see({ kind: "file", client, path, status: 200, bytes: 10 });
+  expect(bench.lines(200)[0]).toContain("[#####]");
+  bench.see({ kind: "letter", client, progress: "config-error", about: "CONFIRM_FAILED" });
+  expect(bench.lines(200)[0]).toMatch(/\[####-\].*config-error: CONFIRM_FAILED$/);
+  bench.see({ kind: "letter", client, progress: "bootstrap-complete", about: "changed" });
+  expect(bench.lines(200)[0]).toContain("[#####]");
 });
 
 test("a device's bar grows with what it asks for, and begins anew with the next run", () => {

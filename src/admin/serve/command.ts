@@ -8,6 +8,7 @@ import { makeAuthority } from "../certificates.ts";
 import { domainName } from "../domain-name.ts";
 import { serveNames } from "../name-server.ts";
 import { serveTree } from "../tree-server.ts";
+import { LETTERS, letterIn } from "./letters.ts";
 import { Bench, lineOf, type Seen } from "./progress.ts";
 
 const PORTS = { https: 8443, dns: 5300 } as const;
@@ -34,8 +35,18 @@ export const serve: Command = async (invocation) => {
   const watch = watcher(invocation);
   const identity = authority.issue({ names: [address] });
   const web = await opening(`${address}, HTTPS`, () =>
-    serveTree(folder, identity, address, port(options.httpsPort, PORTS.https), (one) =>
-      watch.see({ ...one, kind: "file" }),
+    serveTree(
+      folder,
+      identity,
+      address,
+      port(options.httpsPort, PORTS.https),
+      (one) => one.path !== LETTERS && watch.see({ ...one, kind: "file" }),
+      async (request, client) => {
+        if (request.url !== LETTERS) return undefined;
+        const told = await letterIn(request);
+        if (told !== undefined) watch.see({ ...told, kind: "letter", client });
+        return told === undefined ? 400 : 204;
+      },
     ),
   );
   try {
@@ -121,6 +132,8 @@ uci add_list uciprov.main.ca=/etc/uciprov/ca.pem
 uci set uciprov.dns=uciprov
 uci set uciprov.dns.name=${name}
 uci add_list uciprov.dns.server='${server}'
+uci set uciprov.report=uciprov
+uci set uciprov.report.uri=${uri}${LETTERS}
 uci commit uciprov
 uciprov run`);
 }

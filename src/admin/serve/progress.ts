@@ -1,4 +1,6 @@
-/** How far a device has come, as far as its questions tell. */
+import type { Told } from "./letters.ts";
+
+/** How far a device has come, by its questions and what it reports. */
 interface Progress {
   readonly steps: Set<Step>;
   readonly files: Set<string>;
@@ -10,9 +12,10 @@ interface Progress {
 const STEPS = ["name", "manifest", "signature", "files", "confirmed"] as const;
 type Step = (typeof STEPS)[number];
 
-/** A request that a device made, or a name it asked for. */
+/** A request that a device made, a name it asked for, or a letter it wrote. */
 export type Seen =
   | { readonly kind: "name"; readonly client: string; readonly name: string }
+  | ({ readonly kind: "letter"; readonly client: string } & Told)
   | {
       readonly kind: "file";
       readonly client: string;
@@ -35,6 +38,10 @@ export class Bench {
       device.bytes = 0;
       device.steps.add("name");
       device.last = "asked for the name";
+      return;
+    }
+    if (seen.kind === "letter") {
+      hear(device, seen);
       return;
     }
     const name = seen.path.slice(1);
@@ -62,10 +69,26 @@ export class Bench {
 
 const MOST_DEVICES = 64;
 
+/** What a device says of its end counts for more than what its questions let guess. */
+function hear(device: Progress, { progress, about }: Told): void {
+  device.last = words({ progress, about });
+  if (progress === "bootstrap-complete" || progress === "bootstrap-warning")
+    for (const step of STEPS) device.steps.add(step);
+  else if (progress.endsWith("-error")) device.steps.delete("confirmed");
+}
+
+function words({ progress, about }: Told): string {
+  return about === undefined ? progress : `${progress}: ${about}`;
+}
+
 /** One line for a log, without what a terminal would act on. */
 export function lineOf(seen: Seen): string {
-  const what = seen.kind === "name" ? `DNS ${seen.name}` : `${seen.status} ${seen.path} ${kilobytes(seen.bytes)}`;
-  return plain(`${seen.client} ${what}`);
+  return plain(`${seen.client} ${whatOf(seen)}`);
+}
+
+function whatOf(seen: Seen): string {
+  if (seen.kind === "name") return `DNS ${seen.name}`;
+  return seen.kind === "letter" ? words(seen) : `${seen.status} ${seen.path} ${kilobytes(seen.bytes)}`;
 }
 
 function plain(text: string): string {
