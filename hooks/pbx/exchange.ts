@@ -92,6 +92,10 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
   checkPbx(pbx, allRoutes, tell);
   const inService = allGateways.filter(({ enabled }) => enabled);
   if (pbx.role !== "b2bua") noteUnknownSources(inService, tell);
+  for (const { id, match } of inService) {
+    if (match.some((one) => one.endsWith("/0")))
+      tell(`gateway ${id}`, "has a network of the whole world in `match`: everybody counts as this gateway", "warning");
+  }
   if (pbx.role === "proxy") checkProxy(inService, tell);
   const hasBundle = context.files.stat(CA_BUNDLE) !== undefined;
   if (pbx.role !== "proxy" && !hasBundle) noteBundle(inService, tell);

@@ -78,6 +78,11 @@ describe("what is refused, with its place", () => {
     expect((await plan(exchange(options))).told).toEqual([expect.stringMatching(wanted)]);
   });
 
+  test("a gateway that everybody is, is told", async () => {
+    const { told } = await plan(exchange({}, gateway({ match: ["0.0.0.0/0", "192.0.2.1"] })));
+    expect(told).toEqual([expect.stringMatching(/^warning gateway one: .*everybody counts/)]);
+  });
+
   test("TLS without the usual authorities is told: what Asterisk does not find it drops without a word", async () => {
     const beesip = exchange({}, gateway({ transport: "tls", srtp: "sdes" }));
     const bare = await plan(beesip);
