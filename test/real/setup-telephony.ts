@@ -238,7 +238,23 @@ export async function checkKamailio(
   }
 }
 
-/** Starts Kamailio on a host's address, port 5060, and waits until it listens. */
+/** It binds its ports before it looks whether all routes are there, and answers on its control socket when all its processes run. */
+async function answersControl(root: string, socket: string, { child }: Running): Promise<void> {
+  const command = ["/usr/sbin/kamcmd", "-s", `unix:${socket}`, "core.uptime"];
+  const [program = "", ...args] = root === "/" ? command : ["chroot", root, ...command];
+  for (let tries = 0; ; tries++) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended");
+    try {
+      await run(program, args, { timeout: 5000 });
+      return;
+    } catch (thrown) {
+      if (tries === 200) throw thrown;
+      await sleep(100);
+    }
+  }
+}
+
+/** Starts Kamailio on a host's address, port 5060, and waits until it runs. */
 export async function startKamailio(
   release: Release,
   files: ReadonlyMap<string, string>,
@@ -264,10 +280,7 @@ export async function startKamailio(
     rmSync(join(root, folder), { recursive: true, force: true });
   };
   try {
-    await host.listens("udp", 5060);
-    // It binds before it has started all its processes; a wrong route ends it then.
-    await sleep(300);
-    if (running.child.exitCode !== null) throw new Error("it ended");
+    await answersControl(root, `${folder}/kamailio_ctl`, running);
   } catch (thrown) {
     await close();
     throw new Error(`kamailio does not start: ${running.log()}`, { cause: thrown });
