@@ -202,7 +202,7 @@ real("the defence of an exchange in real programs", () => {
         expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
         // Another number of the same source is another phone, once the ban is over.
         await expect
-          .poll(() => tries(HOSTS.one, { port: 7001, numbers: ["102"], patience: 300 }), { timeout: 20_000 })
+          .poll(() => tries(HOSTS.one, { port: 7001, numbers: ["102"], patience: 1500 }), { timeout: 20_000 })
           .toEqual({ served: 1, failed: 0 });
         expect(log()).not.toMatch(/\b(?:ERROR|CRITICAL)\b/);
       });
@@ -219,6 +219,25 @@ real("the defence of an exchange in real programs", () => {
         expect(bansIn(log())).toEqual([`${HOSTS.one} password`]);
       });
     });
+
+    test("with ban_time 0 it tells who would have been banned, once, and serves everybody", async () => {
+      const files = await defended({ ban_time: "0", register_limit: "3" });
+      await withKamailio(release, files, async ({ log }) => {
+        expect(await tries(HOSTS.one, { total: 8 })).toEqual({ served: 8, failed: 0 });
+        expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
+      });
+    });
+
+    test("a honeypot asks everybody for a password, lets nobody in, and tells who tries", async () => {
+      await withKamailio(release, await defended({ ban_time: "0", failed_limit: "3" }, HONEYPOT), async ({ log }) => {
+        const guesses = { kind: "wrong", numbers: NUMBERS, total: NUMBERS.length } as const;
+        expect(await tries(HOSTS.one, guesses)).toEqual({ served: NUMBERS.length, failed: 0 });
+        expect(bansIn(log())).toEqual([`${HOSTS.one} password`]);
+      });
+    });
+
+    // What follows takes time, and hangs on nothing that the two have different.
+    if (release !== "system") return;
 
     test("bans a flood, in IPv6, too; a gateway's address is not banned, whoever sends with it", async () => {
       const files = await defended({ register_limit: "1000", allow: HOSTS.two });
@@ -244,22 +263,6 @@ real("the defence of an exchange in real programs", () => {
         },
         `[${HOSTS.pbx6}]`,
       );
-    });
-
-    test("with ban_time 0 it tells who would have been banned, once, and serves everybody", async () => {
-      const files = await defended({ ban_time: "0", register_limit: "3" });
-      await withKamailio(release, files, async ({ log }) => {
-        expect(await tries(HOSTS.one, { total: 8 })).toEqual({ served: 8, failed: 0 });
-        expect(bansIn(log())).toEqual([`${HOSTS.one} soft-fault`]);
-      });
-    });
-
-    test("a honeypot asks everybody for a password, lets nobody in, and tells who tries", async () => {
-      await withKamailio(release, await defended({ ban_time: "0", failed_limit: "3" }, HONEYPOT), async ({ log }) => {
-        const guesses = { kind: "wrong", numbers: NUMBERS, total: NUMBERS.length } as const;
-        expect(await tries(HOSTS.one, guesses)).toEqual({ served: NUMBERS.length, failed: 0 });
-        expect(bansIn(log())).toEqual([`${HOSTS.one} password`]);
-      });
     });
 
     test("takes no more logins a second than it is told, of all together", async () => {
@@ -361,13 +364,13 @@ real("the defence of an exchange in real programs", () => {
       ]);
 
     test("bans a flood of packets, counts it, and forgets it in time; a gateway's address and another source go free", async () => {
-      await load(net.dev, net.folder, await defended({ ban_time: "4", kernel_rate: "20", kernel_burst: "20" }));
+      await load(net.dev, net.folder, await defended({ ban_time: "7", kernel_rate: "20", kernel_burst: "20" }));
       await packets(300, HOSTS.gateway, HOSTS.pbx);
       await packets(10, HOSTS.two, HOSTS.pbx);
       expect(await elementsOf(net.dev, "ban4")).toEqual([]);
       await packets(300, HOSTS.one, HOSTS.pbx);
       const [banned, ...others] = await elementsOf(net.dev, "ban4");
-      expect([banned?.val, banned?.timeout, others]).toEqual([HOSTS.one, 4, []]);
+      expect([banned?.val, banned?.timeout, others]).toEqual([HOSTS.one, 7, []]);
       expect(banned?.counter?.packets).toBeGreaterThan(50);
       expect(await packetsOf(net.dev, "metered")).toBeGreaterThanOrEqual(1);
       expect(await packetsOf(net.dev, "dropped")).toBeGreaterThan(50);
@@ -375,7 +378,7 @@ real("the defence of an exchange in real programs", () => {
       expect((await net.prov.run("busybox", ["ping", "-c", "1", "-W", "5", "-I", HOSTS.one, HOSTS.pbx])).status).toBe(
         0,
       );
-      await expect.poll(() => elementsOf(net.dev, "ban4"), { timeout: 20_000 }).toEqual([]);
+      await expect.poll(() => elementsOf(net.dev, "ban4"), { timeout: 40_000 }).toEqual([]);
     });
 
     test("scope `all` lets nothing of a banned source in, and nobody else out", async () => {
@@ -419,13 +422,13 @@ real("the defence of an exchange in real programs", () => {
   const isMeasuring = process.env["UCIPROV_FLOOD_RATES"] !== undefined;
   const RATES = (process.env["UCIPROV_FLOOD_RATES"] ?? "500,2000").split(",").map(Number);
   const SECONDS = 3;
-  const HOW = ["nothing", "Kamailio", "kernel", "both"] as const;
+  const HOW = ["nothing", "both", "Kamailio", "kernel"] as const;
 
   test("a flood of logins, with the module and without: the attacker gets next to nothing, the honest everything", async () => {
     const told: string[] = [];
     for (const rate of RATES) {
       const seen = new Map<string, { cpu: number; attacker: number; honest: number }>();
-      for (const how of isMeasuring || rate === RATES.at(-1) ? HOW : (["nothing", "both"] as const)) {
+      for (const how of isMeasuring ? HOW : rate === RATES.at(-1) ? HOW.slice(0, 3) : HOW.slice(0, 2)) {
         const all = await defended({});
         const files = new Map(all);
         if (how === "nothing" || how === "kernel") files.delete("/etc/kamailio/beesip-protection.cfg");
