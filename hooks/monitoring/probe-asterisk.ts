@@ -95,7 +95,8 @@ function answering(): readonly DialStep[] {
     step("Set", `TIMEOUT(absolute)=${LONGEST_CALL}`),
     // ADDRESS:PORT, or [ADDRESS]:PORT: by Asterisk's own socket, not by what the caller says.
     step("Set", `FROM=\${CHANNEL(pjsip,remote_addr)}`),
-    step("GotoIf", `$["\${FROM:0:1}" = "["]?six`),
+    // A bracket in an expression would end it, so it is counted by colons which of the two it is.
+    step("GotoIf", `$[\${FIELDQTY(FROM,:)} > 2]?six`),
     step("Set", `ADDRESS=\${SHIFT(FROM,:)}`),
     step("Goto", "known"),
     step("Set", `ADDRESS=\${SHIFT(FROM,])}`, "six"),

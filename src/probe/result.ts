@@ -28,10 +28,10 @@ export interface Measured {
   readonly expected: number;
   readonly received: number;
   readonly loss: number;
-  readonly jitter: number;
+  readonly jitter?: number;
   readonly rtt?: number;
   /** What the partner reported of the other direction; late by up to 5 s. */
-  readonly remote: { readonly sent: number; readonly lost: number; readonly jitter: number };
+  readonly remote: { readonly sent: number; readonly lost?: number; readonly jitter?: number };
   readonly rating: number;
   readonly mos: number;
   readonly method: string;
@@ -51,14 +51,19 @@ export function measure(counted: Counted, expected: number, { conceals }: Pick<P
     expected,
     received: counted.received,
     loss: rounded(loss, 4),
-    jitter: rounded(counted.jitter, 3),
-    ...(counted.rtt === undefined ? {} : { rtt: rounded(counted.rtt, 3) }),
-    remote: { sent: counted.sent, lost: counted.remoteLost, jitter: rounded(counted.remoteJitter, 3) },
+    ...told("jitter", counted.jitter),
+    ...told("rtt", counted.rtt),
+    remote: { sent: counted.sent, ...told("lost", counted.remoteLost), ...told("jitter", counted.remoteJitter) },
     rating: rounded(r, 2),
     // The model knows of no call in which nothing was heard.
     mos: counted.received === 0 ? 1 : rounded(mosOf(r), 2),
     method: `E-model (ITU-T G.107), ${codec}`,
   };
+}
+
+/** Nothing of what is not known. */
+function told<K extends string>(name: K, value: number | undefined): { readonly [N in K]?: number } {
+  return value === undefined ? {} : ({ [name]: rounded(value, 3) } as { readonly [N in K]: number });
 }
 
 function rounded(value: number, digits: number): number {

@@ -4,13 +4,13 @@ export interface Counted {
   /** RTP packets that came, and that went. */
   readonly received: number;
   readonly sent: number;
-  /** Milliseconds; of what came. */
-  readonly jitter: number;
+  /** Milliseconds; of what came. On a busy machine Asterisk's times can be impossible ones, and then are not known. */
+  readonly jitter: number | undefined;
   /** Milliseconds there and back; not known in a call that is too short for a report (5 s). */
   readonly rtt: number | undefined;
   /** What the other side reported as lost of what went to it; late by up to one report. */
-  readonly remoteLost: number;
-  readonly remoteJitter: number;
+  readonly remoteLost: number | undefined;
+  readonly remoteJitter: number | undefined;
 }
 
 const LONGEST = 2048;
@@ -18,7 +18,7 @@ const LONGEST = 2048;
 const MOST_PACKETS = 1_000_000;
 const MOST_SECONDS = 60;
 
-/** Undefined for anything else: a line that is cut, or numbers that cannot be. `KEY=VALUE` with `;` between; others' keys are passed over. */
+/** Undefined for anything without counts of packets that can be. `KEY=VALUE` with `;` between; others' keys are passed over. */
 export function parseCounted(line: string): Counted | undefined {
   if (line.length > LONGEST) return undefined;
   const fields = new Map<string, string>();
@@ -30,16 +30,19 @@ export function parseCounted(line: string): Counted | undefined {
   const time = (key: string) => within(fields.get(key), MOST_SECONDS, false);
   const [received, sent, remoteLost] = ["rxcount", "txcount", "rlp"].map(count);
   const [jitter, remoteJitter, rtt] = ["rxjitter", "txjitter", "rtt"].map(time);
-  if (received === undefined || sent === undefined || remoteLost === undefined) return undefined;
-  if (jitter === undefined || remoteJitter === undefined || rtt === undefined) return undefined;
+  if (received === undefined || sent === undefined) return undefined;
   return {
     received,
     sent,
-    jitter: jitter * 1000,
-    rtt: rtt === 0 ? undefined : rtt * 1000,
+    jitter: inMilliseconds(jitter),
+    rtt: rtt === 0 ? undefined : inMilliseconds(rtt),
     remoteLost,
-    remoteJitter: remoteJitter * 1000,
+    remoteJitter: inMilliseconds(remoteJitter),
   };
+}
+
+function inMilliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
 }
 
 function within(text: string | undefined, most: number, isWhole: boolean): number | undefined {

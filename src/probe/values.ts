@@ -71,7 +71,8 @@ export function noteLinks(disk: Disk, results: readonly CallResult[]): readonly 
 function linkOf({ partner, state, measured, round }: CallResult): Link {
   if (measured === undefined) return { partner, state, round };
   const { mos, loss, jitter, rtt } = measured;
-  return { partner, state, round, mos, loss, jitter, ...(rtt === undefined ? {} : { rtt }) };
+  const times = { ...(jitter === undefined ? {} : { jitter }), ...(rtt === undefined ? {} : { rtt }) };
+  return { partner, state, round, mos, loss, ...times };
 }
 
 /** The file is this program's own, and replaced in one go. */

@@ -13,7 +13,7 @@ export interface MatrixLink {
   /** Rounds that came, and how many of them have numbers. */
   readonly rounds: number;
   readonly measured: number;
-  readonly device?: { readonly mos: number; readonly loss: number; readonly jitter: number; readonly rtt?: number };
+  readonly device?: { readonly mos: number; readonly loss: number; readonly jitter?: number; readonly rtt?: number };
   readonly wav?: {
     readonly label: string;
     readonly mos: number;
@@ -69,7 +69,7 @@ async function linkOf(all: readonly Kept[], judging: Judging): Promise<MatrixLin
           device: {
             mos: measured.mos,
             loss: measured.loss,
-            jitter: measured.jitter,
+            ...(measured.jitter === undefined ? {} : { jitter: measured.jitter }),
             ...(measured.rtt === undefined ? {} : { rtt: measured.rtt }),
           },
         }),

@@ -112,7 +112,7 @@ export function twoHosts(): TwoHosts {
 export interface Star {
   /** 192.0.2.1 on the bridge that all others hang on. */
   readonly hub: Host;
-  /** 192.0.2.10 and up, on eth0. */
+  /** 192.0.2.10 and 2001:db8:1::10 and up, on eth0. */
   readonly hosts: readonly Host[];
   /** A folder for all, removed in the end. */
   readonly folder: string;
@@ -140,6 +140,7 @@ export function starOf(count: number): Star {
     ip("link", "set", `${prefix}d${index}`, "netns", namespace, "name", "eth0");
     inside(hub.namespace, "link", "set", `port${index}`, "master", "br0", "up");
     inside(namespace, "addr", "add", `192.0.2.${10 + index}/24`, "dev", "eth0");
+    inside(namespace, "addr", "add", `2001:db8:1::${10 + index}/64`, "dev", "eth0", "nodad");
     for (const device of ["lo", "eth0"]) inside(namespace, "link", "set", device, "up");
   }
   return {

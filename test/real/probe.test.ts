@@ -1,6 +1,6 @@
 /** Probes on real Asterisk that call each other, over links that lose packets, and a collector that is away at times (Debian packages `mmdebstrap`, `nftables`, `chromium`). */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import monitoring from "../../hooks/monitoring/index.ts";
@@ -49,7 +49,9 @@ interface Device {
 
 async function openDevice(host: Host, name: string, authority: Authority): Promise<Device> {
   const all = await files(BEESIP);
-  const asterisk = await startAsterisk("sid", all, host);
+  // Where its complaints can be read.
+  const logger = (all.get("/etc/asterisk/logger.conf") ?? "").replace("syslog.daemon", "console");
+  const asterisk = await startAsterisk("sid", new Map([...all, ["/etc/asterisk/logger.conf", logger]]), host);
   const root = asterisk.home;
   const put = (path: string, text: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -169,7 +171,7 @@ real("probes of speech quality", () => {
     expect(applications.length).toBeGreaterThan(20);
     for (const app of new Set(applications.map(([, name = ""]) => name)))
       expect(await asterisk.ask(`core show application ${app}`), app).toMatch(/Info about|Synopsis/i);
-    for (const name of ["CHANNEL", "FILE", "GROUP", "GROUP_COUNT", "SHIFT", "STAT", "TIMEOUT"])
+    for (const name of ["CHANNEL", "FIELDQTY", "FILE", "GROUP", "GROUP_COUNT", "SHIFT", "STAT", "TIMEOUT"])
       expect(await asterisk.ask(`core show function ${name}`), name).toMatch(/Info about|Synopsis/i);
     expect(asterisk.log()).not.toMatch(/Error loading module|No such module|could not be loaded/i);
   });
@@ -224,8 +226,10 @@ real("probes of speech quality", () => {
       const wanted: Heard = { delay: 60, loss: percent / 100, codec: "G.711 with concealment" };
       expect(Math.abs(device.loss - percent / 100), told.at(-1)).toBeLessThan(0.06);
       expect(Math.abs(device.mos - mosOf(rating(wanted))), told.at(-1)).toBeLessThan(0.5);
-      expect(Math.abs(wav.loss - device.loss), told.at(-1)).toBeLessThan(0.02);
-      expect(Math.abs(wav.mos - device.mos), told.at(-1)).toBeLessThan(0.3);
+      expect(Math.abs(wav.loss - device.loss), told.at(-1)).toBeLessThan(0.04);
+      // The recording knows bursts, which count for more; a busy machine makes some.
+      expect(wav.mos - device.mos, told.at(-1)).toBeLessThan(0.2);
+      expect(device.mos - wav.mos, told.at(-1)).toBeLessThan(0.8);
       expect(wav.label).toBe("MOS-E(wav)");
       expect(device.rtt, told.at(-1)).toBeGreaterThan(0);
       expect(Math.abs(wav.level), told.at(-1)).toBeLessThan(2);
@@ -275,9 +279,13 @@ real("probes of speech quality", () => {
     const before = log().split("\n").length;
 
     const { ear } = devices;
-    // Calls over TCP, too: the last plan, as if it had said so.
+    // Calls over TCP and IPv6, too: the last plans, as if they had said so.
     const kept = join(ear.asterisk.home, "var/run/beesip/probe/plan.json");
-    writeFileSync(kept, readFileSync(kept, "utf8").replace('"transport":"udp"', '"transport":"tcp"'));
+    const [tcp, six] = ['"transport":"udp"', '"host":"192.0.2.12"'];
+    const plan = readFileSync(kept, "utf8");
+    expect(plan).toContain(six);
+    writeFileSync(kept, plan.replace(tcp, '"transport":"tcp"').replace(six, '"host":"2001:db8:1::12"'));
+    writeFileSync(join(devices.five.asterisk.home, "spool/beesip-probe/partners/2001:db8:1::10"), "");
     const away = await ear.run("--once");
     expect({ status: away.status, json: away.json }).toMatchObject({ status: 8, json: { measured: 3, waiting: 3 } });
 
@@ -308,11 +316,18 @@ real("probes of speech quality", () => {
     expect(new Set(puts).size).toBe(puts.length);
     // Three rounds of three partners: a recording and a result each.
     expect(puts).toHaveLength(18);
-    const { links } = await matrix();
-    for (const name of ["clean", "five", "twenty"]) {
-      expect(links.find(({ from, to }) => from === name && to === "ear")).toMatchObject({ rounds: 4, measured: 4 });
-    }
+    const own = join(folder(), "rounds/ear");
+    const states = readdirSync(own)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => `${name} ${JSON.parse(readFileSync(join(own, name), "utf8")).state}`);
+    expect(states).toHaveLength(12);
+    expect(states.filter((state) => !state.endsWith(" measured"))).toEqual([]);
     expect(recordings()).toEqual([]);
+    // A fault in the dial plan is a warning when a call comes to it.
+    for (const { asterisk } of Object.values(devices)) {
+      expect(asterisk.log()).toContain("Asterisk Ready");
+      expect(asterisk.log()).not.toMatch(/syntax error|extension logic|No application|Function .* not registered/i);
+    }
   });
 });
 
