@@ -12,9 +12,14 @@ const firstColumn = (name: string) =>
   );
 
 test("docs/tree.md lists the resources that modules look for", () => {
-  const rows = plugins.modules.flatMap(({ name: module, resources = {} }) =>
-    Object.entries(resources).map(([name, { uri }]) => `| ${name} | \`${uri}\` | ${module} |`),
-  );
+  const takers = new Map<string, string[]>();
+  for (const { name: module, resources = {} } of plugins.modules) {
+    for (const [name, { uri }] of Object.entries(resources)) {
+      const row = `| ${name} | \`${uri}\` |`;
+      takers.set(row, [...(takers.get(row) ?? []), module]);
+    }
+  }
+  const rows = [...takers].map(([row, modules]) => `${row} ${modules.join(", ")} |`);
   expect(docs).toContain(`${rows.join("\n")}\n<!-- end -->`);
 });
 
