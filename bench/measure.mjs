@@ -1,12 +1,16 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
-/** As a device runs Node (docs/packager); the same on both sides of every pair. UV_THREADPOOL_SIZE belongs to them. */
+/**
+ * As a device runs Node (docs/packager); the same on both sides of every pair. UV_THREADPOOL_SIZE belongs to them. A flag given to the bench itself goes to
+ * both sides as well: `--no-node-snapshot` makes a Node like the one of OpenWrt's feeds, which is built without.
+ */
 export const DEVICE_FLAGS = [
   "--max-semi-space-size=1",
   "--max-old-space-size=64",
   "--v8-pool-size=1",
   "--use-openssl-ca",
+  ...process.argv.slice(2).filter((word) => word.startsWith("--")),
 ];
 const PEAK = join(import.meta.dirname, "peak.cjs");
 
@@ -30,7 +34,7 @@ export function measure(args, expected = 0) {
         return;
       }
       const { kilobytes, cpuMilliseconds } = JSON.parse(said[3]);
-      resolve({ milliseconds, cpu: cpuMilliseconds, megabytes: kilobytes / 1024 });
+      resolve({ milliseconds, cpu: cpuMilliseconds, megabytes: kilobytes / 1024, said: said[1] });
     });
   });
 }

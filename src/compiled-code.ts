@@ -18,7 +18,6 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import Module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Script } from "node:vm";
 
@@ -27,6 +26,9 @@ const FOLDER = "var/run/uciprov/code";
 
 /** The files that a run without news loads. None of them holds an `import()` that is one at run time: the build looks. */
 const KEPT = ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"];
+
+/** Node's own class of what `require` keeps; node:module, which exports it, is more than is needed here. */
+const Module = module.constructor as new (path: string) => NodeJS.Module;
 
 /** Bytes; what is kept of the largest has some 300 kB. */
 const MOST = 4_000_000;
@@ -52,8 +54,7 @@ export function openCompiledCode(program: string, root: string): CompiledCode {
 
   const load = (file: string): unknown => {
     const path = join(program, file);
-    const native = createRequire(path);
-    const known = native.cache[path];
+    const known = require.cache[path];
     if (known) return known.exports;
     const { text, source } = readSource(path);
     const cachedData = folder === undefined ? undefined : readKept(join(folder, file), source);
@@ -64,12 +65,12 @@ export function openCompiledCode(program: string, root: string): CompiledCode {
     loaded.push({ file, script, source, isKept: cachedData !== undefined && script.cachedDataRejected !== true });
     const made = new Module(path);
     made.filename = path;
-    native.cache[path] = made;
+    require.cache[path] = made;
     try {
-      const ask = (name: string) => (KEPT.includes(name.slice(2)) ? load(name.slice(2)) : native(name));
+      const ask = (name: string) => (KEPT.includes(name.slice(2)) ? load(name.slice(2)) : require(name));
       script.runInThisContext()(made.exports, ask, made, path, program);
     } catch (thrown) {
-      delete native.cache[path];
+      delete require.cache[path];
       throw thrown;
     }
     made.loaded = true;

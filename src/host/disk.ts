@@ -21,7 +21,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Disk, FileStat, NewFile } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import { pathUnderRoot, systemCode, systemError } from "./root-path.ts";
@@ -56,6 +56,14 @@ export function openDisk(root: string): Disk & LooseFiles {
   const itself = (path: string): string => pathUnderRoot(base, checked(path), false);
   const followed = (path: string): string => pathUnderRoot(base, checked(path), true);
 
+  /** Where the last loose file's folder lies: thousands of them are made in one folder, which is the transaction's own and closed to others. */
+  let looseIn = { folder: "", host: "" };
+  const besideTheLast = (path: string): string => {
+    const folder = dirname(checked(path));
+    if (folder !== looseIn.folder) looseIn = { folder, host: followed(folder) };
+    return join(looseIn.host, basename(path));
+  };
+
   const disk: Disk & LooseFiles = {
     readBytes: (path, limit = DEFAULT_LIMIT) =>
       unlessMissing("reading", path, () => readRegular(followed(path), path, limit)),
@@ -82,7 +90,7 @@ export function openDisk(root: string): Disk & LooseFiles {
       }
     },
     createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, flushOf(path))),
-    createLoose: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, () => {})),
+    createLoose: (path, as) => attempt("making", path, () => newFile(besideTheLast(path), path, as, () => {})),
     flushLoose(paths) {
       const [first] = paths;
       if (first === undefined || flushFileSystem(dirname(followed(first)))) return;

@@ -11,7 +11,7 @@ export interface PackingLimits {
   readonly ratio: number;
 }
 
-const CHUNK = 65_536;
+const CHUNK = 262_144;
 const RATIO_FROM = 1_048_576;
 /** A zstd archive may ask for a window of up to 128 MiB; what `zstd -19` uses is enough. */
 const ZSTD_WINDOW_LOG = 23;
