@@ -33,8 +33,7 @@ const DIRECT: MediaParts = {
 };
 
 /**
- * Each branch has a name of its own, since phones that ring together may stand on different sides. Addresses that the parties say are replaced everywhere; what
- * comes from elsewhere than the party's media has come from is dropped.
+ * Addresses that the parties say are replaced everywhere; what comes from elsewhere than the party's media has come from is dropped.
  */
 const FLAGS = "replace-origin replace-session-connection ICE=remove RTP/AVP strict-source";
 
