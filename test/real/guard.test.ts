@@ -66,6 +66,8 @@ auto_aliases=no
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "xlog.so"
+loadmodule "ctl.so"
+modparam("ctl", "binrpc", "unix:/var/run/kamailio/kamailio_ctl")
 request_route {
 	xlog("L_ALERT", "ban src=$si reason=pike\\n");
 	sl_send_reply("403", "no");
