@@ -18,7 +18,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Script } from "node:vm";
 
 /** In RAM on every OpenWrt, and gone with the next boot. */
@@ -93,17 +93,19 @@ export function openCompiledCode(program: string, root: string): CompiledCode {
   };
 }
 
+/** By the way that leads there without links: `/var` is one, and below a scratch root none may lead out of it. */
 function makeFolder(root: string): string | undefined {
-  mkdirSync(join(root, FOLDER), { mode: 0o700 });
+  const above = realpathSync.native(join(root, dirname(FOLDER)));
+  if (!isBelow(above, realpathSync.native(root))) return undefined;
+  mkdirSync(join(above, basename(FOLDER)), { mode: 0o700 });
   return trustedFolder(root);
 }
 
 /** Where the folder really lies, if it is below `root` and neither it nor any folder above it can be changed by others. */
 function trustedFolder(root: string): string | undefined {
   try {
-    const top = realpathSync.native(root);
     const folder = realpathSync.native(join(root, FOLDER));
-    if (!folder.startsWith(top === "/" ? top : `${top}/`)) return undefined;
+    if (!isBelow(folder, realpathSync.native(root))) return undefined;
     if ((lstatSync(folder).mode & 0o077) !== 0) return undefined;
     for (let path = folder; ; path = dirname(path)) {
       if (!isOurs(lstatSync(path))) return undefined;
@@ -112,6 +114,10 @@ function trustedFolder(root: string): string | undefined {
   } catch {
     return undefined; // not there yet
   }
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path.startsWith(top === "/" ? top : `${top}/`);
 }
 
 /** A sticky folder (`/tmp`) lets nobody rename or remove what is another's. */
