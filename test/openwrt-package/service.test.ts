@@ -40,7 +40,7 @@ fsync() { :; }
 sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
 . "$INIT"
 SELF=$FOLDER/self CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
-CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried
+CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried NEWS=$FOLDER/changed
 uciprov_line_is() { uciprov_read; uciprov_line; }
 "$@"
 wait
@@ -130,7 +130,8 @@ test.skipIf(noAsh)(
   "an interface that comes up has a failed run made again, and no other, and not at every renewal of a lease",
   () => {
     const retry = () => {
-      rmSync(path("run"), { recursive: true, force: true });
+      mkdirSync(path("run"), { recursive: true });
+      writeFileSync(path("run/retried"), "-600\n");
       return call(["retry"]);
     };
     settings = { schedule_by: "crond" };
@@ -150,6 +151,48 @@ test.skipIf(noAsh)(
     expect(retry()).toEqual([""]);
   },
 );
+
+test.skipIf(noAsh)(
+  "with crond a changed lease has even a device that works look at once, once, and not every second",
+  () => {
+    settings = { schedule_by: "crond" };
+    writeFileSync(path("confirmed.json"), "{}");
+    writeFileSync(path("status.json"), '{"version":1,"state":"ended","exit":"provisioned"}\n');
+    const news = () => writeFileSync(path("changed"), "");
+    news();
+    expect(call(["retry"]), "before the service's place in the boot").toEqual([""]);
+    expect(call(["start"])).toEqual(ONCE);
+    news();
+    expect(call(["retry"])).toEqual(ONCE);
+    expect(existsSync(path("changed"))).toBe(false);
+    expect(call(["retry"])).toEqual([""]);
+    news();
+    expect(call(["retry"])).toEqual([""]);
+    writeFileSync(path("run/retried"), `${Math.floor(uptime()) - 61}\n`);
+    expect(call(["retry"])).toEqual(ONCE);
+  },
+);
+
+test.skipIf(noAsh)("with crond a lease that changes during a run is looked at after it", () => {
+  settings = { schedule_by: "crond" };
+  call(["start"]);
+  writeFileSync(path("changed"), "");
+  expect(call(["retry"], { RUNNING: "1" })).toEqual([""]);
+  expect(called().at(-1)).toBe("self start");
+  expect(call(["start"], { RUNNING: "1" })).toEqual(ONCE);
+  expect(existsSync(path("changed"))).toBe(true);
+});
+
+test.skipIf(noAsh)("after a boot with crond, neither interfaces nor new leases hurry a device that works", () => {
+  settings = { schedule_by: "crond", schedule_jitter: "300" };
+  writeFileSync(path("confirmed.json"), "{}");
+  expect(call(["boot"])).toEqual([""]);
+  expect(call(["retry"])).toEqual([""]);
+  writeFileSync(path("changed"), "");
+  expect(call(["retry"])).toEqual([""]);
+  const until = Number(readFileSync(path("run/retried"), "utf8"));
+  expect(Math.abs(until - uptime() - 300)).toBeLessThan(60);
+});
 
 test.skipIf(noAsh)("reload asks a daemon that was there to look now, and one that was not is started", () => {
   expect(call(["reload_service"], { RUNNING: "1" })).toEqual([...DAEMON, "signal uciprov * HUP"]);
