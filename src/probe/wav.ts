@@ -17,7 +17,10 @@ export function bytesFor({ seconds }: Limits): number {
 /** More chunks than any writer makes. */
 const MOST_CHUNKS = 64;
 
-/** The samples, or what is wrong with the file as the rest of a sentence. A file whose writer has not finished it is cut. */
+/**
+ * The samples, or what is wrong with the file as the rest of a sentence. A file whose writer has not finished it is cut: it may be shorter than it says, or its sizes may be zero still,
+ * which Asterisk fills in when it closes the file, the whole's before the sound's.
+ */
 export function readWav(
   bytes: Uint8Array,
   limits: Limits,
@@ -26,6 +29,7 @@ export function readWav(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString("latin1");
   if (bytes.length < 12 || word(0) !== "RIFF" || word(8) !== "WAVE") return { fault: "is no WAV" };
+  if (view.getUint32(4, true) === 0) return { fault: "is cut" };
   let isRight = false;
   for (let at = 12, count = 0; at + 8 <= bytes.length && count < MOST_CHUNKS; count++) {
     const size = view.getUint32(at + 4, true);
@@ -40,7 +44,8 @@ export function readWav(
     }
     if (name === "data") {
       if (!isRight) return { fault: "says what it holds before how" };
-      if (start + size > bytes.length || size % 2 !== 0) return { fault: "is cut" };
+      const isOpen = size === 0 && bytes.length > start;
+      if (isOpen || start + size > bytes.length || size % 2 !== 0) return { fault: "is cut" };
       const samples = new Int16Array(size / 2);
       for (let index = 0; index < samples.length; index++) samples[index] = view.getInt16(start + 2 * index, true);
       return { samples };

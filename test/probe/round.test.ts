@@ -6,6 +6,7 @@ import { enqueue, trim, waiting } from "../../src/probe/queue.ts";
 import type { CallResult } from "../../src/probe/result.ts";
 import { beginRound, finishRound, lastRound, type RoundWorld, type Sound } from "../../src/probe/round.ts";
 import { upload } from "../../src/probe/upload.ts";
+import { sha256 } from "../../src/sha256.ts";
 import { cutAt, PowerCut, TEARS } from "../transaction/faulty-disk.ts";
 import { clockWith, device, type Exchange, exchange, partner, RECORDING, shelf } from "./stand-ins.ts";
 
@@ -62,7 +63,7 @@ describe("a round", () => {
     expect(disk.list(ASTERISK.outgoing)).toEqual([]);
   });
 
-  test("waits for a recording that Asterisk has not finished", async () => {
+  test("waits for a recording that Asterisk has not finished: its sizes are zero until it is closed, a moment after the call", async () => {
     const disk = device();
     const asterisk = exchange(disk);
     let looks = 0;
@@ -70,14 +71,18 @@ describe("a round", () => {
       clock: clockWith(() => {
         asterisk.look();
         const path = `${ASTERISK.recordings}/${ID}.a.wav`;
-        if (looks++ === 0) disk.rename(path, `${path}.hidden`);
-        if (looks === 10) disk.rename(`${path}.hidden`, path);
+        const open = Buffer.from(RECORDING);
+        for (const size of [4, 40]) open.writeUInt32LE(0, size);
+        looks++;
+        if (looks !== 1 && looks !== 10) return;
+        disk.unlink(path);
+        disk.writeNew(path, looks === 1 ? open : RECORDING, { mode: 0o600 });
       }),
     });
     beginRound(slow, PLAN, SOUND, ID);
     const results = await finishRound(slow);
-    expect(results?.[0]?.recording?.bytes).toBe(RECORDING.length);
     expect(looks).toBe(10);
+    expect(results?.[0]?.recording).toEqual({ sha256: sha256(RECORDING), bytes: RECORDING.length });
   });
 
   test("records no more than there is room for, and says so", async () => {

@@ -78,6 +78,26 @@ describe("a WAV file", () => {
     expect(readWav(bytes, LIMITS)).toEqual({ fault: "is cut" });
   });
 
+  test("as Asterisk leaves it until the call has ended, with sizes of zero before all its sound, is cut", () => {
+    const bytes = Buffer.from(writeWav(Int16Array.of(1, 2, 3, 4)));
+    const [whole, sound] = [bytes.readUInt32LE(4), bytes.readUInt32LE(40)];
+    // It fills them in one after the other.
+    for (const sizes of [
+      [0, 0],
+      [whole, 0],
+      [0, sound],
+    ] as const) {
+      bytes.writeUInt32LE(sizes[0], 4);
+      bytes.writeUInt32LE(sizes[1], 40);
+      expect(readWav(bytes, LIMITS), sizes.join()).toEqual({ fault: "is cut" });
+    }
+    // Nothing was heard, and this may not be known yet.
+    const empty = Buffer.from(writeWav(new Int16Array(0)));
+    expect(readWav(empty, LIMITS)).toEqual({ samples: new Int16Array(0) });
+    empty.writeUInt32LE(0, 4);
+    expect(readWav(empty, LIMITS)).toEqual({ fault: "is cut" });
+  });
+
   test("that is too long is refused before it is read", () => {
     expect(readWav(new Uint8Array(bytesFor(LIMITS) + 1), LIMITS)).toEqual({ fault: "is longer than 20 s" });
   });
