@@ -1,5 +1,6 @@
 /** Probes on real Asterisk that call each other, over links that lose packets, and a collector that is away at times (Debian packages `mmdebstrap`, `nftables`, `chromium`). */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,7 +8,7 @@ import monitoring from "../../hooks/monitoring/index.ts";
 import { type Authority, makeAuthority } from "../../src/admin/certificates.ts";
 import { type Heard, mosOf, rating } from "../../src/probe/e-model.ts";
 import { makeSample } from "../../src/probe/sample.ts";
-import { writeWav } from "../../src/probe/wav.ts";
+import { readWav, writeWav } from "../../src/probe/wav.ts";
 import { PROBE_FILE } from "../../src/probe-file.ts";
 import type { Matrix, MatrixLink } from "../collector/matrix.ts";
 import { BROWSER, openBrowser } from "../helpers/browser.ts";
@@ -105,9 +106,7 @@ real("probes of speech quality", () => {
   }
 
   async function closeCollector(): Promise<void> {
-    const gone = new Promise((resolve) => server?.once("exit", resolve));
-    server?.kill("SIGTERM");
-    if (server !== undefined) await gone;
+    if (server !== undefined) await ended(server, "SIGTERM");
     server = undefined;
   }
 
@@ -117,6 +116,12 @@ real("probes of speech quality", () => {
     const script = `require("https").get({host:"192.0.2.1",port:8443,path:process.argv[1],ca:process.env.CA,cert:process.env.CERT,key:process.env.KEY},r=>r.pipe(process.stdout))`;
     const env = { CA: authority.cert, CERT: cert, KEY: key };
     return (await star.hub.run(process.execPath, ["-e", script, path], { env })).stdout;
+  }
+
+  /** Packets that were lost on purpose so far, of `five` and of `twenty`. */
+  async function drops(): Promise<readonly number[]> {
+    const { stdout } = await devices.ear.host.run("nft", ["list", "table", "inet", "loss"]);
+    return [...stdout.matchAll(/counter packets ([0-9]+)/g)].map(([, count]) => Number(count));
   }
 
   const matrix = async (): Promise<Matrix> => JSON.parse(await ask("/matrix.json"));
@@ -206,16 +211,16 @@ real("probes of speech quality", () => {
   test("a round of calls at 0, 5 and 20 % of loss: MOS in this order and near what the model says, by the probe and by the recording", async () => {
     // Everybody knows everybody now.
     expect((await all("--once", "--dry-run")).map(({ status }) => status)).toEqual([0, 0, 0, 0]);
-    const ended = await all("--once");
-    expect(ended.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
-      ended.map(() => ({ status: 0, stderr: expect.any(String) })),
+    const before = await drops();
+    const rounds = await all("--once");
+    expect(rounds.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
+      rounds.map(() => ({ status: 0, stderr: expect.any(String) })),
     );
     const { links } = await matrix();
+    const dropped = (await drops()).map((count, index) => count - (before[index] ?? 0));
     expect(links.map(({ from, to, state }) => `${from} ${to} ${state}`).sort()).toEqual(
       NAMES.flatMap((to) => NAMES.filter((from) => from !== to).map((from) => `${from} ${to} measured`)).sort(),
     );
-    const dropped = await devices.ear.host.run("nft", ["list", "table", "inet", "loss"]);
-    const counted = [...dropped.stdout.matchAll(/counter packets ([0-9]+)/g)].map(([, count]) => Number(count));
     const into = (from: string) => links.find((one) => one.from === from && one.to === "ear");
     const told: string[] = [];
     for (const [name, percent] of Object.entries(LOSSES)) {
@@ -231,13 +236,16 @@ real("probes of speech quality", () => {
       expect(wav.mos - device.mos, told.at(-1)).toBeLessThan(0.2);
       expect(device.mos - wav.mos, told.at(-1)).toBeLessThan(0.8);
       expect(wav.label).toBe("MOS-E(wav)");
-      expect(device.rtt, told.at(-1)).toBeGreaterThan(0);
       expect(Math.abs(wav.level), told.at(-1)).toBeLessThan(2);
     }
     console.log(told.join("\n"));
+    // A busy machine spoils one or the other, which then is not told.
+    const times = links.flatMap((link) => numbersOf(link).device.rtt ?? []);
+    expect(times.length).toBeGreaterThan(links.length / 2);
+    expect(times.filter((time) => time <= 0)).toEqual([]);
     // Nobody misses more than the kernel dropped, of this call and of the one that the partner made.
     for (const [index, name] of (["five", "twenty"] as const).entries()) {
-      expect(numbersOf(into(name)).device.loss * 500).toBeLessThanOrEqual((counted[index] ?? 0) + 2);
+      expect(numbersOf(into(name)).device.loss * 500).toBeLessThanOrEqual((dropped[index] ?? 0) + 2);
     }
     const mos = (kind: "device" | "wav") => Object.keys(LOSSES).map((name) => numbersOf(into(name))[kind].mos);
     for (const kind of ["device", "wav"] as const) {
@@ -275,12 +283,18 @@ real("probes of speech quality", () => {
     await closeCollector();
     await openCollector("--sample", `short=${short}`);
     expect((await all("--once", "--dry-run")).map(({ status }) => status)).toEqual([0, 0, 0, 0]);
-    await closeCollector();
-    const before = log().split("\n").length;
-
     const { ear } = devices;
+    // A try before this one may have left a round open or results waiting: the last of it goes now.
+    const ram = join(ear.asterisk.home, "var/run/beesip/probe");
+    const own = join(folder(), "rounds/ear");
+    const results = () => readdirSync(own).filter((name) => name.endsWith(".json"));
+    if (existsSync(join(ram, "round.json")) || readdirSync(join(ram, "queue")).length > 0)
+      expect(await ear.run("--once")).toMatchObject({ status: 0 });
+    await closeCollector();
+    const before = { lines: log().split("\n").length, results: new Set(results()) };
+
     // Calls over TCP and IPv6, too: the last plans, as if they had said so.
-    const kept = join(ear.asterisk.home, "var/run/beesip/probe/plan.json");
+    const kept = join(ram, "plan.json");
     const [tcp, six] = ['"transport":"udp"', '"host":"192.0.2.12"'];
     const plan = readFileSync(kept, "utf8");
     expect(plan).toContain(six);
@@ -289,16 +303,14 @@ real("probes of speech quality", () => {
     const away = await ear.run("--once");
     expect({ status: away.status, json: away.json }).toMatchObject({ status: 8, json: { measured: 3, waiting: 3 } });
 
-    const killed = ear.start("--once");
-    const gone = new Promise((resolve) => killed.once("exit", resolve));
     const spool = join(ear.asterisk.home, "spool/beesip-probe/rec");
-    const recordings = () =>
-      execFileSync("ls", [spool], { encoding: "utf8" })
-        .split("\n")
-        .filter((name) => name.endsWith(".wav"));
-    await expect.poll(recordings, { timeout: 30_000, interval: 100 }).toHaveLength(3);
-    killed.kill("SIGKILL");
-    await gone;
+    const recordings = () => readdirSync(spool).filter((name) => name.endsWith(".wav"));
+    const killed = ear.start("--once");
+    try {
+      await expect.poll(recordings, { timeout: 60_000, interval: 100 }).toHaveLength(3);
+    } finally {
+      await ended(killed, "SIGKILL");
+    }
 
     await openCollector("--sample", `short=${short}`);
     const back = await ear.run("--once");
@@ -308,7 +320,7 @@ real("probes of speech quality", () => {
     });
     const puts = log()
       .split("\n")
-      .slice(before - 1)
+      .slice(before.lines - 1)
       .filter((line) => line.includes(" PUT "));
     const rounds = new Set(puts.map((line) => /\/rounds\/([0-9]+)\//.exec(line)?.[1]));
     expect(rounds.size).toBe(3);
@@ -316,12 +328,16 @@ real("probes of speech quality", () => {
     expect(new Set(puts).size).toBe(puts.length);
     // Three rounds of three partners: a recording and a result each.
     expect(puts).toHaveLength(18);
-    const own = join(folder(), "rounds/ear");
-    const states = readdirSync(own)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => `${name} ${JSON.parse(readFileSync(join(own, name), "utf8")).state}`);
-    expect(states).toHaveLength(12);
-    expect(states.filter((state) => !state.endsWith(" measured"))).toEqual([]);
+    const came = results().filter((name) => !before.results.has(name));
+    const told = came.map((name) => `${name} ${JSON.parse(readFileSync(join(own, name), "utf8")).state}`);
+    expect(told).toHaveLength(9);
+    expect(told.filter((state) => !state.endsWith(" measured"))).toEqual([]);
+    // Whole, each of them: Asterisk closes a recording a moment after its call has ended.
+    const lengths = came.map((name) => {
+      const wav = readWav(readFileSync(join(own, name.replace(/json$/, "wav"))), { seconds: 75 });
+      return "samples" in wav ? wav.samples.length : 0;
+    });
+    expect(Math.min(...lengths), lengths.join()).toBeGreaterThan(8000);
     expect(recordings()).toEqual([]);
     // A fault in the dial plan is a warning when a call comes to it.
     for (const { asterisk } of Object.values(devices)) {
@@ -330,6 +346,13 @@ real("probes of speech quality", () => {
     }
   });
 });
+
+async function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill(signal);
+  await gone;
+}
 
 function numbersOf(link: MatrixLink | undefined) {
   if (link?.device === undefined || link.wav === undefined) throw new Error(`no numbers: ${JSON.stringify(link)}`);
