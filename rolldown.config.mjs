@@ -1,6 +1,7 @@
 import { defineConfig } from "rolldown";
 import { leaveOut } from "./scripts/leave-out.mjs";
 import { licences } from "./scripts/licences.mjs";
+import { parserFile } from "./scripts/parser-file.mjs";
 
 /**
  * CommonJS, because an ES module that imports node:http makes Node >= 22 load all of its own undici (nodejs/node#59686), at a cost
@@ -13,7 +14,7 @@ export default defineConfig({
   tsconfig: false,
   external: /^node:/,
   transform: { target: "node20" },
-  plugins: [leaveOut(), licences("LICENSES.txt")],
+  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt")],
   output: {
     dir: "dist",
     cleanDir: true,

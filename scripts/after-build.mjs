@@ -1,6 +1,7 @@
-import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { programFiles } from "./program-files.mjs";
 
 /** Bars of docs/performance.md, in bytes. */
 const BARS = {
@@ -8,10 +9,7 @@ const BARS = {
   http: 330_000,
   mainAndHttpGzipped: 155_000,
   allGzipped: 350_000,
-  platformGzipped: 80_000,
 };
-/** What a device with a role of /etc/config/beesip loads, and no other: a bar of its own. */
-const PLATFORM = ["guard.cjs", "monitoring.cjs", "pbx.cjs", "probe.cjs", "security.cjs"];
 const dist = "dist";
 const RECOVER = "openwrt-package/files/lib/uciprov/recover.sh";
 
@@ -21,37 +19,33 @@ if (existsSync(RECOVER)) {
   chmodSync(join(dist, "recover.sh"), 0o755);
 }
 
-const chunks = readdirSync(dist).filter((name) => name.endsWith(".cjs"));
+const files = programFiles();
+const chunks = files.filter((name) => name.endsWith(".cjs"));
 const edges = new Map(chunks.map((name) => [name, requires(name)]));
 /** What every run loads: the program, which loads `main` in its own way, and the command `run` should that be a chunk of its own. */
 const main = reach(
   chunks.filter((name) => ["uciprov.cjs", "main.cjs", "run.cjs"].includes(name)),
   isEager,
 );
+/** The chunk of HTTP, and the parser that it reads when it first connects. */
 const http = [
   ...reach(
     chunks.filter((name) => name === "http.cjs"),
     isEager,
   ),
+  ...files.filter((name) => name.endsWith(".wasm")),
 ].filter((name) => !main.has(name));
 const sizes = {
   main: sum(main, bytes),
   http: sum(http, bytes),
   mainAndHttpGzipped: sum([...main, ...http], gzipped),
-  allGzipped: sum(
-    chunks.filter((name) => !PLATFORM.includes(name)),
-    gzipped,
-  ),
-  platformGzipped: sum(
-    chunks.filter((name) => PLATFORM.includes(name)),
-    gzipped,
-  ),
+  allGzipped: sum(files, gzipped),
 };
 
 for (const [what, bar] of Object.entries(BARS)) {
   console.log(`${what.padEnd(20)}${kilo(sizes[what])} of ${kilo(bar)}`);
 }
-for (const name of chunks) {
+for (const name of files) {
   const part = main.has(name) ? "main" : http.includes(name) ? "http" : "";
   console.log(`  ${name.padEnd(26)}${part.padEnd(6)}${kilo(bytes(name))}, ${kilo(gzipped(name))} gzipped`);
 }

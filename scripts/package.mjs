@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from "node:path";
 import { apk } from "./apk.mjs";
 import { ipk } from "./ipk.mjs";
+import { programFiles } from "./program-files.mjs";
 
 /**
  * node scripts/package.mjs [FOLDER]: from dist/ and openwrt-package/, into FOLDER (build/package if none), the same bytes from the same sources:
@@ -23,7 +24,6 @@ const LUCI_POSTINST =
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-if (!existsSync("dist/uciprov.cjs")) throw new Error("there is no dist/uciprov.cjs: npm run build");
 
 writePackage("uciprov", [
   ...filesBelow(join(SOURCES, "files"), ""),
@@ -104,13 +104,6 @@ function writeFeed(feed) {
   mkdirSync(join(feed, "uciprov/dist"));
   for (const name of programFiles()) cpSync(join("dist", name), join(feed, "uciprov/dist", name));
   console.log(`${feed}: for feeds.conf`);
-}
-
-/** recover.sh lies in dist/ for laptops; on a device it has its place in /lib. */
-function programFiles() {
-  return readdirSync("dist")
-    .filter((name) => name.endsWith(".cjs") || name === "LICENSES.txt")
-    .sort();
 }
 
 /** What a package says of itself, from the Makefile that the build system reads. */

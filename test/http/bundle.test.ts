@@ -41,11 +41,12 @@ console.log(JSON.stringify({ before, after: loaded(), megabytes, asked, active: 
 
 const CONFIG = `
 import { leaveOut } from ${JSON.stringify(join(repository, "scripts/leave-out.mjs"))};
+import { parserFile } from ${JSON.stringify(join(repository, "scripts/parser-file.mjs"))};
 export default {
   input: { probe: "probe.ts" },
   platform: "node",
   external: /^node:/,
-  plugins: [leaveOut()],
+  plugins: [leaveOut(), parserFile("llhttp.wasm")],
   output: { dir: ".", format: "cjs", minify: true, entryFileNames: "[name].cjs", chunkFileNames: "[name].cjs" },
 };
 `;

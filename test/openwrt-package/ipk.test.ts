@@ -138,6 +138,13 @@ test.skipIf(noAsh)("LuCI shows the page as soon as its package is installed, and
   expect(run("/an/image")).toMatchObject({ status: 0, stdout: "" });
 });
 
+test.skipIf(noAsh)("all that was built is in it, but recover.sh, which has its place in /lib", () => {
+  const { root } = open(IPK, "whole");
+  const built = readdirSync("dist").filter((name) => name !== "recover.sh");
+  expect(readdirSync(join(root, "usr/lib/uciprov")).sort()).toEqual(built.sort());
+  expect(readdirSync(join(folder, "once/feed/uciprov/dist")).sort()).toEqual(built.sort());
+});
+
 test("the feed holds all that its Makefile names", () => {
   const names = readdirSync(join(folder, "once/feed/uciprov"));
   expect(names.sort()).toEqual(["Config.in", "Makefile", "default-config.awk", "dist", "files"]);
