@@ -39,8 +39,8 @@ const CONSTANTS = "undici/lib/llhttp/constants.js";
 const READER = "undici/lib/dispatcher/client-h1.js";
 const READ = ["ERROR", "TYPE"];
 
-/** Tables of options say in a sentence each what the option means: for docs and the shipped settings, which are made from the sources. */
-const TABLES = /\/(?:src\/settings|hooks\/(?:[a-z]+\/|_[a-z]+-)schema)\.ts$/;
+/** Tables of options and keys say in a sentence each what the entry means: for docs and the shipped settings, which are made from the sources. */
+const TABLES = /\/(?:src\/(?:settings|monitor-keys)|hooks\/(?:[a-z]+\/|_[a-z]+-)schema)\.ts$/;
 const SENTENCE = /"(?:[^"\\\n]|\\.)* (?:[^"\\\n]|\\.)*\."/g;
 
 /** Keeps those parts out of the bundle; should a file be reached after all, it says so instead of misbehaving. */
