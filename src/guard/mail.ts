@@ -13,10 +13,11 @@ const LONGEST_LINE = 78;
 /** What is waiting to be mailed. Times are seconds since boot. */
 export interface MailBag {
   put(incident: Incident, now: number): void;
-  /** What a mail is to tell; undefined while none is due. */
+  /** What a mail is to tell; undefined while none is due, or one is on its way. */
   take(now: number): Letter | undefined;
-  /** A mail that nobody took: with the next one. */
-  giveBack(letter: Letter): void;
+  /** The mail on its way was passed on; or nobody took it: then it goes with the next one. */
+  settle(isTaken: boolean): void;
+  /** Until a mail is passed on, what it tells of counts as not told. */
   keep(): KeptMail;
 }
 
@@ -30,7 +31,7 @@ export interface Letter {
 export interface KeptMail {
   /** When the last mail went. */
   readonly last: number | undefined;
-  /** The last incident that it told of, or counted. */
+  /** The last incident that a mail told of, or counted. */
   readonly upTo: string | undefined;
   /** Who was told of when. */
   readonly told: readonly (readonly [source: string, at: number])[];
@@ -43,6 +44,7 @@ export function openMailBag(kept?: KeptMail): MailBag {
   let last = kept?.last;
   let upTo = kept?.upTo;
   let newest = upTo;
+  let onTheWay: { readonly letter: Letter; readonly at: number; readonly upTo: string | undefined } | undefined;
   const toldAt = new Map(kept?.told);
   return {
     put(incident, now) {
@@ -51,29 +53,36 @@ export function openMailBag(kept?: KeptMail): MailBag {
       if (waiting.length === 0) since = now;
       const told = toldAt.get(source);
       const isNews =
-        (told === undefined || now - told >= PACE.perSource) && waiting.every((one) => one.source !== source);
+        (told === undefined || now - told >= PACE.perSource) &&
+        [...waiting, ...(onTheWay?.letter.incidents ?? [])].every((one) => one.source !== source);
       if (isNews && waiting.length < MOST_WAITING) waiting.push(incident);
       else more++;
     },
     take(now) {
       const isEarly = now - since < PACE.gather || (last !== undefined && now - last < PACE.between);
       // What is only counted goes along with what is news.
-      if (waiting.length === 0 || isEarly) return undefined;
+      if (waiting.length === 0 || isEarly || onTheWay !== undefined) return undefined;
       const letter = { incidents: waiting.slice(0, MOST_TOLD), more: more + Math.max(0, waiting.length - MOST_TOLD) };
       for (const [source, at] of toldAt)
         if (now - at >= PACE.perSource || toldAt.size > MOST_TOLD_OF) toldAt.delete(source);
-      for (const { source } of letter.incidents) toldAt.set(source, now);
       waiting = [];
       more = 0;
       last = now;
-      upTo = newest;
+      onTheWay = { letter, at: now, upTo: newest };
       return letter;
     },
-    giveBack(letter) {
-      for (const { source } of letter.incidents) toldAt.delete(source);
-      const all = [...letter.incidents, ...waiting];
-      waiting = all.slice(0, MOST_WAITING);
-      more += letter.more + all.length - waiting.length;
+    settle(isTaken) {
+      if (onTheWay === undefined) return;
+      const { letter, at } = onTheWay;
+      if (isTaken) {
+        for (const { source } of letter.incidents) toldAt.set(source, at);
+        upTo = onTheWay.upTo;
+      } else {
+        const all = [...letter.incidents, ...waiting];
+        waiting = all.slice(0, MOST_WAITING);
+        more += letter.more + all.length - waiting.length;
+      }
+      onTheWay = undefined;
     },
     keep: () => ({ last, upTo, told: [...toldAt] }),
   };

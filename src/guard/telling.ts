@@ -36,6 +36,7 @@ export function openTelling(
   const reporter = post && openReporter(post, { ...how, delivered: saved?.delivered });
   const bag = mail && openMailBag(saved?.mail);
   const mails = { sent: 0, failed: 0 };
+  let mailing: Promise<void> | undefined;
   let hasNews = false;
   let delivered = saved?.delivered;
 
@@ -53,10 +54,11 @@ export function openTelling(
       reporter?.tick(at);
       const letter = bag?.take(at);
       if (letter === undefined || mail === undefined) return;
-      void mail(letter).then((isTaken) => {
+      mailing = passOn(mail, letter, how.log).then((isTaken) => {
         mails[isTaken ? "sent" : "failed"]++;
-        if (!isTaken) bag?.giveBack(letter);
+        bag?.settle(isTaken);
         hasNews = true;
+        mailing = undefined;
       });
     },
     get counts() {
@@ -70,6 +72,16 @@ export function openTelling(
       delivered = reporter === undefined ? saved?.delivered : reporter.delivered;
       return { delivered, mail: bag?.keep() ?? saved?.mail };
     },
-    settled: async () => reporter?.settled(),
+    settled: async () => void (await Promise.all([reporter?.settled(), mailing])),
   };
+}
+
+/** Whether it was taken. What goes wrong with a mail ends no guard. */
+async function passOn(mail: NonNullable<Receivers["mail"]>, letter: Letter, log: Log): Promise<boolean> {
+  try {
+    return await mail(letter);
+  } catch (thrown) {
+    log("error", `no mail: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    return false;
+  }
 }

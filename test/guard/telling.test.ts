@@ -1,4 +1,5 @@
 /** What nft, people and machines are told. */
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Address, parseAddress } from "../../src/guard/address.ts";
@@ -10,6 +11,7 @@ import { banText, readSet } from "../../src/guard/nft.ts";
 import { openReporter } from "../../src/guard/reporter.ts";
 import { readSaved, savedText } from "../../src/guard/saved.ts";
 import { whySpared } from "../../src/guard/spared.ts";
+import { openTelling } from "../../src/guard/telling.ts";
 
 function address(text: string): Address {
   const found = parseAddress(text);
@@ -160,10 +162,12 @@ describe("mail", () => {
     put("b", 1002);
     expect(bag.take(1003)).toBeUndefined();
     expect(bag.take(1000 + PACE.gather)?.incidents.map(({ source }) => source)).toEqual(["a", "b"]);
+    bag.settle(true);
     put("a", 1100);
     put("c", 1101);
     expect(bag.take(1200)).toBeUndefined();
     expect(bag.take(1005 + PACE.between)).toMatchObject({ incidents: [{ source: "c" }], more: 1 });
+    bag.settle(true);
     put("a", 1400);
     expect(bag.take(3000)).toBeUndefined();
     put("a", 1005 + PACE.perSource);
@@ -175,6 +179,7 @@ describe("mail", () => {
     const put = (source: string, now: number, to = bag) => to.put({ ...INCIDENT, source, id: `${source}${now}` }, now);
     put("a", 1000);
     bag.take(1005);
+    bag.settle(true);
     put("b", 1010);
     const again = openMailBag(bag.keep());
     expect(bag.keep()).toMatchObject({ last: 1005, upTo: "a1000", told: [["a", 1005]] });
@@ -187,11 +192,62 @@ describe("mail", () => {
   test("that nobody took is tried again with the next", () => {
     const bag = openMailBag();
     bag.put({ ...INCIDENT, source: "a" }, 1000);
-    const letter = bag.take(1005);
-    if (letter) bag.giveBack(letter);
+    bag.take(1005);
+    bag.settle(false);
     bag.put({ ...INCIDENT, source: "b" }, 1010);
     expect(bag.take(1100)).toBeUndefined();
     expect(bag.take(1010 + PACE.between)?.incidents.map(({ source }) => source)).toEqual(["a", "b"]);
+  });
+
+  test("that is on its way, or that nobody took, is news still for whoever goes on after a restart; that arrived is not", () => {
+    const bag = openMailBag();
+    const put = (source: string, now: number, to = bag) => to.put({ ...INCIDENT, source, id: `${source}${now}` }, now);
+    const tellsAgain = () => {
+      const again = openMailBag(bag.keep());
+      const { upTo } = bag.keep();
+      if (upTo === undefined) put("a", 1000, again);
+      put("b", 1400, again);
+      return again.take(1800)?.incidents.map(({ source }) => source);
+    };
+    put("a", 1000);
+    expect(bag.take(1005)).toBeDefined();
+    expect(tellsAgain()).toEqual(["a", "b"]);
+    // Meanwhile it is not begun again, nor the same told twice.
+    put("a", 1310);
+    expect(bag.take(1400)).toBeUndefined();
+    bag.settle(false);
+    expect(tellsAgain()).toEqual(["a", "b"]);
+    expect(bag.take(1405)).toMatchObject({ incidents: [{ source: "a" }], more: 1 });
+    bag.settle(true);
+    expect(bag.keep().upTo).toBe("a1310");
+    expect(tellsAgain()).toEqual(["b"]);
+  });
+
+  test("whose program cannot be started, or that is on its way at the end, is waited for and kept", async () => {
+    const ends: ((isTaken: boolean) => void)[] = [];
+    const said: string[] = [];
+    const how = { newId: () => "x", log: (level: string, text: string) => void said.push(`${level} ${text}`) };
+    const broken = openTelling({ mail: () => Promise.reject(new Error("no memory")) }, how, undefined, [], 0);
+    broken.put(INCIDENT, 0);
+    broken.tick(PACE.gather);
+    await broken.settled();
+    expect(broken.counts.mails).toEqual({ sent: 0, failed: 1 });
+    expect(broken.keep().mail?.upTo).toBeUndefined();
+    expect(said.join()).toContain("no memory");
+
+    const slow = openTelling({ mail: () => new Promise((end) => ends.push(end)) }, how, undefined, [], 0);
+    slow.put(INCIDENT, 0);
+    slow.tick(PACE.gather);
+    let isSettled = false;
+    const settled = slow.settled().then(() => (isSettled = true));
+    await setImmediate();
+    expect(isSettled).toBe(false);
+    expect(slow.keep().mail?.upTo).toBeUndefined();
+    ends[0]?.(true);
+    await settled;
+    expect(slow.hasNews).toBe(true);
+    expect(slow.keep().mail?.upTo).toBe(INCIDENT.id);
+    expect(slow.counts.mails).toEqual({ sent: 1, failed: 0 });
   });
 
   test("is plain ASCII in short lines whatever a rule is called, with one header each", () => {
