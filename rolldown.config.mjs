@@ -24,12 +24,12 @@ export default defineConfig({
     // Each group takes what its modules import, unless one before it has that already.
     codeSplitting: {
       groups: [
-        { name: "core", test: /src\/commands\/all\.ts$/, priority: 3 },
+        { name: "core", test: /src\/(?:commands\/all|last-words)\.ts$/, priority: 3 },
         { name: "dnssec", test: /src\/dns\/dnssec\/chain\.ts$/, priority: 2 },
         { name: "fetch", test: /src\/stages\/fetch\.ts$/, priority: 2 },
         { name: "guard", test: /src\/commands\/guard\.ts$/, priority: 2 },
         { name: "daemon", test: /src\/commands\/daemon\.ts$/, priority: 2 },
-        { name: "files", test: /src\/transaction\/(?:folders|replace-file)\.ts$/, priority: 3 },
+        { name: "files", test: /src\/(?:soon-after|transaction\/(?:folders|replace-file))\.ts$/, priority: 3 },
         { name: "probe", test: /src\/commands\/probe\.ts$/, priority: 2 },
         { name: "pbx", test: /hooks\/pbx\/plan\.ts$/, priority: 2 },
         { name: "security", test: /hooks\/security\/plan\.ts$/, priority: 1 },

@@ -18,6 +18,7 @@ import { openRamLog } from "../host/ram-log.ts";
 import { openTail } from "../host/tail.ts";
 import { askTrapper } from "../host/trapper.ts";
 import { deviceNameServers } from "../name-servers.ts";
+import { soonAfter } from "../soon-after.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
 import { openSender } from "../zabbix/sender.ts";
 import type { Invocation } from "./command.ts";
@@ -34,7 +35,7 @@ export const GUARD_RAM = {
 /** Bytes: of each of the two files of incidents; of what is known of 4096 addresses; of one set as JSON, some 30,000 elements. */
 const LIMITS = { incidents: 131_072, saved: 2_097_152, set: 4_194_304 } as const;
 /** Milliseconds. */
-const DEADLINE = { nft: 20_000, post: 30_000, lastPost: 3000, mail: 60_000, syslog: 86_400_000 } as const;
+const DEADLINE = { nft: 20_000, post: 30_000, mail: 60_000, syslog: 86_400_000 } as const;
 /** As whom it is found: the words of a process begin with the path it was started by. */
 const LOGREAD = ["/sbin/logread", "/usr/sbin/logread", "/usr/bin/logread", "/bin/logread"];
 /** Milliseconds for which addresses and routes are taken to stay. */
@@ -45,7 +46,8 @@ export function guardWorld(invocation: Invocation, ctx: RunContext, told: Guard,
   const incidents = openRamLog(disk, GUARD_RAM.incidents, LIMITS.incidents);
   const { bootId } = openProcesses();
   const leave = keepsGoing(log);
-  const zabbix = openTeller(disk, ctx.clock, openSender({ ...ctx, ask: askTrapper }), signal);
+  const late = soonAfter(signal);
+  const zabbix = openTeller(disk, ctx.clock, openSender({ ...ctx, ask: askTrapper }), late);
   return {
     ...logsOf(invocation, ctx, signal),
     nft: async (args, stdin) => {
@@ -66,8 +68,8 @@ export function guardWorld(invocation: Invocation, ctx: RunContext, told: Guard,
       zabbix.incident(one);
     },
     readIncidents: incidents.read,
-    ...(told.uri === undefined ? {} : { post: postTo(ctx, told.uri, signal) }),
-    ...(told.mail === undefined ? {} : { mail: mailTo(ctx, told.mail) }),
+    ...(told.uri === undefined ? {} : { post: postTo(ctx, told.uri, late) }),
+    ...(told.mail === undefined ? {} : { mail: mailTo(ctx, told.mail, late) }),
   };
 }
 
@@ -162,7 +164,6 @@ function replace(disk: Disk, path: string, text: string, mode: number): void {
 }
 
 function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
-  const late = after(signal, DEADLINE.lastPost);
   return async (body, id) => {
     const { settings } = readDeviceSettings(ctx.disk);
     const { mac, serial, hostname, board } = ctx.readFacts();
@@ -174,7 +175,7 @@ function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
         uri,
         body: Buffer.from(asciiJson(letter)),
         headers: { "idempotency-key": id },
-        signal: AbortSignal.any([late, AbortSignal.timeout(DEADLINE.post)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE.post)]),
       });
     } finally {
       await http.close();
@@ -182,22 +183,15 @@ function postTo(ctx: RunContext, uri: string, signal: AbortSignal): Post {
   };
 }
 
-/** Fires so long after the other one: what is being sent may arrive, so that it is not sent again. */
-function after(signal: AbortSignal, ms: number): AbortSignal {
-  const late = new AbortController();
-  signal.addEventListener("abort", () => void setTimeout(() => late.abort(signal.reason), ms).unref(), { once: true });
-  return late.signal;
-}
-
 /** By msmtp, or whatever sendmail is there. */
-function mailTo(ctx: RunContext, to: string): NonNullable<World["mail"]> {
+function mailTo(ctx: RunContext, to: string, signal: AbortSignal): NonNullable<World["mail"]> {
   return async ({ incidents, more }) => {
-    const sender = { hostname: ctx.readFacts().hostname, now: ctx.clock.now(), id: randomUUID() };
     const program = ["msmtp", "sendmail"].find((name) => ctx.commands.has(name));
     try {
+      const sender = { hostname: ctx.readFacts().hostname, now: ctx.clock.now(), id: randomUUID() };
       if (program === undefined) throw new Error("there is neither msmtp nor sendmail on this device");
       const stdin = mailText(to, sender, incidents, more);
-      const how = { deadline: DEADLINE.mail, signal: ctx.signal, stdin };
+      const how = { deadline: DEADLINE.mail, signal, stdin };
       const { status, stderr } = await ctx.commands.run(program, ["-t"], how);
       if (status === 0) return true;
       throw new Error(`${program} ended with ${status}: ${stderr.replace(/[^\x20-\x7e]/g, " ").slice(0, 200)}`);

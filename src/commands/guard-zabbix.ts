@@ -2,6 +2,7 @@
 import type { Clock, Disk } from "../api.ts";
 import { asciiJson, type Incident } from "../guard/incident.ts";
 import type { Status } from "../guard/status.ts";
+import { letEnd } from "../last-words.ts";
 import { isAsked, writeMonitor } from "../zabbix/agent-files.ts";
 import type { Sender } from "../zabbix/sender.ts";
 
@@ -29,10 +30,16 @@ export function openTeller(disk: Disk, clock: Clock, sender: Sender, signal: Abo
       }
       if (clock.elapsed() < notBefore) return;
       notBefore = Number.POSITIVE_INFINITY;
-      // The guard waits for nobody.
-      void sender.deliver(signal).then(({ waiting }) => {
+      const wait = (waiting: number) => {
         notBefore = waiting > 0 ? clock.elapsed() + AGAIN : 0;
-      });
+      };
+      // The guard waits for nobody; only the program's end does.
+      letEnd(
+        sender.deliver(signal).then(
+          ({ waiting }) => wait(waiting),
+          () => wait(1),
+        ),
+      );
     },
     incident: (incident) => sender.put([{ key: "guard.incident", value: asciiJson(incident) }]),
   };

@@ -4,6 +4,7 @@ import { askTrapper } from "../host/trapper.ts";
 import { PLACES } from "../probe/places.ts";
 import { type ProbeWorld, probeDry, probeForever, probeOnce } from "../probe/probe.ts";
 import { readLinks, readStatus } from "../probe/values.ts";
+import { soonAfter } from "../soon-after.ts";
 import { readDeviceSettings } from "../stages/preinit.ts";
 import { openSender } from "../zabbix/sender.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -48,6 +49,7 @@ function worldOf(invocation: Invocation): ProbeWorld {
     clock,
     log,
     signal,
+    late: soonAfter(signal),
     openHttp,
     readSettings: () => readDeviceSettings(disk).settings,
     async lookUp(host) {

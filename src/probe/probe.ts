@@ -1,6 +1,7 @@
 /** The probe: learns whom to call, calls them all at the same moment as all other probes, and brings the collector what came of it. */
 import type { Clock, Disk, Http, Log, ProbeConfig } from "../api.ts";
 import { asProvisionError, ProvisionError } from "../errors.ts";
+import { letEnd } from "../last-words.ts";
 import type { Settings } from "../settings.ts";
 import type { Sender } from "../zabbix/sender.ts";
 import { readConfig } from "./config.ts";
@@ -17,6 +18,8 @@ export interface ProbeWorld {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Fires a moment after `signal`: for what is on its way then. */
+  readonly late: AbortSignal;
   readonly openHttp: (settings: Settings) => Http;
   readonly readSettings: () => Settings;
   readonly lookUp: (host: string) => Promise<readonly string[]>;
@@ -42,6 +45,8 @@ export async function probeDry(world: ProbeWorld): Promise<void> {
 /** One round, now, whatever the period; what waits is uploaded. Answers how many results wait still. */
 export async function probeOnce(world: ProbeWorld): Promise<number> {
   const ready = await getReady(world, AbortSignal.timeout(VISIT_SECONDS * 1000));
+  // One that was cut comes first: it takes its time, and its name.
+  await endRound(world, ready.config);
   const id = Math.max(Math.floor(world.clock.now() / 1000), lastRound(world.disk) + 1);
   await runRound(world, ready, id);
   await tryUpload(world, AbortSignal.timeout(10 * VISIT_SECONDS * 1000));
@@ -164,10 +169,10 @@ async function endRound(world: ProbeWorld, config: ProbeConfig): Promise<void> {
   log("info", `round ${results[0]?.round}: ${measured} of ${results.length} links measured`);
 }
 
-/** Beside the round: it waits for nobody, and what could not be sent is sent after a later one. */
-function tell({ sender, signal }: ProbeWorld, links: readonly Link[]): void {
+/** Beside the round: only the program's end waits for it, and what could not be sent is sent after a later one. */
+function tell({ sender, late }: ProbeWorld, links: readonly Link[]): void {
   sender.put(valuesOf(links));
-  void sender.deliver(signal);
+  letEnd(sender.deliver(late));
 }
 
 /** One pass; what may pass is told and waits. */

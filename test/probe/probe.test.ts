@@ -1,11 +1,14 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Clock, Disk, Http, HttpAnswer } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { lastWords } from "../../src/last-words.ts";
 import { ASTERISK, PLACES } from "../../src/probe/places.ts";
 import { type ProbeWorld, probeDry, probeForever, probeOnce } from "../../src/probe/probe.ts";
 import { readLinks, readStatus } from "../../src/probe/values.ts";
 import { PROBE_FILE, type ProbeConfig } from "../../src/probe-file.ts";
 import { readSettings } from "../../src/settings.ts";
+import type { Delivery } from "../../src/zabbix/sender.ts";
 import { device, type Exchange, exchange } from "./stand-ins.ts";
 
 const CONFIG: ProbeConfig = {
@@ -88,6 +91,7 @@ function scene({ until = 1000, start = 20 }: { until?: number; start?: number } 
     clock,
     log: (_, message) => void told.push(message),
     signal: stop.signal,
+    late: stop.signal,
     openHttp: () => http,
     readSettings: () => readSettings(undefined).settings,
     lookUp: async () => [],
@@ -164,6 +168,33 @@ test("once: a round now, and what waits still is counted; never the same round t
   state.isAwayAt = () => false;
   expect(await probeOnce(world)).toBe(0);
   expect(new Set(seen.puts).size).toBe(seen.puts.length);
+});
+
+test("the program's end waits for Zabbix to be told of a round; that it could not be told harms nobody", async () => {
+  const { world } = scene();
+  let end: () => void = () => undefined;
+  const slow = {
+    put: () => undefined,
+    deliver: () => new Promise<Delivery>((_, reject) => (end = () => reject(new Error("away")))),
+  };
+  expect(await probeOnce({ ...world, sender: slow })).toBe(0);
+  let isOver = false;
+  const over = lastWords().then(() => (isOver = true));
+  await setImmediate();
+  expect(isOver).toBe(false);
+  end();
+  await over;
+});
+
+test("once, after a round was cut and the clock was set back: that round ends, and another one is made", async () => {
+  const { world, seen, state, disk } = scene();
+  const killed = { ...world.clock, sleep: () => Promise.reject(new Error("killed")) };
+  await expect(probeOnce({ ...world, clock: killed })).rejects.toThrow("killed");
+  state.now -= 10;
+  await probeOnce(world);
+  const names = [...new Set(seen.calls.map(([, name]) => name.split(".")[0]))];
+  expect(names).toHaveLength(2);
+  expect(readStatus(disk).round).toBe(Number(names[1]));
 });
 
 test("dry: everything is in place, and nobody is called", async () => {

@@ -1,11 +1,13 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { openTeller } from "../../src/commands/guard-zabbix.ts";
 import type { Incident } from "../../src/guard/incident.ts";
 import type { Status } from "../../src/guard/status.ts";
+import { lastWords } from "../../src/last-words.ts";
 import { AGENT_FILE, AGENT_KEYS, MONITOR_FOLDER, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
 import { leaveLinks, leaveStatus, valuesOf } from "../../src/probe/tell-zabbix.ts";
 import type { Link } from "../../src/probe/values.ts";
 import { makeFolder } from "../../src/ram-folder.ts";
+import { soonAfter } from "../../src/soon-after.ts";
 import type { Delivery, NewValue } from "../../src/zabbix/sender.ts";
 import { aClock, aRunContext } from "../helpers/run-context.ts";
 
@@ -121,6 +123,49 @@ test("how the guard is stands where the agent's keys read it, and an incident is
   expect(put.map(({ key }) => key)).toEqual(["guard.incident"]);
   expect(JSON.parse(put[0]?.value ?? "")).toEqual(INCIDENT);
   expect(put[0]?.value).toMatch(/^[\x20-\x7e]*$/);
+});
+
+test("a delivery is part of the program's end; one that fails harms nobody and is tried again a minute later", async () => {
+  const { disk } = aDevice(false);
+  const clock = aClock();
+  let tries = 0;
+  let fail: () => void = () => undefined;
+  const deliver = () => {
+    tries += 1;
+    return new Promise<Delivery>((_, reject) => (fail = () => reject(new Error("out of memory"))));
+  };
+  const teller = openTeller(disk, clock, { put: () => undefined, deliver }, new AbortController().signal);
+  teller.status(GUARD);
+  let isOver = false;
+  const over = lastWords().then(() => (isOver = true));
+  await new Promise((done) => setImmediate(done));
+  expect(isOver).toBe(false);
+  fail();
+  await over;
+  teller.status(GUARD);
+  expect(tries).toBe(1);
+  clock.advance(61_000);
+  teller.status(GUARD);
+  expect(tries).toBe(2);
+  fail();
+  await lastWords();
+});
+
+test("what is on its way when the program is asked to stop has a moment to arrive", () => {
+  vi.useFakeTimers();
+  try {
+    const stop = new AbortController();
+    const late = soonAfter(stop.signal);
+    vi.advanceTimersByTime(60_000);
+    stop.abort(new Error("asked to stop"));
+    vi.advanceTimersByTime(2500);
+    expect(late.aborted).toBe(false);
+    expect(soonAfter(stop.signal).aborted).toBe(false);
+    vi.advanceTimersByTime(2000);
+    expect(late.reason).toBe(stop.signal.reason);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("one delivery at a time, and a server that is away is left alone for a minute", async () => {
