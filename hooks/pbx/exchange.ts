@@ -32,10 +32,14 @@ export interface Exchange {
   readonly relay: Relay | undefined;
   /** Whether the device has the usual authorities in one file, `CA_BUNDLE`. */
   readonly hasBundle: boolean;
+  /** Whether Kamailio can read the extensions from a file of their own, `DB_TEXT`. */
+  readonly hasTableFile: boolean;
 }
 
 /** Where OpenWrt's package ca-bundle puts it. */
 export const CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
+/** Where OpenWrt's package kamailio-mod-db-text puts it. */
+export const DB_TEXT = "/usr/lib/kamailio/modules/db_text.so";
 
 /** Where the exchange is described. */
 const FILE = "/etc/config/beesip";
@@ -125,6 +129,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
     trunks,
     relay,
     hasBundle,
+    hasTableFile: context.files.stat(DB_TEXT) !== undefined,
   };
 }
 

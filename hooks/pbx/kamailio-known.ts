@@ -12,15 +12,23 @@ export function sendsItself({ pbx, trunks }: Exchange): boolean {
   return pbx.role === "proxy" && trunks.length > 0;
 }
 
-export function tablesOf(exchange: Exchange): readonly Table[] {
+/** `secret/NUMBER`: the password's digest and how many phones may log in with it; `alias/FORM`: the number. */
+export function extensionTable(exchange: Exchange): Table {
   const { extensions, domain } = exchange;
-  const entries = extensions.map(({ number, secret, contacts }) => {
+  const secrets = extensions.map(({ number, secret, contacts }) => {
     const ha1 = createHash("md5").update(`${number}:${domain}:${secret}`).digest("hex");
-    return [number, `${ha1}:${contacts}`] as const;
+    return [`secret/${number}`, `${ha1}/${contacts}`] as const;
   });
+  return {
+    name: "extension",
+    entries: [...secrets, ...extensions.flatMap(({ number }) => aliasesOf(exchange, number))],
+  };
+}
+
+/** The tables that stand in Kamailio's configuration itself. */
+export function tablesOf(exchange: Exchange): readonly Table[] {
   return [
-    { name: "secret", entries },
-    { name: "alias", entries: extensions.flatMap(({ number }) => aliasesOf(exchange, number)) },
+    ...(exchange.hasTableFile ? [] : [extensionTable(exchange)]),
     {
       name: "source",
       entries: sourcesOf(exchange)
@@ -34,7 +42,7 @@ export function tablesOf(exchange: Exchange): readonly Table[] {
 function aliasesOf({ pbx }: Exchange, number: string): readonly (readonly [string, string])[] {
   const own = ownPrefix(pbx);
   const forms = own === undefined ? [] : [...ownForms(pbx, number), `${own.slice(1)}${number}`];
-  return [...new Set(forms)].map((form) => [form, number] as const);
+  return [...new Set(forms)].map((form) => [`alias/${form}`, number] as const);
 }
 
 /** Where gateways call from. */

@@ -6,9 +6,9 @@
 import { ProvisionError } from "../../src/api.ts";
 import { type Cfg, cfg, int, quoted } from "../_kamailio-cfg.ts";
 
-/** A key and what stands for it: letters, digits, `+`, `.` and `:`. */
+/** A key and what stands for it: letters, digits, `+`, `.`, `/` and `:`. */
 export interface Table {
-  readonly name: "secret" | "alias" | "prefix" | "source";
+  readonly name: "extension" | "prefix" | "source";
   readonly entries: readonly (readonly [key: string, value: string])[];
 }
 
@@ -60,7 +60,8 @@ function chunks(texts: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: count }, (_, at) => texts.slice(at * IN_A_TEXT, (at + 1) * IN_A_TEXT));
 }
 
-function plain(text: string): string {
-  if (/^[A-Za-z0-9+.:]+$/.test(text)) return text;
+/** A text that can be no more than itself where these signs mean nothing; anything else is a mistake of ours, which no file is made of. */
+export function plain(text: string, signs = /^[A-Za-z0-9+./:]+$/): string {
+  if (signs.test(text)) return text;
   throw new ProvisionError("PLAN_INVALID", `a table of Kamailio's cannot hold ${JSON.stringify(text)}`);
 }

@@ -6,6 +6,7 @@
 import { address, type Cfg, cfg, int, NOTHING, quoted } from "../_kamailio-cfg.ts";
 import { INNER_PORT } from "./asterisk.ts";
 import type { Exchange } from "./exchange.ts";
+import { EXTENSIONS, extensionFile, extensionParams } from "./kamailio-extensions.ts";
 import { failover, GATEWAYS, gatewayFile, sendingParams, world } from "./kamailio-gateways.ts";
 import { gatewayConditions, sendsItself, tablesOf } from "./kamailio-known.ts";
 import { type MediaParts, mediaParts } from "./kamailio-media.ts";
@@ -15,26 +16,31 @@ export const KAMAILIO_CFG = "/etc/kamailio/kamailio.cfg";
 /** Read if it is there; it defines WITH_PROTECTION and the routes PROTECT, LOGGED_IN and LOGIN_FAILED. */
 export const PROTECTION = "/etc/kamailio/beesip-protection.cfg";
 
-export function renderKamailio(exchange: Exchange): readonly { readonly path: string; readonly text: string }[] {
-  const files = [
+export interface KamailioFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export function renderKamailio(exchange: Exchange): readonly KamailioFile[] {
+  return [
     {
       path: KAMAILIO_CFG,
       text: `#!KAMAILIO\n# Made by uciprov from /etc/config/beesip; changes here are lost.\n${whole(exchange).cfg}`,
     },
+    ...(exchange.hasTableFile ? [{ path: EXTENSIONS, text: extensionFile(exchange) }] : []),
+    ...(sendsItself(exchange) ? [{ path: GATEWAYS, text: gatewayFile(exchange) }] : []),
   ];
-  if (!sendsItself(exchange)) return files;
-  return [...files, { path: GATEWAYS, text: gatewayFile(exchange) }];
 }
 
 /**
  * Megabytes for the init script: private memory of each process, where the text above ends up, and shared memory, where tables and phones are. OpenWrt's own
- * 2 and 8 hold a small exchange; measured: 2000 extensions and 3000 prefixes want 3 and 8 before the first call.
+ * 2 and 8 hold a small exchange; measured: 2000 extensions and 3000 prefixes want 3 and 8 before the first call. Another amount means a restart: steps are wide.
  */
 export function memoryFor({ extensions, trunks }: Exchange): {
   readonly pkg_memory: string;
   readonly shm_memory: string;
 } {
-  const thousands = Math.ceil((extensions.length * 5 + trunks.length) / 1000);
+  const thousands = 1 + Math.floor((extensions.length * 5 + trunks.length) / 1000);
   return { pkg_memory: String(4 + Math.ceil(thousands / 8)), shm_memory: String(8 + 2 * thousands) };
 }
 
@@ -57,7 +63,7 @@ server_signature=no
 user_agent_header="User-Agent: beesip"
 alias=${quoted(domain)}
 
-${MODULES.map((name) => cfg`loadmodule ${quoted(`${name}.so`)}`)}
+${[...(exchange.hasTableFile ? ["db_text"] : []), ...MODULES].map((name) => cfg`loadmodule ${quoted(`${name}.so`)}`)}
 ${isSending ? cfg`loadmodule "dispatcher.so"` : NOTHING}${media.modules}
 
 modparam("ctl", "binrpc", "unix:/var/run/kamailio/kamailio_ctl")
@@ -76,8 +82,8 @@ modparam("registrar", "default_expires", 300)
 modparam("registrar", "xavp_cfg", "reg")
 modparam("usrloc", "db_mode", 0)
 modparam("nathelper|registrar", "received_avp", "$avp(received)")
-# The password's digest for the realm (RFC 2617 HA1) by number, and how many phones may be it at once.
-${tableParams(tables)}
+# The password's digest for the realm (RFC 2617 HA1) by number, and how many phones may be it at once; and other ways to dial it.
+${exchange.hasTableFile ? extensionParams() : NOTHING}${tableParams(tables)}
 ${isSending ? sendingParams(exchange) : NOTHING}${media.params}
 
 import_file ${quoted(PROTECTION)}
@@ -172,7 +178,7 @@ route[REGISTER] {
 #!ifdef WITH_PROTECTION
 	route(LOGGED_IN);
 #!endif
-	$var(contacts) = $(sht(secret=>$tU){s.select,1,:}{s.int});
+	$var(contacts) = $(vn(secret){s.select,1,/}{s.int});
 	$xavp(reg=>max_contacts) = $var(contacts);
 	# One phone alone: whoever logs in as it last is it.
 	if ($var(contacts) == 1) {
@@ -205,8 +211,10 @@ route[CHECK_PASSWORD] {
 	# no secret. It has a digest's length, since Kamailio reads 32 bytes whatever it is given.
 	$var(ha1) = "--------------------------------";
 	$var(is_number) = 0;
-	if ($au != $null && $sht(secret=>$au) != $null) {
-		$var(ha1) = $(sht(secret=>$au){s.select,0,:});
+	# Looked up once: the table may be another one a moment later.
+	$vn(secret) = $sht(extension=>secret/$au);
+	if ($au != $null && $vn(secret) =~ "^[0-9a-f]{32}/") {
+		$var(ha1) = $(vn(secret){s.select,0,/});
 		$var(is_number) = 1;
 	}
 	$var(known) = -1;
@@ -260,11 +268,12 @@ ${isBoth ? cfg`	route(TO_ASTERISK);` : cfg`	route(TO_PHONE);`}
 route[EXTENSION] {
 	$var(extension) = 0;
 	$var(dialled) = $rU;
-	if ($sht(alias=>$var(dialled)) != $null) {
-		$rU = $sht(alias=>$var(dialled));
+	$vn(short) = $sht(extension=>alias/$var(dialled));
+	if ($vn(short) != $null) {
+		$rU = $vn(short);
 		$var(dialled) = $rU;
 	}
-	if ($sht(secret=>$var(dialled)) != $null) {
+	if ($sht(extension=>secret/$var(dialled)) != $null) {
 		$var(extension) = 1;
 	}
 }

@@ -13,8 +13,9 @@ import {
 import { type GatewayList, parseGatewayList } from "../_gateway-list.ts";
 import { KEPT_GATEWAYS } from "../_gateway-resource.ts";
 import { renderAsterisk } from "./asterisk.ts";
-import { type Exchange, readExchange } from "./exchange.ts";
-import { KAMAILIO_CFG, memoryFor, renderKamailio } from "./kamailio.ts";
+import { DB_TEXT, type Exchange, readExchange } from "./exchange.ts";
+import { KAMAILIO_CFG, type KamailioFile, memoryFor, renderKamailio } from "./kamailio.ts";
+import { EXTENSIONS, RELOADER } from "./kamailio-extensions.ts";
 import { provisioningUri, renderPhones } from "./phones.ts";
 import { type Relay, RTPENGINE_CONF, renderRtpengine, SECTION } from "./rtpengine.ts";
 import type { PbxSection } from "./schema.ts";
@@ -32,12 +33,7 @@ export function planPbx(context: PlanContext): readonly Change[] {
   return [
     ...changes,
     ...(exchange.pbx.role === "proxy" ? [] : asterisk(context, exchange)),
-    ...(exchange.pbx.role === "b2bua"
-      ? []
-      : kamailio(context, exchange.pbx, renderKamailio(exchange), {
-          ...memoryFor(exchange),
-          ...(isIPv6(exchange.address) ? { listen6: listenOn(exchange.pbx) } : {}),
-        })),
+    ...(exchange.pbx.role === "b2bua" ? [] : phonesDoor(context, exchange)),
     ...(exchange.relay === undefined ? [] : rtpengine(context, exchange, exchange.relay)),
     ...phones(context, exchange),
   ];
@@ -87,13 +83,32 @@ function asterisk(context: PlanContext, exchange: Exchange): readonly Change[] {
   ];
 }
 
+/** Kamailio where phones log in: extensions that change are handed to it while it runs, if it can read them from a file of their own. */
+function phonesDoor(context: PlanContext, exchange: Exchange): readonly Change[] {
+  const changes = kamailio(context, exchange.pbx, renderKamailio(exchange), {
+    ...memoryFor(exchange),
+    ...(isIPv6(exchange.address) ? { listen6: listenOn(exchange.pbx) } : {}),
+  });
+  if (changes.length === 0) return [];
+  if (exchange.hasTableFile)
+    return [...changes, service(RELOADER, { onChange: { paths: [EXTENSIONS], act: "reload" } }, ORIGIN)];
+  context.finding(
+    "warning",
+    "PLAN_INVALID",
+    `${DB_TEXT} is not on this device: each extension that changes restarts Kamailio until kamailio-mod-db-text is installed`,
+    { file: "/etc/config/beesip", option: "beesip.pbx.role" },
+  );
+  return changes;
+}
+
 function kamailio(
   context: PlanContext,
   pbx: PbxSection,
-  files: readonly { readonly path: string; readonly text: string }[],
+  files: readonly KamailioFile[],
   options: Readonly<Record<string, string | readonly string[]>>,
 ): readonly Change[] {
   if (isMissing(context, "kamailio")) return [];
+  const restarting = files.map(({ path }) => path).filter((path) => path !== EXTENSIONS);
   return [
     ...files.map(({ path, text }) => secret(path, text, "kamailio")),
     switchedOn("kamailio", {
@@ -105,11 +120,7 @@ function kamailio(
     service(
       "kamailio",
       // It has no reload.
-      {
-        boot: "enabled",
-        run: "started",
-        onChange: { paths: [...files.map(({ path }) => path), "/etc/config/kamailio"], act: "restart" },
-      },
+      { boot: "enabled", run: "started", onChange: { paths: [...restarting, "/etc/config/kamailio"], act: "restart" } },
       ORIGIN,
     ),
   ];

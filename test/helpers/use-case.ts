@@ -98,6 +98,7 @@ export const USE_CASES: readonly UseCase[] = [
     planned: ["/etc/kamailio/kamailio.cfg", "/etc/rtpengine/rtpengine.conf"],
     secrets: [
       ["etc/kamailio/kamailio.cfg", "640"],
+      ["etc/kamailio/beesip-extensions", "640"],
       ["etc/beesip/gateways.json", "600"],
     ],
     told: ['route +420541 names "brno-1", no gateway in service'],
@@ -114,7 +115,7 @@ export function useCase(tree: string): UseCase {
 export function setUp(scene: Scene, { tree, device, more }: UseCase): void {
   cpSync(join(FIXTURES, "devices", device), scene.root, { recursive: true });
   // What uciprov's own package brings for its modules.
-  for (const name of ["beesip-guard", "beesip-probe"])
+  for (const name of ["beesip-guard", "beesip-kamailio", "beesip-probe"])
     cpSync(join(PACKAGE, "etc/init.d", name), join(scene.root, "etc/init.d", name));
   const scripts = join(scene.root, "etc/init.d");
   for (const name of existsSync(scripts) ? readdirSync(scripts) : []) chmodSync(join(scripts, name), 0o755);

@@ -65,11 +65,21 @@ export interface Rendered {
 }
 
 /** What the module makes of a configuration. */
-export async function rendered(beesip: string, list?: string, network?: string): Promise<Rendered> {
+export async function rendered(
+  beesip: string,
+  list?: string,
+  network?: string,
+  { hasTableFile = true } = {},
+): Promise<Rendered> {
   const { context, findings } = planScene({
     module: "pbx",
     uci: { beesip, ...(network === undefined ? {} : { network }) },
-    device: { "/etc/init.d/asterisk": "x", "/etc/init.d/kamailio": "x", "/etc/init.d/rtpengine": "x" },
+    device: {
+      "/etc/init.d/asterisk": "x",
+      "/etc/init.d/kamailio": "x",
+      "/etc/init.d/rtpengine": "x",
+      ...(hasTableFile ? { "/usr/lib/kamailio/modules/db_text.so": "x" } : {}),
+    },
     isSmall: true,
     ...(list === undefined ? {} : { tree: { gateways: list } }),
   });
@@ -211,12 +221,19 @@ async function kamailioFolder(
   const folder = `/tmp/kam-${process.pid}-${instances++}`;
   mkdirSync(join(root, folder), { recursive: true });
   mkdirSync("/var/run/kamailio", { recursive: true });
+  putKamailioFiles(root, folder, files);
+  return { root, folder };
+}
+
+/** Each is written beside its place and moved there, as a run does it. */
+function putKamailioFiles(root: string, folder: string, files: ReadonlyMap<string, string>): void {
   for (const [path, text] of files) {
     if (!path.startsWith("/etc/kamailio/")) continue;
-    const placed = text.replaceAll("/etc/kamailio/", `${folder}/`).replaceAll("/var/run/kamailio/", `${folder}/`);
-    writeFileSync(join(root, folder, path.slice("/etc/kamailio/".length)), placed);
+    const placed = text.replaceAll(/\/etc\/kamailio\b/g, folder).replaceAll("/var/run/kamailio/", `${folder}/`);
+    const whole = join(root, folder, path.slice("/etc/kamailio/".length));
+    writeFileSync(`${whole}.new`, placed);
+    renameSync(`${whole}.new`, whole);
   }
-  return { root, folder };
 }
 
 /** `kamailio -c`: its exit status and what it said. */
@@ -238,14 +255,21 @@ export async function checkKamailio(
   }
 }
 
+export interface Kamailio extends Running {
+  /** Where its files are on this machine, and `pid`. */
+  readonly home: string;
+  /** The command with which it is asked on its control socket. */
+  readonly kamcmd: readonly string[];
+  /** Its files anew. */
+  put(files: ReadonlyMap<string, string>): void;
+}
+
 /** It binds its ports before it looks whether all routes are there, and answers on its control socket when all its processes run. */
-async function answersControl(root: string, socket: string, { child }: Running): Promise<void> {
-  const command = ["/usr/sbin/kamcmd", "-s", `unix:${socket}`, "core.uptime"];
-  const [program = "", ...args] = root === "/" ? command : ["chroot", root, ...command];
+async function answersControl([program = "", ...args]: readonly string[], { child }: Running): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended");
     try {
-      await run(program, args, { timeout: 5000 });
+      await run(program, [...args, "core.uptime"], { timeout: 5000 });
       return;
     } catch (thrown) {
       if (tries === 200) throw thrown;
@@ -261,7 +285,7 @@ export async function startKamailio(
   host: Host,
   address: string,
   more: readonly string[] = [],
-): Promise<Running> {
+): Promise<Kamailio> {
   const { root, folder } = await kamailioFolder(release, files);
   const running = start(host, root, [
     "/usr/sbin/kamailio",
@@ -279,11 +303,13 @@ export async function startKamailio(
     await running.close();
     rmSync(join(root, folder), { recursive: true, force: true });
   };
+  const ours = ["/usr/sbin/kamcmd", "-s", `unix:${folder}/kamailio_ctl`];
+  const kamcmd = root === "/" ? ours : ["chroot", root, ...ours];
   try {
-    await answersControl(root, `${folder}/kamailio_ctl`, running);
+    await answersControl(kamcmd, running);
   } catch (thrown) {
     await close();
     throw new Error(`kamailio does not start: ${running.log()}`, { cause: thrown });
   }
-  return { ...running, close };
+  return { ...running, close, home: join(root, folder), kamcmd, put: (all) => putKamailioFiles(root, folder, all) };
 }

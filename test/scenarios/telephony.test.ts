@@ -50,6 +50,47 @@ describe("an exchange that changes", () => {
     );
   });
 
+  scenario(
+    "Kamailio is handed an extension that changes, and is not restarted, in every role that has it",
+    async (scene) => {
+      setUp(scene, useCase("sbc"));
+      const secrets = async (serial: number, number: string) => {
+        scene.put(
+          OWN,
+          `package beesip\n\nconfig extension\n\toption number '${number}'\n\toption secret 'serial ${serial}'\n`,
+        );
+        scene.publish({ tree: "sbc", serial });
+        const ended = await provisioned(scene);
+        return {
+          acts: acts(ended),
+          files: (ended["plan"] as { files: { path: string }[] }).files.map(({ path }) => path),
+        };
+      };
+      await secrets(1, "201");
+      expect(await secrets(2, "201")).toMatchObject({
+        acts: [{ name: "beesip-kamailio", act: "reload", because: "/etc/kamailio/beesip-extensions changes" }],
+        files: ["/etc/kamailio/beesip-extensions"],
+      });
+      expect(await secrets(3, "202")).toMatchObject({
+        acts: [{ name: "beesip-kamailio", act: "reload" }],
+        files: ["/etc/kamailio/beesip-extensions"],
+      });
+      change(scene, "default.uci", "option role 'proxy'\n\toption media 'relay'", "option role 'both'");
+      await secrets(4, "202");
+      // Asterisk is none of those who ask for passwords.
+      expect((await secrets(5, "202")).acts).toMatchObject([{ name: "beesip-kamailio", act: "reload" }]);
+      expect((await secrets(6, "203")).acts).toMatchObject([
+        { name: "asterisk", act: "reload" },
+        { name: "beesip-kamailio", act: "reload" },
+      ]);
+      // What it reads only as it starts.
+      change(scene, "default.uci", "sip.campus.example", "sip.other.example");
+      expect((await secrets(7, "203")).acts).toEqual(
+        expect.arrayContaining([expect.objectContaining({ name: "kamailio", act: "restart" })]),
+      );
+    },
+  );
+
   scenario("a bad gateway list leaves the last good one in use, and nothing is done", async (scene) => {
     setUp(scene, useCase("pbx"));
     await provisioned(scene);

@@ -3,7 +3,11 @@ import pbx from "../../../hooks/pbx/index.ts";
 import type { Change } from "../../../src/api.ts";
 import { planScene, type Scene } from "../../helpers/plan-context.ts";
 
-export const PROGRAMS = { "/etc/init.d/asterisk": "#!/bin/sh\n", "/etc/init.d/kamailio": "#!/bin/sh\n" };
+export const PROGRAMS = {
+  "/etc/init.d/asterisk": "#!/bin/sh\n",
+  "/etc/init.d/kamailio": "#!/bin/sh\n",
+  "/usr/lib/kamailio/modules/db_text.so": "ELF",
+};
 const DHCP = "config dnsmasq\n\nconfig dhcp 'lan'\n\toption interface 'lan'\n";
 
 const value = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -3,7 +3,7 @@ import pbx from "../../../hooks/pbx/index.ts";
 import { keepsModuleContract } from "../../contract/module.ts";
 import { planScene } from "../../helpers/plan-context.ts";
 import { readConf } from "./read-back.ts";
-import { exchange, plan, SMALL, scene, section } from "./scene.ts";
+import { exchange, PROGRAMS, plan, SMALL, scene, section } from "./scene.ts";
 
 keepsModuleContract(
   pbx,
@@ -46,14 +46,12 @@ describe("the switch", () => {
     );
     const rest = ["uci asterisk", "asterisk reload", "asterisk restart"];
     expect(await of("b2bua")).toEqual([...asterisk, ...rest]);
-    expect(await of("proxy")).toEqual(["/etc/kamailio/kamailio.cfg", "uci kamailio", "kamailio restart"]);
-    expect(await of("both")).toEqual([
-      ...asterisk,
-      ...rest,
-      "/etc/kamailio/kamailio.cfg",
-      "uci kamailio",
-      "kamailio restart",
-    ]);
+    const kamailio = [
+      ...["/etc/kamailio/kamailio.cfg", "/etc/kamailio/beesip-extensions"],
+      ...["uci kamailio", "kamailio restart", "beesip-kamailio reload"],
+    ];
+    expect(await of("proxy")).toEqual(kamailio);
+    expect(await of("both")).toEqual([...asterisk, ...rest, ...kamailio]);
   });
 
   test("secrets are for root and the program's group", async () => {
@@ -65,7 +63,8 @@ describe("the switch", () => {
   });
 
   test("a program that is not there is a warning, and its part is left out", async () => {
-    const { changes, told } = await plan(exchange({ role: "both" }), { device: { "/etc/init.d/kamailio": "x" } });
+    const { "/etc/init.d/asterisk": _, ...withoutAsterisk } = PROGRAMS;
+    const { changes, told } = await plan(exchange({ role: "both" }), { device: withoutAsterisk });
     expect(told).toEqual([expect.stringMatching(/^warning beesip\.pbx\.role: asterisk is not on this device/)]);
     expect(changes.some((change) => change.kind === "file" && change.path.startsWith("/etc/asterisk/"))).toBe(false);
     expect(changes.length).toBeGreaterThan(0);
