@@ -37,7 +37,7 @@ export default defineConfig({
         { name: "archive", test: /src\/tree\/archive(?:-placement)?\.ts$/, priority: 2 },
         {
           name: "change",
-          test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/[\w-]+)|hooks\/_[\w-]+-plan)\.ts$/,
+          test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/(?!help)[\w-]+|tree\/fwtool)|hooks\/_[\w-]+-plan)\.ts$/,
           priority: 1,
         },
       ],

@@ -1,14 +1,11 @@
 import {
   asProvisionError,
   type Change,
-  checkImage,
   firmware,
-  IMAGE_TAIL,
   type ImageMetadata,
-  imageBoards,
+  imageReader,
   type PlanContext,
   type Resource,
-  readImageMetadata,
 } from "../src/api.ts";
 
 /** The one change an image asks for; a fault of the image is told, and then nothing is to be written. */
@@ -16,7 +13,7 @@ export async function planImage(context: PlanContext, image: Resource): Promise<
   const place = { file: image.uri };
   const metadata = await metadataOf(context, image);
   if (metadata === "faulty" || !("spool" in image.content)) return [];
-  const faults = metadata === undefined ? [] : faultsOf(context, image, metadata);
+  const faults = metadata === undefined ? [] : await faultsOf(context, image, metadata);
   for (const fault of faults) context.finding("error", "IMAGE_INVALID", fault, place);
   if (faults.length > 0) return [];
 
@@ -32,7 +29,8 @@ export async function planImage(context: PlanContext, image: Resource): Promise<
 
 async function metadataOf(context: PlanContext, image: Resource): Promise<ImageMetadata | "faulty" | undefined> {
   try {
-    const metadata = readImageMetadata(await endOf(context.stream(image)));
+    const { IMAGE_TAIL, readImageMetadata, checkImage } = await imageReader();
+    const metadata = readImageMetadata(await endOf(context.stream(image), IMAGE_TAIL));
     if (metadata !== undefined) await checkImage(metadata, image.size, context.stream(image));
     return metadata;
   } catch (thrown) {
@@ -43,14 +41,19 @@ async function metadataOf(context: PlanContext, image: Resource): Promise<ImageM
   }
 }
 
-async function endOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function endOf(chunks: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
   let end = Buffer.alloc(0);
-  for await (const chunk of chunks) end = Buffer.concat([end, chunk]).subarray(-IMAGE_TAIL);
+  for await (const chunk of chunks) end = Buffer.concat([end, chunk]).subarray(-most);
   return end;
 }
 
 /** An image for another device, or one that is not what the manifest says of it. */
-function faultsOf({ facts }: PlanContext, { release }: Resource, metadata: ImageMetadata): readonly string[] {
+async function faultsOf(
+  { facts }: PlanContext,
+  { release }: Resource,
+  metadata: ImageMetadata,
+): Promise<readonly string[]> {
+  const { imageBoards } = await imageReader();
   const boards = imageBoards(metadata);
   const { target, revision } = metadata.version;
   return [

@@ -1,5 +1,4 @@
 import { defineResolver, expandUri, ProvisionError, type ResolverContext, template } from "../src/api.ts";
-import { readLookUp } from "./_look-up.ts";
 
 /** Bytes of an answer: a URI and little more. */
 const MAX_ANSWER = 16 * 1024;
@@ -33,6 +32,7 @@ export default defineResolver({
     if (answer.transport.scheme !== "https" || answer.transport.proof.kind === "none") {
       throw new ProvisionError("TLS_UNTRUSTED", `${host} did not prove who it is`);
     }
+    const { readLookUp } = await import("./_look-up.ts");
     const found = readLookUp(answer.bytes);
     if (!found) {
       log("info", `https: ${host} names no provuri for this device`);

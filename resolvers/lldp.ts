@@ -1,5 +1,5 @@
 import { defineResolver, ProvisionError, type ResolverContext, template } from "../src/api.ts";
-import { type Neighbour, readNeighbours, type TlvKind } from "./_neighbours.ts";
+import type { Neighbour, TlvKind } from "./_neighbours.ts";
 import { quoted } from "./_text.ts";
 
 const DEFAULT_OUI = "02754b";
@@ -60,6 +60,8 @@ async function look({ commands, signal, log }: ResolverContext, tlv: TlvKind): P
     log("info", "lldp: lldpd does not answer");
     return undefined;
   }
+  // Loaded where lldpd speaks: most devices have none.
+  const { readNeighbours } = await import("./_neighbours.ts");
   try {
     return readNeighbours(stdout, tlv);
   } catch (cause) {

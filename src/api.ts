@@ -26,6 +26,7 @@ export {
 } from "./changes.ts";
 export { asProvisionError, type ErrorCode, type Finding, type Place, ProvisionError } from "./errors.ts";
 export { copyArchived, placeEntries, readArchive } from "./lazy-archive.ts";
+export { imageReader } from "./lazy-image.ts";
 export { expandText, expandUri, type MacroTable, type Template, template } from "./macros.ts";
 export { AGENT_FILE, AGENT_KEYS, MONITOR_FOLDER, SENDER_FILE } from "./monitor-keys.ts";
 export type { Dns, SecureTxtAnswer, TxtAnswer, TxtRecord } from "./name-lookup.ts";
@@ -34,7 +35,7 @@ export { PROBE_FILE, type ProbeConfig } from "./probe-file.ts";
 export type { ArchivedEntry } from "./tree/archive.ts";
 export { archiveLimits } from "./tree/archive-limits.ts";
 export type { Placeable } from "./tree/archive-placement.ts";
-export { checkImage, IMAGE_TAIL, type ImageMetadata, imageBoards, readImageMetadata } from "./tree/fwtool.ts";
+export type { ImageMetadata } from "./tree/fwtool.ts";
 export { type BatchLine, batchPackages, parseBatch } from "./uci/batch.ts";
 export { makeSection, optionFlag, optionList, optionText, type UciPackage, type UciSection } from "./uci/model.ts";
 export { isPackageName } from "./uci/names.ts";

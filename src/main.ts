@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs, styleText } from "node:util";
-import { COMMANDS } from "./commands/all.ts";
+import { COMMANDS, isCommand } from "./commands/all.ts";
 import type { Flags, Invocation, Options } from "./commands/command.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { lastWords } from "./last-words.ts";
@@ -100,12 +100,12 @@ async function runUci({ root, words }: { root: string; words: readonly string[] 
 
 async function dispatch(name: string | undefined, invocation: Invocation): Promise<ExitName> {
   if (name === undefined || name === "help") {
-    invocation.print(help());
+    invocation.print((await import("./commands/help.ts")).help());
     return name === "help" ? "provisioned" : "usage";
   }
-  const command = COMMANDS.find((one) => one.name === name);
-  if (command === undefined) throw new ProvisionError("USAGE", `uciprov has no command ${name}`);
-  return (await command.load())(invocation);
+  if (!isCommand(name)) throw new ProvisionError("USAGE", `uciprov has no command ${name}`);
+  const command = await COMMANDS[name]();
+  return command(invocation);
 }
 
 interface Arguments {
@@ -173,21 +173,6 @@ function parsed(argv: readonly string[]) {
   } catch (cause) {
     throw new ProvisionError("USAGE", cause instanceof Error ? cause.message : "the arguments cannot be read");
   }
-}
-
-function help(): string {
-  const commands = COMMANDS.map(({ form, meaning }) => `  ${form.padEnd(44)} ${meaning}`);
-  const exits = Object.entries(EXIT).map(([name, status]) => `${status} ${name}`);
-  return [
-    "uciprov COMMAND [--root DIR] [--json] [--quiet | --verbose]",
-    "",
-    ...commands,
-    "",
-    "  --root DIR   the device whose files lie below DIR; nothing outside it is touched, no command of it is run",
-    "  --json       the answer as one JSON object",
-    "",
-    `Exit status: ${exits.join(", ")}.`,
-  ].join("\n");
 }
 
 const COLOURED: Paint = {

@@ -9,6 +9,7 @@ import { SECURITY as DEFENCE } from "../hooks/security/schema.ts";
 import { RULES } from "../src/admin/lint/rules.ts";
 import { COMMANDS } from "../src/commands/all.ts";
 import { drawGraph } from "../src/commands/graph.ts";
+import { USAGES } from "../src/commands/help.ts";
 import { ERRORS, EXIT } from "../src/errors.ts";
 import { AGENT_KEYS, TRAPPER_KEYS } from "../src/monitor-keys.ts";
 import { OPTIONS } from "../src/settings.ts";
@@ -59,7 +60,7 @@ test("docs/errors.md lists every exit status and every code with its remedy", ()
 });
 
 test("docs/operator.md lists every command and every option with its default", () => {
-  const commands = COMMANDS.map(({ form, meaning }) => [`\`${form}\``, meaning]);
+  const commands = USAGES.map(({ form, meaning }) => [`\`${form}\``, meaning]);
   const options = Object.entries(OPTIONS).flatMap(([section, all]) =>
     Object.entries(all).map(([name, { type, initial, meaning }]) => [
       `\`${section}.${name}\``,
@@ -71,6 +72,11 @@ test("docs/operator.md lists every command and every option with its default", (
   );
   expectBlock("docs/operator.md", "commands", table(["command", "what it does"], commands));
   expectBlock("docs/operator.md", "settings", table(["option", "type, default", "meaning"], options));
+});
+
+test("help tells of every command", () => {
+  const told = new Set(USAGES.map(({ form }) => form.split(" ")[0]));
+  expect([...told].sort()).toEqual(Object.keys(COMMANDS).sort());
 });
 
 test("docs/admin/lint.md lists every rule with its level and remedy", () => {

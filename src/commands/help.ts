@@ -1,0 +1,131 @@
+import { EXIT } from "../errors.ts";
+import type { CommandName } from "./all.ts";
+
+interface Usage {
+  /** How it is typed. */
+  readonly form: CommandName | `${CommandName} ${string}`;
+  readonly meaning: string;
+}
+
+/** What can be typed, in the order `help` and docs/operator.md show it. */
+export const USAGES: readonly Usage[] = [
+  {
+    form: "run [--first-only] [--force] [--dry-run]",
+    meaning: "find, fetch, prove, plan, apply and confirm once",
+  },
+  {
+    form: "daemon",
+    meaning: "stay, and run on schedule, on SIGHUP, and again after what may pass",
+  },
+  {
+    form: "probe [--once [--dry-run] | --status]",
+    meaning: "stay, and call partner probes in rounds to hear how good the network is; or once; or tell how it stands",
+  },
+  {
+    form: "plan [--show-secrets]",
+    meaning: "show what a run would change, and who says so; change nothing",
+  },
+  {
+    form: "explain",
+    meaning: "ask every resolver and show why each answer wins or loses",
+  },
+  {
+    form: "resolve [NAME]",
+    meaning: "print the URI a run would take, or what one resolver says",
+  },
+  {
+    form: "macros",
+    meaning: "list the macros this device has, with values and where they come from",
+  },
+  {
+    form: "status",
+    meaning: "show the last run, the confirmed tree and its owner",
+  },
+  {
+    form: "history",
+    meaning: "list the confirmed generations that are kept, newest first",
+  },
+  {
+    form: "diff N [M] [--show-secrets]",
+    meaning: "show what changed from generation N (0: before the first) to M, or to the newest",
+  },
+  {
+    form: "blame OPTION | PATH",
+    meaning: "tell who set an option, a section, a package or a file: layer, signer, generation, when",
+  },
+  {
+    form: "rollback [N]",
+    meaning: "go back to generation N (0: before the first), or to the one before the last",
+  },
+  {
+    form: "reset [--transaction]",
+    meaning: "forget the owner and what trees were seen; with --transaction, drop an open transaction instead",
+  },
+  {
+    form: "hooks [list | test FILE [NAME=FILE…] [STAGE…]]",
+    meaning: "list this device's modules, or try whether a file would be one",
+  },
+  {
+    form: "guard [--dry-run | --status]",
+    meaning: "follow what telephony and intrusion detection log, and let the kernel shut out whom they accuse",
+  },
+  {
+    form: "graph",
+    meaning: "draw the stages of a run, their hooks and where each failure leads",
+  },
+  {
+    form: "keys generate [DIR]",
+    meaning: "make a key pair that signs trees",
+  },
+  {
+    form: "tree init DIR",
+    meaning: "begin: a folder with a tree that works at once, a page for colleagues and an inventory",
+  },
+  {
+    form: "tree sign DIR --key FILE",
+    meaning:
+      "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout, --add, --signer, --signer-arg, --public)",
+  },
+  {
+    form: "tree import BACKUP… --into DIR",
+    meaning: "make a tree of golden routers' backups (--mac, --device, --inventory)",
+  },
+  {
+    form: "tree lint DIR [--inventory FILE]",
+    meaning: "tell what is wrong with a tree before devices meet it (--settings, --key, --format, --strict)",
+  },
+  {
+    form: "tree plan DIR --mac MAC | --inventory FILE",
+    meaning:
+      "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out)",
+  },
+  {
+    form: "tree records DIR --base URI --domain DOMAIN",
+    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers (--certificate, --phones)",
+  },
+  {
+    form: "tree serve DIR [--listen ADDRESS]",
+    meaning:
+      "serve a tree to routers on a bench, HTTPS and DNS, until it is stopped (--domain, --https-port, --dns-port, --out)",
+  },
+  {
+    form: "image FILE [--out DIR]",
+    meaning: "lay out what a target file puts into a device's image, and print the ImageBuilder's recipe",
+  },
+];
+
+/** What `uciprov help` prints. */
+export function help(): string {
+  const commands = USAGES.map(({ form, meaning }) => `  ${form.padEnd(44)} ${meaning}`);
+  const exits = Object.entries(EXIT).map(([name, status]) => `${status} ${name}`);
+  return [
+    "uciprov COMMAND [--root DIR] [--json] [--quiet | --verbose]",
+    "",
+    ...commands,
+    "",
+    "  --root DIR   the device whose files lie below DIR; nothing outside it is touched, no command of it is run",
+    "  --json       the answer as one JSON object",
+    "",
+    `Exit status: ${exits.join(", ")}.`,
+  ].join("\n");
+}
