@@ -40,6 +40,8 @@ export default defineConfig({
           test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/(?!help)[\w-]+|tree\/fwtool)|hooks\/_[\w-]+-plan)\.ts$/,
           priority: 1,
         },
+        // An admin's commands, but for those with much of their own, and for `uci`, of which scripts start many.
+        { name: "admin", test: /src\/admin\/(?!lint|serve|name-server|tree-server|uci)/, priority: 0 },
       ],
     },
     entryFileNames: "[name].cjs",
