@@ -47,7 +47,7 @@ export async function takeClaim({ disk, processes }: TransactionHost, to: "go on
   throw new ProvisionError("BUSY", "another process decides about the open transaction");
 }
 
-function tryClaim(disk: Disk, processes: Processes, to: "go on" | "take back"): Claim | undefined {
+function tryClaim(disk: TransactionDisk, processes: Processes, to: "go on" | "take back"): Claim | undefined {
   const own = `${TX.folder}/${PREFIX}${processes.self}`;
   const release = (): void => quietly(() => unlinkIfThere(disk, own));
   if (disk.stat(own) === undefined) putClaim(disk, own, to);
@@ -64,9 +64,10 @@ function quietly(act: () => void): void {
   }
 }
 
-function putClaim(disk: Disk, path: string, to: "go on" | "take back"): void {
+/** Not flushed: who looks for it lives in the same boot, and after a cut it would be a dead process's. */
+function putClaim(disk: TransactionDisk, path: string, to: "go on" | "take back"): void {
   try {
-    disk.writeNew(path, new Uint8Array(), { mode: 0o600 });
+    (disk.createLoose ?? disk.createNew)(path, { mode: 0o600 }).finish();
   } catch (thrown) {
     const isFull = thrown instanceof ProvisionError && thrown.code === "NO_SPACE";
     if (!isFull || to === "go on") throw thrown;

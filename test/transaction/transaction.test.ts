@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Disk } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
 import { applyActions } from "../../src/transaction/apply.ts";
-import type { TransactionHost } from "../../src/transaction/claim.ts";
+import { type TransactionHost, takeClaim } from "../../src/transaction/claim.ts";
 import { confirmTransaction } from "../../src/transaction/confirm.ts";
 import { listGenerations, readGenerationFile, undoTo } from "../../src/transaction/generations.ts";
 import { readJournal } from "../../src/transaction/journal.ts";
@@ -244,6 +244,27 @@ describe("confirming", () => {
     expect(readJournal(disk)?.state).toBe("trial");
     expect(await codeOf(() => confirmTransaction(host, "t-1", () => true, KEEP))).toBe("no error");
   });
+});
+
+test("a claim is not flushed: it means nothing after a cut", async () => {
+  await onTrial();
+  const flushed: string[] = [];
+  const telling = (path: string): string => {
+    if (path.includes("/claim-")) flushed.push(path);
+    return path;
+  };
+  const watched: TransactionHost = {
+    ...host,
+    disk: {
+      ...disk,
+      createNew: (path, as) => disk.createNew(telling(path), as),
+      writeNew: (path, content, as) => disk.writeNew(telling(path), content, as),
+      createLoose: (path, as) => disk.createNew(path, as),
+      flushLoose: () => undefined,
+    },
+  };
+  (await takeClaim(watched, "go on")).release();
+  expect(flushed).toEqual([]);
 });
 
 describe("a plan that reboots", () => {
