@@ -14,7 +14,7 @@ import { quarantine, release } from "./stages/quarantine.ts";
 import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
 import { timeFloor } from "./stages/time-floor.ts";
-import { readState, STATE } from "./state.ts";
+import { readFloor, readState, STATE } from "./state.ts";
 import { stepper } from "./step.ts";
 
 /** What a run came to. Failures are thrown; this is every other end. */
@@ -239,7 +239,7 @@ function heldBack(of: { readonly left?: readonly LeftPart[] } | undefined): stri
 }
 
 function earliest(ctx: RunContext): number {
-  return timeFloor({ state: readState(ctx.disk), facts: ctx.readFacts() });
+  return timeFloor({ state: { floor: readFloor(ctx.disk) }, facts: ctx.readFacts() });
 }
 
 function retrying(ctx: RunContext, { settings }: Device): Parameters<typeof withRetries>[1] {

@@ -97,6 +97,11 @@ export function readState(files: Files): State {
   };
 }
 
+/** Its `floor` alone; STATE_INVALID as above. */
+export function readFloor(files: Files): number {
+  return readJson(files, STATE.freshness, parseFreshness)?.floor ?? 0;
+}
+
 /** The last generation that proved itself; STATE_INVALID as above. */
 export function readConfirmed(files: Files): Confirmed | undefined {
   return readJson(files, STATE.confirmed, parseConfirmed);

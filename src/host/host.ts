@@ -33,8 +33,7 @@ export function openHost(
     processes: openProcesses(),
     dns: openDns({ log: run.log }),
     openHttp: (settings) => {
-      const built = (facts().built ?? 0) * 1000;
-      const isClockPlausible = () => clock.now() >= Math.max(built, OLDEST);
+      const isClockPlausible = () => clock.now() >= Math.max((facts().built ?? 0) * 1000, OLDEST);
       const serverKeys = openTlsa(settings, { files: disk, clock, log: run.log, isClockPlausible });
       return openHttp({ settings: httpSettings(settings, disk), serverKeys }, disk, clock, isClockPlausible);
     },
