@@ -71,9 +71,12 @@ export function openOutbox(ctx: RunContext, settings: Settings): Outbox {
   };
 }
 
-/** Sorted as they came: a boot's later letters after its earlier ones, and what is on flash by the clock. */
+let count = 0;
+
+/** Sorted as they came: a boot's later letters after its earlier ones, those of one millisecond by a count, and what is on flash by the clock. */
 function name(ctx: RunContext, id: string): string {
-  return `${Math.floor(Math.max(0, ctx.clock.now())).toString(36).padStart(9, "0")}.${id}`;
+  const time = Math.floor(Math.max(0, ctx.clock.now())).toString(36).padStart(9, "0");
+  return `${time}${(count++ % 46_656).toString(36).padStart(3, "0")}.${id}`;
 }
 
 interface Waiting {

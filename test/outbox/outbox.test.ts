@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Http } from "../../src/api.ts";
 import type { RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { lastWords } from "../../src/last-words.ts";
 import { openOutbox } from "../../src/outbox.ts";
 import { aClock, aDevice, aRunContext } from "../helpers/run-context.ts";
 
@@ -30,7 +31,7 @@ function aScene(answers: readonly Answer[], more: Partial<RunContext> = {}) {
   const { settings } = aDevice();
   const deliver = async () => {
     openOutbox(ctx, settings).deliver(URI);
-    await new Promise((done) => setTimeout(done, 20));
+    await lastWords();
   };
   return { ctx, clock, got, deliver, outbox: openOutbox(ctx, settings), again: () => openOutbox(ctx, settings) };
 }
@@ -57,6 +58,14 @@ describe("letters", () => {
     expect(outbox.isEmpty).toBe(true);
     outbox.put(letter("one"));
     expect(outbox.isEmpty).toBe(true);
+  });
+
+  test("of one moment keep their order, whatever they are called", async () => {
+    const { got, outbox, deliver } = aScene([{ status: 200 }]);
+    const ids = ["f", "a", "e", "b", "d", "c"];
+    for (const id of ids) outbox.put(letter(id));
+    await deliver();
+    expect(got.map(({ id }) => id)).toEqual(ids);
   });
 
   test("wait while nobody answers, and are sent again under the same id", async () => {

@@ -27,7 +27,7 @@ function receiver(scene: Scene, status: () => number = () => 204): Got[] {
 }
 
 const reporting = (scene: Scene, more: SettingsText = {}): void =>
-  scene.settings({ ...more, report: { uri: `${scene.web.uri}/reports`, seconds: "3", ...more["report"] } });
+  scene.settings({ ...more, report: { uri: `${scene.web.uri}/reports`, seconds: "60", ...more["report"] } });
 
 describe("reports", () => {
   scenario("tell a first provisioning once, by names, and nothing when nothing changed", async (scene) => {
@@ -86,9 +86,9 @@ describe("reports", () => {
     "never hold a run up, nor decide about it: the receiver takes the letter and says nothing",
     async (scene) => {
       scene.web.bend("reports", () => undefined);
-      reporting(scene, { report: { progress: "1" } });
+      reporting(scene, { report: { progress: "1", seconds: "3" } });
       const running = scene.run();
-      await expect.poll(() => scene.device("/etc/uciprov/state/confirmed.json"), { timeout: 20_000 }).toBeDefined();
+      await expect.poll(() => scene.device("/etc/uciprov/state/confirmed.json"), { timeout: 60_000 }).toBeDefined();
       const ended = await running;
       expect(ended).toMatchObject({ status: 0, json: { result: "changed" } });
     },
