@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeAuthority } from "../../src/admin/certificates.ts";
 import type { Incident } from "../../src/guard/incident.ts";
 import type { Status } from "../../src/guard/status.ts";
@@ -98,6 +98,12 @@ unix-command:
 const eve = (source: string) =>
   `${JSON.stringify({ event_type: "alert", src_ip: source, direction: "to_server", alert: { gid: 1, signature_id: 7, signature: "made for this test" } })}\n`;
 
+/** Tests of what all the others came to. */
+const TOLD_SERVER = "told the server of every incident once, and again as it was where the server did not thank";
+const MAILED = "mailed the administrator: by msmtp, and by sendmail where there is no msmtp";
+const LEFT = "left a status for everybody and nothing else that everybody may read";
+const LOOKS_BACK: ReadonlySet<string> = new Set([TOLD_SERVER, MAILED, LEFT]);
+
 real("the guard of a device", () => {
   let net: TwoHosts;
   let device: GuardedDevice;
@@ -139,6 +145,18 @@ real("the guard of a device", () => {
     await until("it follows", () =>
       status().sources.some(({ kind, state }) => kind === "kamailio" && state === "following"),
     );
+  };
+  /** What a try of a test before this one left behind is gone: bans, what was remembered, files that were followed. */
+  const afresh = async () => {
+    // A server that has not thanked yet gets its letter once more, as it was.
+    const saved = () => JSON.parse(device.read(`${RAM}/guard-state.json`)).delivered;
+    if (device.has(`${RAM}/guard-state.json`)) await until("all is told", () => saved() === incidents().at(-1)?.id);
+    await guard.end("SIGKILL");
+    device.nft(`table inet beesip\ndelete table inet beesip\n${TABLE}`);
+    for (const path of [`${RAM}/guard-state.json`, `${RAM}/incidents.jsonl`]) if (device.has(path)) device.remove(path);
+    device.put("/run/eve.json", "");
+    device.put("/etc/beesip/guard.json", config());
+    await startGuard();
   };
   /** A packet from an address of the attacker's. */
   const send = (from: string, port: number, text: string, times = 1) => {
@@ -192,6 +210,9 @@ real("the guard of a device", () => {
     device.nft(TABLE);
     await startGuard();
   }, 300_000);
+  beforeEach(async ({ task }) => {
+    if ((task.result?.retryCount ?? 0) > 0 && !LOOKS_BACK.has(task.name)) await afresh();
+  });
   afterAll(async () => {
     await device?.close();
     await net?.close();
@@ -276,6 +297,7 @@ real("the guard of a device", () => {
     writeFileSync(join(folder, "suricata.yaml"), SURICATA);
     writeFileSync(join(folder, "local.rules"), RULES);
     const inside = folder.slice(root.length);
+    const before = Object.keys(device.bans());
     const start = `mount --bind /proc ${root}/proc; mount -t sysfs sysfs ${root}/sys; exec chroot ${root} /usr/bin/suricata -c ${inside}/suricata.yaml -S ${inside}/local.rules -l ${inside} --af-packet=eth0 -k none`;
     const suricata = net.dev.start("unshare", ["--mount", "--propagation", "private", "sh", "-c", start]);
     const answering = net.dev.start(process.execPath, [
@@ -291,7 +313,7 @@ real("the guard of a device", () => {
       answering.kill("SIGKILL");
       suricata.kill("SIGKILL");
     }
-    expect(Object.keys(device.bans()).sort()).toEqual([...ATTACKERS]);
+    expect(Object.keys(device.bans()).filter((one) => !before.includes(one))).toEqual([ATTACKERS[2]]);
     expect(of(ATTACKERS[2])).toMatchObject([
       { kind: "eve", reason: "1:1000001", note: "REGISTER flood", action: "banned" },
     ]);
@@ -339,9 +361,11 @@ real("the guard of a device", () => {
     const storm = Array.from({ length: 40 }, (_, at) => `203.0.113.${at + 1}`);
     device.append("/run/eve.json", storm.map(eve).join(""));
     await until("the storm is counted", () => status().capped > 0);
-    // Two of the six of this minute are gone.
-    expect(storm.filter((one) => of(one).length > 0)).toEqual(storm.slice(0, 4));
-    expect(status()).toMatchObject({ capped: 36, table: "ok" });
+    // Two of the six of this minute are gone, if the minute is not over yet.
+    const told = storm.filter((one) => of(one).length > 0);
+    expect(told).toEqual(storm.slice(0, told.length));
+    expect([4, 5, 6]).toContain(told.length);
+    expect(status()).toMatchObject({ capped: storm.length - told.length, table: "ok" });
   });
 
   test("is stopped by SIGTERM in peace; a second one is refused while the first runs", async () => {
@@ -354,6 +378,7 @@ real("the guard of a device", () => {
   });
 
   test("without its table it goes on, and bans when the table is there", async () => {
+    await guard.end("SIGTERM");
     device.nft("delete table inet beesip\n");
     // As after a boot: it knows of no mail, so that one goes at once.
     device.remove(`${RAM}/guard-state.json`);
@@ -371,7 +396,7 @@ real("the guard of a device", () => {
     await until("the status is well again", () => status().table === "ok" && status().bans.waiting === 0);
   });
 
-  test("told the server of every incident once, and again as it was where the server did not thank", async () => {
+  test(TOLD_SERVER, async () => {
     interface Letter {
       readonly id: string;
       readonly status: number;
@@ -390,7 +415,7 @@ real("the guard of a device", () => {
     expect(all().every(({ id, body }) => id === body.id && "hostname" in body.device)).toBe(true);
   });
 
-  test("mailed the administrator: by msmtp, and by sendmail where there is no msmtp", async () => {
+  test(MAILED, async () => {
     const mails = collected<{ to: string[]; text: string }>("mails");
     expect(mails.map(({ to }) => to)).toEqual(mails.map(() => ["<noc@example.net>"]));
     expect(mails.map(({ text }) => text.replaceAll(/\s+/g, " ")).join()).toContain(
@@ -405,7 +430,7 @@ real("the guard of a device", () => {
     );
   });
 
-  test("left a status for everybody and nothing else that everybody may read", () => {
+  test(LEFT, () => {
     const modes = device.run("find", RAM, "-type", "f", "-printf", "%f %m\n").trim().split("\n").sort();
     expect(modes).toEqual(["guard-state.json 600", "guard.json 644", "guard.lock 600", "incidents.jsonl 600"]);
   });
