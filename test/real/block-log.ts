@@ -141,7 +141,7 @@ function readLog(file: string): BlockWrite[] {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     if (isSo()) return;
     await sleep(50);
   }

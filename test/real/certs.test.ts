@@ -152,7 +152,7 @@ real("what certs writes, for OpenSSL", () => {
       { stdio: "ignore" },
     );
     for (let tries = 0; !(await isOpen(port)); tries++) {
-      if (tries > 100) throw new Error("openssl s_server does not listen");
+      if (tries > 600) throw new Error("openssl s_server does not listen");
       await sleep(50);
     }
     const shown = ["-cert", at("/etc/ssl/client.crt"), "-key", at("/etc/ssl/private/client.key")];

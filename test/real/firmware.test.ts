@@ -66,7 +66,7 @@ describe.skipIf(missing)("inside a device whose sysupgrade and reboot are stand-
         stdout: expect.stringContaining("flashing: firmware r29100"),
       });
       expect(notes(device)).toMatchObject({ pending: { revision: NEW, from: OLD } });
-      await until(() => device.processes().length === 0, 10_000);
+      await until(() => device.processes().length === 0);
       expect(contents(device).filter((line) => !line.startsWith("openwrt_release"))).toEqual(
         before.filter((line) => !line.startsWith("openwrt_release")),
       );
@@ -110,12 +110,12 @@ describe.skipIf(missing)("inside a device whose sysupgrade and reboot are stand-
 
       device.boot();
       expect(journal(device)).toMatch(/^reboot-allowed=0$/m);
-      await until(() => device.processes().filter((name) => name.includes("recover.sh watch")).length === 1, 10_000);
+      await until(() => device.processes().filter((name) => name.includes("recover.sh watch")).length === 1);
       const next = await device.runInside(["run"]);
       expect(next, next.stderr).toMatchObject({ status: 0, stdout: expect.stringContaining("unchanged") });
       expect(next.stderr).toContain("is confirmed after its reboot");
       expect(journal(device)).toBe("");
-      await until(() => device.processes().length === 0, 20_000);
+      await until(() => device.processes().length === 0);
       expect(device.calls().filter((call) => call === "reboot")).toHaveLength(1);
     });
   });
@@ -146,8 +146,8 @@ describe.skipIf(missing)("inside a device whose sysupgrade and reboot are stand-
       const script = join(device.seen, "lib/uciprov/recover.sh");
       writeFileSync(script, readFileSync(script, "utf8").replace("window + 120", "window - 4"));
       device.boot();
-      await until(() => /^state=rolled-back$/m.test(journal(device)), 40_000);
-      await until(() => device.processes().length === 0, 20_000);
+      await until(() => /^state=rolled-back$/m.test(journal(device)));
+      await until(() => device.processes().length === 0);
       expect(contents(device)).toEqual(before);
       const calls = device.calls().filter((call) => /^(?:reboot|ubus call service event)/.test(call));
       expect([calls.at(0), calls.at(-1)]).toEqual(["reboot", "reboot"]);

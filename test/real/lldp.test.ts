@@ -25,7 +25,7 @@ describe.skipIf(missing)("lldpd on both ends of the cable", () => {
   }
 
   async function configure(...args: string[]) {
-    for (let tries = 0; tries < 50; tries++) {
+    for (let tries = 0; tries < 300; tries++) {
       const { status } = await net.prov.run("lldpcli", ["-u", `${net.folder}/prov.sock`, "configure", ...args]);
       if (status === 0) return;
       await sleep(100);
@@ -58,7 +58,7 @@ describe.skipIf(missing)("lldpd on both ends of the cable", () => {
     const heard = async () =>
       (await lldp.resolve(aContext({ commands, options: { ...options, "lldp.subtype": "7" } })))?.uri.text;
     let last = await heard();
-    for (let tries = 0; tries < 50 && last === undefined; tries++) {
+    for (let tries = 0; tries < 150 && last === undefined; tries++) {
       await sleep(200);
       last = await heard();
     }

@@ -23,7 +23,7 @@ export interface Host {
   ): Promise<Ended>;
   /** Starts a program that stays; `close()` ends it. Its output goes to `PROGRAM.log` in the folder. */
   start(command: string, args: readonly string[], how?: { env?: NodeJS.ProcessEnv }): ChildProcess;
-  /** Waits until something listens on a port; throws with the daemons' output when nothing does within 10 s. */
+  /** Waits until something listens on a port; throws with the daemons' output when nothing does within a minute. */
   listens(protocol: "udp" | "tcp", port: number): Promise<void>;
   /** Writes a file into the folder and says where. */
   file(name: string, content: string): string;
@@ -182,7 +182,7 @@ function host(namespace: string, folder: string, started: ChildProcess[]): Host 
       return child;
     },
     async listens(protocol, port) {
-      for (let tries = 0; tries < 100; tries++) {
+      for (const end = Date.now() + 60_000; Date.now() < end; ) {
         const { stdout } = await self.run("ss", ["-H", "-ln", protocol === "udp" ? "-u" : "-t", `sport = :${port}`]);
         if (stdout !== "") return;
         await sleep(100);

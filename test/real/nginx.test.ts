@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { rolldown } from "rolldown";
@@ -141,8 +141,15 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
 
   test("a cable pulled in the middle of an overlay costs only what had not come yet", async () => {
     noted();
+    const spooled = () =>
+      Math.max(
+        ...readdirSync(net.folder)
+          .filter((name) => name.startsWith("device-"))
+          .map((name) => join(net.folder, name, "tmp/overlay"))
+          .map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0),
+      );
     const pulling = (async () => {
-      await sleep(1500);
+      await expect.poll(spooled, { timeout: 60_000 }).toBeGreaterThan(400_000);
       await net.prov.run("ip", ["link", "set", "eth0", "down"]);
       await sleep(2500);
       await net.prov.run("ip", ["link", "set", "eth0", "up"]);

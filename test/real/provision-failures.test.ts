@@ -88,7 +88,7 @@ describe.skipIf(missing)("when real peers fail", () => {
     await withDevice({ dns: { name: nameOf("slow") }, limits }, async (device) => {
       const before = snapshot(device.upper);
       const running = device.run(["run", "--json"]);
-      await until(() => provider.noted().some(({ path }) => path === "/slow/tree/default.uci"), 20_000);
+      await until(() => provider.noted().some(({ path }) => path === "/slow/tree/default.uci"));
       await sleep(1000); // the overlay, asked for at the same time, takes six seconds
       await unplugged(provider.net, 4500);
       const ended = await running;

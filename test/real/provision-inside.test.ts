@@ -49,7 +49,7 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
       expect(ended, ended.stderr).toMatchObject({ status: 6, stderr: expect.stringContaining("NOT_CONFIRMED") });
       expect(contents(device)).toEqual(before);
       expect(reloads(device)).toBe(2);
-      await until(() => device.processes().length === 0, 20_000);
+      await until(() => device.processes().length === 0);
 
       const again = await device.runInside(["status", "--json"]);
       expect(again).toMatchObject({ status: 0 });
@@ -62,15 +62,15 @@ describe.skipIf(missing)("inside a device, with its own shell and commands", () 
       const before = contents(device);
       const running = device.runInside(["run"]);
       const journal = join(device.upper, "lib/uciprov/tx/journal");
-      await until(() => existsSync(journal) && /^state=trial$/m.test(readFileSync(journal, "utf8")), 30_000);
-      await until(() => reloads(device) > 0, 30_000);
+      await until(() => existsSync(journal) && /^state=trial$/m.test(readFileSync(journal, "utf8")));
+      await until(() => reloads(device) > 0);
       device.kill("uciprov.cjs");
       await running;
       expect(contents(device)).not.toEqual(before);
       expect(device.processes().filter((name) => name.includes("recover.sh watch"))).toHaveLength(1);
 
       await until(() => /^state=rolled-back$/m.test(readFileSync(journal, "utf8")), WATCHER_ACTS);
-      await until(() => device.processes().length === 0, 20_000);
+      await until(() => device.processes().length === 0);
       expect(contents(device)).toEqual(before);
       expect(reloads(device)).toBe(2);
 

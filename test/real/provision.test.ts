@@ -113,7 +113,7 @@ describe.skipIf(missing)("a device finds, fetches and applies its configuration 
         "wireless",
       ]);
       expect(device.calls().length).toBeGreaterThan(told.length);
-      await until(() => device.processes().length === 0, 10_000);
+      await until(() => device.processes().length === 0);
 
       const before = snapshot(device.upper);
       const second = await device.runInside(["run"]);

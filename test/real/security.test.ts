@@ -285,7 +285,7 @@ real("the defence of an exchange in real programs", () => {
     const syslogd = net.dev.start("socat", ["-u", `UNIX-RECV:${join(root, "dev/log")},mode=666`, "STDOUT"]);
     let heard = "";
     syslogd.stdout?.on("data", (chunk) => (heard += String(chunk)));
-    await expect.poll(() => existsSync(join(root, "dev/log")), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => existsSync(join(root, "dev/log")), { timeout: 60_000 }).toBe(true);
     const asterisk = await startAsterisk("sid", files, net.dev);
     try {
       expect(await tries(HOSTS.one, { kind: "wrong", password: "two", seconds: 20 })).toEqual({ served: 1, failed: 0 });
@@ -294,7 +294,7 @@ real("the defence of an exchange in real programs", () => {
           .map(([, line = ""]) => readLine("asterisk", `Sat Nov 28 22:36:09 2026 daemon.notice ${line.trim()}`, true))
           .flatMap((reading) => (typeof reading === "object" ? [`${reading.address.text} ${reading.reason}`] : []));
       await expect
-        .poll(accused, { timeout: 10_000 })
+        .poll(accused, { timeout: 60_000 })
         .toEqual([expect.stringMatching(/^192\.0\.2\.1 (?:InvalidPassword|ChallengeResponseFailed)$/)]);
     } finally {
       await asterisk.close();
@@ -332,7 +332,7 @@ real("the defence of an exchange in real programs", () => {
         ["ban6", "2001:db8::5 timeout 2m"],
       ] as const)
         expect(await nft("add", "element", "inet", "beesip", set, `{ ${all} }`)).toMatchObject({ status: 0 });
-      await expect.poll(() => elementsOf(net.dev, "ban4"), { timeout: 10_000 }).toHaveLength(52);
+      await expect.poll(() => elementsOf(net.dev, "ban4"), { timeout: 60_000 }).toHaveLength(52);
       await load(net.dev, net.folder, await defended({ scope: "all", kernel_rate: "99" }));
       expect((await nft("list", "table", "inet", "beesip")).stdout).toContain("99/second");
       const after = await elementsOf(net.dev, "ban4");

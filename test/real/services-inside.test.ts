@@ -189,13 +189,13 @@ describe.skipIf(missing)("services and packages inside a device", () => {
       set("settle '1'", "settle '600'");
       publish("two");
       const running = device.runInside(["run"]);
-      await until(() => calls(device).includes("pbx reload two"), 30_000);
+      await until(() => calls(device).includes("pbx reload two"));
       device.kill("uciprov.cjs");
       await running;
       const journal = join(device.upper, "lib/uciprov/tx/journal");
       expect(readFileSync(journal, "utf8")).toMatch(/^services=pbx:reload$/m);
       await until(() => calls(device).includes("pbx reload one"), WATCHER_ACTS);
-      await until(() => device.processes().length === 0, 20_000);
+      await until(() => device.processes().length === 0);
       expect(readFileSync(journal, "utf8")).toMatch(/^services=$/m);
       expect(readFileSync(conf(device), "utf8")).toBe("one\n");
 

@@ -125,8 +125,8 @@ export function reloads(device: Device, name = "system"): number {
   return device.calls().filter((call) => call === event).length;
 }
 
-/** Waits until something is so; throws when it is not within this time. */
-export async function until(isSo: () => boolean, milliseconds: number): Promise<void> {
+/** Waits for what is bound to come; a busy machine gets a minute, and more for what takes long by itself. */
+export async function until(isSo: () => boolean, milliseconds = 60_000): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`still not so after ${milliseconds} ms: ${isSo}`);
@@ -149,7 +149,7 @@ async function boot(image: Image, provider: Provider, options: Options): Promise
   const said: string[] = [];
   for (const stream of [holder.stdout, holder.stderr]) stream.on("data", (chunk) => said.push(String(chunk)));
   for (let tries = 0; !said.join("").includes("mounted"); tries++) {
-    if (holder.exitCode !== null || tries > 200) throw new Error(`the device does not boot: ${said.join("")}`);
+    if (holder.exitCode !== null || tries > 3000) throw new Error(`the device does not boot: ${said.join("")}`);
     await sleep(20);
   }
   return deviceOf(folder, holder);
@@ -265,7 +265,7 @@ function inside(init: number): { readonly pid: number; readonly command: string 
 }
 
 async function untilGone(pid: number): Promise<void> {
-  for (let tries = 0; tries < 100 && existsSync(`/proc/${pid}/ns/mnt`); tries++) await sleep(20);
+  for (let tries = 0; tries < 1500 && existsSync(`/proc/${pid}/ns/mnt`); tries++) await sleep(20);
 }
 
 function linesOf(path: string): string[] {

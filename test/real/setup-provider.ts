@@ -60,6 +60,7 @@ export async function startProvider(): Promise<Provider> {
   const authority = makeAuthority("Fleet CA");
   const resolv = join("/etc/netns", net.dev.namespace);
   let nginx: ChildProcess | undefined;
+  let looked = 0;
 
   cpSync(join(FIXTURES, "trees/first-light/files"), tree, { recursive: true });
   await packOverlay(join(FIXTURES, "trees/first-light/overlay"), join(tree, "overlay.tar.gz"));
@@ -74,7 +75,12 @@ export async function startProvider(): Promise<Provider> {
     publicKey,
     tree,
     publish: (serial, images = []) => void signTree(tree, { tree: "first-light", serial, images }, [secretKey]),
-    noted: () => takeLines(join(folder, "access.log")).map(readAccess),
+    noted() {
+      const lines = linesOf(join(folder, "access.log"));
+      const fresh = lines.slice(looked);
+      looked = lines.length;
+      return fresh.map(readAccess);
+    },
     async startWeb() {
       nginx = prov.start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", join(folder, "errors.log")]);
       for (const port of [443, 8443, 9443]) await prov.listens("tcp", port);
@@ -124,12 +130,9 @@ export function keyFile({ publicKey }: Provider): { readonly name: string; reado
   return { name: publicKey.fingerprint, text: printPublicKey(publicKey) };
 }
 
-function takeLines(path: string): string[] {
-  const lines = readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "");
-  writeFileSync(path, "");
-  return lines;
+/** nginx may be writing the last one still. */
+function linesOf(path: string): string[] {
+  return readFileSync(path, "utf8").split("\n").slice(0, -1);
 }
 
 function readAccess(line: string) {

@@ -58,7 +58,7 @@ async function start(port: number, command: string, ...args: string[]): Promise<
     stdio: "ignore",
   });
   for (let tries = 0; !(await isOpen(port)); tries++) {
-    if (tries === 100) throw new Error(`${command} does not listen`);
+    if (tries === 600) throw new Error(`${command} does not listen`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
