@@ -1,6 +1,6 @@
 /** Extensions that change while Kamailio runs: `/etc/init.d/beesip-kamailio reload` under a device's shell (Debian packages `kamailio`, `sip-tester`, `mmdebstrap`, `busybox`). */
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Ended, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
@@ -109,6 +109,11 @@ real("extensions that change while Kamailio runs", () => {
     answers(net.prov, one);
     await net.prov.listens("udp", one.port);
   };
+  /** What is said to who claims to be 999 and has guessed what stands for a digest. */
+  const forged = async (): Promise<string[]> => {
+    const script = net.prov.file("forge.cjs", FORGED_LOGINS);
+    return (await net.prov.run("node", [script, PBX, "a.example", HERE])).stdout.trim().split(" ");
+  };
   const ended = async (what: string, act: Promise<Ended>, isFine = true): Promise<void> => {
     const { status, stdout, stderr } = await act;
     const said = (status === 0) === isFine ? "" : stdout.slice(-2000) + stderr + running.map((one) => one.log()).join();
@@ -159,9 +164,7 @@ real("extensions that change while Kamailio runs", () => {
       // Its phone is still there, and had said that it would be for five minutes.
       await ended("104 is nobody's number", call(net.prov, phone("101", "one"), "104", 407, 404));
       await ended("104 does not log in again", register(net.prov, phone("104", "four")), false);
-      const script = net.prov.file("forge.cjs", FORGED_LOGINS);
-      const forged = await net.prov.run("node", [script, PBX, "a.example", HERE]);
-      expect(forged.stdout.trim().split(" ")).toEqual(Array(8).fill("401"));
+      expect(await forged()).toEqual(Array(8).fill("401"));
       expect(kamailio.log()).not.toMatch(/\b(?:ERROR|CRITICAL|WARNING)\b/);
     },
   );
@@ -190,8 +193,13 @@ real("extensions that change while Kamailio runs", () => {
         expect({ what, status, stderr }).toMatchObject({ what, status: 1, stderr: expect.stringMatching(/goes on/) });
         expect({ what, has: versionIn(kamailio) }).toEqual({ what, has: had });
       }
+      writeFileSync(file, good, { mode: 0o600 });
+      chownSync(file, 0, 0);
+      chmodSync(file, 0o600);
+      expect(reload(kamailio)).toMatchObject({ status: 1, stderr: expect.stringMatching(/goes on/) });
+      expect(versionIn(kamailio)).toBe(had);
       rmSync(file);
-      expect(reload(kamailio).status).toBe(0);
+      expect(reload(kamailio)).toEqual({ status: 0, stderr: "" });
       expect(versionIn(kamailio)).toBe(had);
 
       // Within the second of the last look, and with a time long gone, as a way back may leave it.
@@ -207,18 +215,24 @@ real("extensions that change while Kamailio runs", () => {
       utimesSync(file, 1_000_000, 1_000_000);
       expect(reload(kamailio)).toEqual({ status: 0, stderr: "" });
       expect(versionIn(kamailio)).toBe(versionOf(good));
+
+      // Stopped, it reads the file when it starts.
+      kamailio.put(files);
+      kamailio.child.kill("SIGTERM");
+      await expect.poll(() => kamailio.child.exitCode, { timeout: 20_000 }).not.toBeNull();
+      expect(reload(kamailio)).toEqual({ status: 0, stderr: "" });
     });
 
-    test("does not start without the file, nor with another one; half a secret is nobody's", async () => {
+    test("does not start without the file, nor with another one; and what is no digest lets nobody in", async () => {
       const { files } = await rendered(exchange("proxy", FEW));
       const { [EXTENSIONS]: text = "", ...others } = Object.fromEntries(files);
       await expect(start(release, new Map(Object.entries(others)))).rejects.toThrow(/does not start/);
       const having = (other: string) => new Map(Object.entries({ ...others, [EXTENSIONS]: other }));
       await expect(start(release, having(""))).rejects.toThrow(/does not start/);
       await expect(start(release, having("#!KAMAILIO\n"))).rejects.toThrow(/does not start/);
-      await start(release, having(text.slice(0, text.indexOf("secret/102:") + 12)));
+      await start(release, having(text.replace("version:", `secret/999:${"-".repeat(32)}/2\nversion:`)));
       await ended("101 logs in", register(net.prov, phone("101", "one")));
-      await ended("102 does not", register(net.prov, phone("102", "two")), false);
+      expect(await forged()).toEqual(Array(8).fill("401"));
     });
 
     test("holds 2000 extensions in the memory that is asked for, and reads them again", async () => {

@@ -3,7 +3,7 @@
  * Kamailio 5.7 and 6.0 (here 5.6 and 6.0), Asterisk 20 and 23 (here 16 and 22). Taken from the mirror that apt itself is set up with.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -218,20 +218,27 @@ async function kamailioFolder(
   files: ReadonlyMap<string, string>,
 ): Promise<{ root: string; folder: string }> {
   const root = await rootOf(release, "kamailio");
+  // Kamailio looks its user up.
+  if (root !== "/") writeFileSync(join(root, "etc/passwd"), `nobody:x:${NOBODY}:${NOBODY}::/:/bin/false\n`);
   const folder = `/tmp/kam-${process.pid}-${instances++}`;
   mkdirSync(join(root, folder), { recursive: true });
+  chownSync(join(root, folder), NOBODY, NOBODY);
   mkdirSync("/var/run/kamailio", { recursive: true });
   putKamailioFiles(root, folder, files);
   return { root, folder };
 }
 
-/** Each is written beside its place and moved there, as a run does it. */
+/** Whom Kamailio runs as: the roots of other releases have no users of their own. */
+const NOBODY = 65_534;
+
+/** Each is written beside its place and moved there, as a run does it: root's, for Kamailio's group to read. */
 function putKamailioFiles(root: string, folder: string, files: ReadonlyMap<string, string>): void {
   for (const [path, text] of files) {
     if (!path.startsWith("/etc/kamailio/")) continue;
     const placed = text.replaceAll(/\/etc\/kamailio\b/g, folder).replaceAll("/var/run/kamailio/", `${folder}/`);
     const whole = join(root, folder, path.slice("/etc/kamailio/".length));
-    writeFileSync(`${whole}.new`, placed);
+    writeFileSync(`${whole}.new`, placed, { mode: 0o640 });
+    chownSync(`${whole}.new`, 0, NOBODY);
     renameSync(`${whole}.new`, whole);
   }
 }
@@ -297,6 +304,10 @@ export async function startKamailio(
     `udp:${address}:5060`,
     "-P",
     `${folder}/pid`,
+    "-u",
+    String(NOBODY),
+    "-g",
+    String(NOBODY),
     ...more,
   ]);
   const close = async (): Promise<void> => {

@@ -83,6 +83,7 @@ describe("an exchange that changes", () => {
         { name: "asterisk", act: "reload" },
         { name: "beesip-kamailio", act: "reload" },
       ]);
+      expect(acts(await provisioned(scene, ["run", "--force"]))).toEqual([]);
       // What it reads only as it starts.
       change(scene, "default.uci", "sip.campus.example", "sip.other.example");
       expect((await secrets(7, "203")).acts).toEqual(
