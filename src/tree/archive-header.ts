@@ -28,6 +28,7 @@ export interface Header {
 }
 
 export const BLOCK = 512;
+const NOTHING = new Uint8Array();
 
 const TYPES: Readonly<Record<string, HeaderType>> = {
   "\0": "file",
@@ -53,24 +54,27 @@ const REFUSED: Readonly<Record<string, string>> = {
   V: "a volume label",
 };
 
-export function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+/** By a plain loop: `every` calls a function a byte, which for 5,000 headers is more than unpacking them. */
+export function isZero(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 /** The header in a block that is not all zero. ARCHIVE_INVALID if it is none, ARCHIVE_UNSAFE for a type that is refused. */
 export function readHeader(block: Uint8Array): Header {
-  checkSum(block);
-  const magic = latin1(block.subarray(257, 265));
+  const text = Buffer.from(block.buffer, block.byteOffset, BLOCK);
+  checkSum(text);
+  const magic = text.toString("latin1", 257, 265);
   const isPosix = magic === "ustar\u000000";
   if (!isPosix && magic !== "ustar  \0")
     throw new ProvisionError("ARCHIVE_INVALID", "a header is not of a ustar archive");
 
-  const prefix = isPosix ? field(block, 345, 155) : new Uint8Array();
+  const prefix = isPosix ? field(block, 345, 155) : NOTHING;
   const base = field(block, 0, 100);
   const name = prefix.length > 0 ? Buffer.concat([prefix, Buffer.from("/"), base]) : base;
   if (base.length === 0) throw new ProvisionError("ARCHIVE_INVALID", "a header has no name");
 
-  const letter = latin1(block.subarray(156, 157));
+  const letter = text.toString("latin1", 156, 157);
   const type = TYPES[letter];
   if (type === undefined) {
     const what = REFUSED[letter] ?? `of the unknown type ${showBytes(letter)}`;
@@ -80,44 +84,46 @@ export function readHeader(block: Uint8Array): Header {
     type,
     name,
     linkName: field(block, 157, 100),
-    mode: octal(block.subarray(100, 108), "mode") & 0o7777,
-    size: readSize(block.subarray(124, 136)),
+    mode: octal(text, 100, 108, "mode") & 0o7777,
+    size: readSize(text),
   };
 }
 
-function checkSum(block: Uint8Array): void {
+function checkSum(block: Buffer): void {
   let sum = 8 * 0x20;
-  for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += block[i] ?? 0;
-  if (octal(block.subarray(148, 156), "checksum") !== sum) {
+  for (let i = 0; i < 148; i++) sum += block[i] ?? 0;
+  for (let i = 156; i < BLOCK; i++) sum += block[i] ?? 0;
+  if (octal(block, 148, 156, "checksum") !== sum) {
     throw new ProvisionError("ARCHIVE_INVALID", "a header has a wrong checksum");
   }
 }
 
 /** A text field. Bytes behind its first NUL are refused: to one reader `etc/passwd\0.txt` ends with `.txt`, to another with `passwd`. */
 function field(block: Uint8Array, offset: number, length: number): Uint8Array {
+  if (block[offset] === 0 && isZero(block, offset, offset + length)) return NOTHING;
   const bytes = block.subarray(offset, offset + length);
   const end = bytes.indexOf(0);
   if (end < 0) return bytes.slice();
-  if (!isZero(bytes.subarray(end))) {
+  if (!isZero(bytes, end)) {
     throw new ProvisionError("ARCHIVE_UNSAFE", `the name ${showBytes(bytes)} goes on behind a NUL`);
   }
   return bytes.slice(0, end);
 }
 
 /** Octal digits, or GNU's base-256 for sizes of 8 GiB and more, which are over every limit. */
-function readSize(bytes: Uint8Array): number {
-  if (((bytes[0] ?? 0) & 0x80) === 0) return octal(bytes, "size");
+function readSize(block: Buffer): number {
+  if (((block[124] ?? 0) & 0x80) === 0) return octal(block, 124, 136, "size");
   throw new ProvisionError("TOO_LARGE", "a file is said to have 8 GiB or more");
 }
 
-function octal(bytes: Uint8Array, what: string): number {
-  const digits = /^ *([0-7]+)[ \0]*$/.exec(latin1(bytes))?.[1];
+function octal(block: Buffer, start: number, end: number, what: string): number {
+  const digits = /^ *([0-7]+)[ \0]*$/.exec(block.toString("latin1", start, end))?.[1];
   if (digits === undefined) throw new ProvisionError("ARCHIVE_INVALID", `a header's ${what} is no octal number`);
   return Number.parseInt(digits, 8);
 }
 
 function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("latin1");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /** What an extended header says of the next entry; only what a name, a link or a size is made of is looked at. */

@@ -122,14 +122,8 @@ export class ArchiveScan {
     }
     if (this.#zeroBlocks > 0) throw new ProvisionError("ARCHIVE_INVALID", "there is an empty block between entries");
     const header = readHeader(this.#block);
-    if (
-      header.type === "file" ||
-      header.type === "directory" ||
-      header.type === "symlink" ||
-      header.type === "hardlink"
-    ) {
-      this.#startEntry({ ...header, type: header.type });
-    } else this.#startExtension(header);
+    if (isEntry(header)) this.#startEntry(header);
+    else this.#startExtension(header);
   }
 
   #finish(): void {
@@ -160,7 +154,7 @@ export class ArchiveScan {
   }
 
   #startEntry(header: RawEntry): void {
-    const entry = { ...header, ...this.#extension };
+    const entry = this.#hasExtension ? { ...header, ...this.#extension } : header;
     this.#extension = {};
     this.#hasExtension = false;
     if (entry.type !== "file" && entry.size !== 0) {
@@ -170,6 +164,11 @@ export class ArchiveScan {
     if (entry.size === 0) target?.finish();
     else this.#state = { kind: "body", target, left: entry.size, padding: padded(entry.size) - entry.size };
   }
+}
+
+function isEntry(header: Header): header is Header & RawEntry {
+  const { type } = header;
+  return type === "file" || type === "directory" || type === "symlink" || type === "hardlink";
 }
 
 function readExtension(type: HeaderType, body: Uint8Array): Extension {
