@@ -108,19 +108,21 @@ function digested(done: (sha256: string) => void): ArchiveTarget {
 /** Where the content of an entry goes; undefined if nobody wants it. */
 type Visit = (entry: NamedEntry) => ArchiveTarget | undefined;
 
-/** Reads with both readers, and hands the content over as the library's sees it: what the other then copies must have the same digest. */
+/**
+ * Reads with both readers, each of which walks all blocks by itself. Content stands right behind its header, so that two which find the
+ * same headers in the same order, of the same sizes, have the same content; it is handed over as ours sees it, which also copies it.
+ */
 async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, visit: Visit): Promise<void> {
-  const announced: { readonly raw: RawEntry; readonly entry: NamedEntry }[] = [];
+  const announced: RawEntry[] = [];
   let isEmpty = true;
   const scan = openScan(limits, (entry, raw) => {
-    announced.push({ raw, entry });
+    announced.push(raw);
     isEmpty = false;
-    return undefined;
+    return visit(entry);
   });
   const parser = openParser((parsed) => {
     const next = announced.shift();
-    if (next === undefined || !isSame(next.raw, parsed)) throw disagreement(next?.raw.name ?? parsed.path);
-    return visit(next.entry);
+    if (next === undefined || !isSame(next, parsed)) throw disagreement(next?.name ?? parsed.path);
   });
 
   for await (const chunk of unpackedBytes(chunks, limits)) {
@@ -129,7 +131,7 @@ async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, vi
   }
   scan.end();
   if (!isEmpty) parser.end(); // the library calls an archive without entries bad; tar does not
-  if (announced[0] !== undefined) throw disagreement(announced[0].raw.name);
+  if (announced[0] !== undefined) throw disagreement(announced[0].name);
 }
 
 /** The raw blocks, with names judged and entries counted. */
@@ -154,8 +156,11 @@ interface ParsedEntry {
   readonly linkpath?: string | undefined;
 }
 
-/** The library's parser, with its warnings made errors and every entry read at once, so that nothing waits anywhere. */
-function openParser(visit: (parsed: ParsedEntry) => ArchiveTarget | undefined): {
+/**
+ * The library's parser, with its warnings made errors. Every entry is filtered out once it is told: the library then walks over the content
+ * without making a stream of it, which is most of what it costs, and nothing waits anywhere.
+ */
+function openParser(onEntry: (parsed: ParsedEntry) => void): {
   write(chunk: Uint8Array): void;
   end(): void;
 } {
@@ -164,10 +169,9 @@ function openParser(visit: (parsed: ParsedEntry) => ArchiveTarget | undefined): 
     onwarn: (code: string, message: string | Error) => {
       warning ??= new ProvisionError("ARCHIVE_INVALID", `${code}: ${String(message)}`);
     },
-    onReadEntry: (parsed) => {
-      const target = visit(parsed);
-      parsed.on("data", (chunk: Uint8Array) => target?.write(chunk));
-      parsed.on("end", () => target?.finish());
+    filter: (_path, parsed) => {
+      onEntry(parsed as ParsedEntry);
+      return false;
     },
   });
   const check = (): void => {
@@ -206,9 +210,14 @@ function isSame(raw: RawEntry, parsed: ParsedEntry): boolean {
   return (
     PARSED_TYPES[raw.type].includes(parsed.type) &&
     parsed.size === raw.size &&
-    parsed.path === Buffer.from(raw.name).toString() &&
-    (!isLink || parsed.linkpath === Buffer.from(raw.linkName).toString())
+    parsed.path === leniently(raw.name) &&
+    (!isLink || parsed.linkpath === leniently(raw.linkName))
   );
+}
+
+/** As the library decodes a name: what is no UTF-8 is not seen to be none. */
+function leniently(name: Uint8Array): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString();
 }
 
 function disagreement(name: string | Uint8Array): ProvisionError {
