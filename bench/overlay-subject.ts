@@ -14,7 +14,7 @@ import { copyArchived, readArchive } from "../src/tree/archive.ts";
 import { archiveLimits } from "../src/tree/archive-limits.ts";
 
 const [archive = "", root = ""] = process.argv.slice(2);
-const chunks = () => createReadStream(archive, { highWaterMark: 65_536 });
+const chunks = () => createReadStream(archive, { highWaterMark: 262_144 });
 const limits = archiveLimits({ unpacked: 268_435_456, entries: 20_000 });
 
 void (async () => {

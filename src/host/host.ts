@@ -27,7 +27,7 @@ export function openHost(
   const facts = () => readFacts(disk);
   return {
     disk,
-    stream: (path) => createReadStream(disk.hostPath(path), { signal: run.signal, highWaterMark: 65_536 }),
+    stream: (path) => createReadStream(disk.hostPath(path), { signal: run.signal, highWaterMark: 262_144 }),
     commands: openCommands(resolve(root)),
     follow: openFollow(resolve(root)),
     processes: openProcesses(),

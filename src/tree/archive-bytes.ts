@@ -12,6 +12,8 @@ export interface PackingLimits {
 }
 
 const CHUNK = 262_144;
+/** With packed bytes that wait, so that unpacking goes on in its own thread while ours is busy with what was unpacked before. */
+const STREAM = { chunkSize: CHUNK, writableHighWaterMark: 2 * CHUNK } as const;
 const RATIO_FROM = 1_048_576;
 /** A zstd archive may ask for a window of up to 128 MiB; what `zstd -19` uses is enough. */
 const ZSTD_WINDOW_LOG = 23;
@@ -87,7 +89,7 @@ type Unpacker = Transform & { readonly bytesWritten: number };
 /** How to unpack what begins so; undefined for a plain tar archive. */
 function unpackerFor(head: Uint8Array): Unpacker | undefined {
   const begins = (...bytes: number[]): boolean => bytes.every((byte, at) => head[at] === byte);
-  if (begins(0x1f, 0x8b)) return zlib.createGunzip({ chunkSize: CHUNK });
+  if (begins(0x1f, 0x8b)) return zlib.createGunzip(STREAM);
   if (begins(0x28, 0xb5, 0x2f, 0xfd)) return unzstd();
   if (Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar") return undefined;
   if (head.length === 512 && head.every((byte) => byte === 0)) return undefined;
@@ -114,7 +116,7 @@ function unzstd(): Unpacker {
       "the archive is packed with zstd, which Node has from version 22.15 on",
     );
   }
-  return create({ chunkSize: CHUNK, params: { [parameter]: ZSTD_WINDOW_LOG } });
+  return create({ ...STREAM, params: { [parameter]: ZSTD_WINDOW_LOG } });
 }
 
 async function* inflated(source: Counted, unpack: Unpacker): AsyncGenerator<Uint8Array> {
