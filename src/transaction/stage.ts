@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { NewFile } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Processes, TransactionHost } from "./claim.ts";
@@ -82,7 +82,7 @@ function inOne(files: readonly StagedFile[]): NewFile {
 class StagedFile implements NewFile {
   readonly name: string;
   isFinished = false;
-  readonly #hash = createHash("sha256");
+  #hash: Hash | undefined;
   readonly #open: () => NewFile;
   readonly #wanted: Extract<Action, { kind: "write" }>;
   #file: NewFile | undefined;
@@ -102,13 +102,14 @@ class StagedFile implements NewFile {
   write(chunk: Uint8Array): void {
     this.#size += chunk.length;
     if (this.#size > this.#wanted.size) throw this.#mismatch();
-    this.#hash.update(chunk);
+    this.#digest().update(chunk);
     this.#file ??= this.#open();
     this.#file.write(chunk);
   }
 
   finish(): void {
-    if (this.#size !== this.#wanted.size || this.#hash.digest("hex") !== this.#wanted.sha256) throw this.#mismatch();
+    if (this.#size !== this.#wanted.size || this.#digest().digest("hex") !== this.#wanted.sha256)
+      throw this.#mismatch();
     this.#file ??= this.#open();
     this.#file.finish();
     this.isFinished = true;
@@ -116,6 +117,11 @@ class StagedFile implements NewFile {
 
   abandon(): void {
     if (!this.isFinished) this.#file?.abandon();
+  }
+
+  #digest(): Hash {
+    this.#hash ??= createHash("sha256");
+    return this.#hash;
   }
 
   #mismatch(): ProvisionError {

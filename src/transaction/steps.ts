@@ -27,20 +27,31 @@ export function stepsOf(files: Files, actions: readonly Action[]): Step[] {
     throw new ProvisionError("PLAN_INVALID", `the plan has ${actions.length} files; ${MAX_ACTIONS} are the limit`);
   }
   const known = new Map<string, Folder>();
-  const places = actions.map((action) => ({ action, ...placeIn(files, action.path, known) }));
+  const there = new Map<string, boolean>();
+  const places = actions.map((action) => landingOf(files, action, known, there));
   refuseForbidden(places);
   refuseCollisions(files, places);
   return places
-    .filter(({ path, action }) => changesSomething(files, path, action))
+    .filter((place) => changesSomething(files, place))
     .sort((a, b) => landingRank(a.path) - landingRank(b.path))
-    .map(({ path, action }, index) => ({ number: index + 1, path, action, before: files.stat(path) }));
+    .map(({ path, action, before }, index) => ({ number: index + 1, path, action, before }));
 }
 
 interface Landing {
   readonly path: string;
   readonly action: Action;
+  readonly before: FileStat | undefined;
   /** Links on the way to its folder. */
   readonly through: readonly string[];
+}
+
+/** In a folder that is not there yet, as most of a new overlay's are, nothing is looked for. */
+function landingOf(files: Files, action: Action, known: Map<string, Folder>, there: Map<string, boolean>): Landing {
+  const { path, through } = placeIn(files, action.path, known);
+  const folder = folderOf(path);
+  const isThere = there.get(folder) ?? files.stat(folder) !== undefined;
+  there.set(folder, isThere);
+  return { path, through, action, before: isThere ? files.stat(path) : undefined };
 }
 
 /** Where a path lands when the links on the way to its folder are followed; the last name itself is not. */
@@ -54,14 +65,15 @@ interface Folder {
   readonly through: readonly string[];
 }
 
-function placeIn(files: Files, given: string, known: Map<string, Folder>): Omit<Landing, "action"> {
+function placeIn(files: Files, given: string, known: Map<string, Folder>): Folder {
   const path = devicePath(given);
   const named = folderOf(path);
   const folder = known.get(named) ?? resolveLinks(named, (at) => files.readLink(at));
   if (folder === undefined) throw new ProvisionError("PLAN_INVALID", `${path} lies behind a circle of links`);
   known.set(named, folder);
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return { path: devicePath(`${folder.path === "/" ? "" : folder.path}/${name}`), through: folder.through };
+  const landing = `${folder.path === "/" ? "" : folder.path}/${name}`;
+  return { path: landing === path ? path : devicePath(landing), through: folder.through };
 }
 
 /** Recovery reads these before it has put anything back. */
@@ -84,13 +96,13 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     if (taken.has(path)) refuse(path, "is changed twice");
     taken.add(path);
   }
-  for (const { path, action, through } of places) {
+  for (const { path, action, before, through } of places) {
     const above = foldersAbove(path);
     const changed = [...above, ...through].find((folder) => taken.has(folder));
     if (changed !== undefined) refuse(path, `lies below ${changed}, which is changed itself`);
     const notFolder = above.find((folder) => !isFolderOrNothing(files, folder, folders));
     if (notFolder !== undefined) refuse(path, `lies below ${notFolder}, which is no folder`);
-    const kind = files.stat(path)?.kind;
+    const kind = before?.kind;
     if (kind === "directory" || kind === "other") {
       refuse(
         path,
@@ -107,8 +119,7 @@ function isFolderOrNothing(files: Files, path: string, known: Map<string, boolea
   return isSo;
 }
 
-function changesSomething(files: Files, path: string, action: Action): boolean {
-  const before = files.stat(path);
+function changesSomething(files: Files, { path, action, before }: Landing): boolean {
   if (action.kind === "remove") return before !== undefined;
   if (before === undefined) return true;
   if (action.kind === "symlink") return files.readLink(path) !== action.target;

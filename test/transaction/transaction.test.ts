@@ -11,6 +11,7 @@ import type { Action, TransactionOrder } from "../../src/transaction/order.ts";
 import { prepare } from "../../src/transaction/prepare.ts";
 import { recover } from "../../src/transaction/recover.ts";
 import { forget, rollBack } from "../../src/transaction/roll-back.ts";
+import { stepsOf } from "../../src/transaction/steps.ts";
 import { failAt } from "./faulty-disk.ts";
 import { scratchRoot } from "./scratch-root.ts";
 import {
@@ -130,6 +131,23 @@ describe("a transaction", () => {
       kind: "nothing",
     });
     expect(count()).toBe(0);
+  });
+
+  test("looks at each place once, and at none in a folder that is not there yet", () => {
+    const looked: string[] = [];
+    const watching: Disk = {
+      ...disk,
+      stat(path) {
+        looked.push(path);
+        return disk.stat(path);
+      },
+    };
+    const under = (folder: string): Action[] =>
+      Array.from({ length: 50 }, (_, at) => write(`${folder}/file${at}`, "new\n"));
+    expect(stepsOf(watching, [...under("/etc"), ...under("/srv/new")])).toHaveLength(100);
+    expect(looked.filter((path) => path.startsWith("/etc/file"))).toHaveLength(50);
+    expect(looked.filter((path) => path.startsWith("/srv/new/"))).toEqual([]);
+    expect(looked.length).toBeLessThan(60);
   });
 
   test("one file of another owner or mode is a change", async () => {
