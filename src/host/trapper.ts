@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type PeerCertificate } from "node:tls";
 import { messageLength } from "../zabbix/message.ts";
 import type { Proof, TrapperServer } from "../zabbix/target.ts";
+import { answerOf } from "./answer.ts";
 
 /**
  * Puts a request to a Zabbix server or proxy over TCP, over TLS where there is a proof, and gives its whole answer. Throws what the connection fails by, or the
@@ -14,39 +15,13 @@ export function askTrapper(
   proof: Proof | undefined,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    const socket = open(server, proof);
-    const close = () => {
-      signal.removeEventListener("abort", stop);
-      socket.removeAllListeners();
-      socket.on("error", () => {});
-      socket.destroy();
-    };
-    const fail = (cause: unknown) => {
-      close();
-      reject(cause);
-    };
-    const stop = () => fail(signal.reason);
+  const ready = proof === undefined ? "connect" : "secureConnect";
+  return answerOf({ socket: open(server, proof), ready, request }, wholeMessage, signal);
+}
 
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    socket.on("error", fail);
-    socket.on("close", () => fail(new Error("it closed the connection before its answer was whole")));
-    socket.on(proof === undefined ? "connect" : "secureConnect", () => socket.write(request));
-    socket.on("data", (chunk) => {
-      chunks.push(chunk);
-      const bytes = Buffer.concat(chunks);
-      try {
-        const length = messageLength(bytes);
-        if (length === undefined || bytes.length < length) return;
-        close();
-        resolve(bytes.subarray(0, length));
-      } catch (thrown) {
-        fail(thrown);
-      }
-    });
-  });
+function wholeMessage(bytes: Buffer): Uint8Array | undefined {
+  const length = messageLength(bytes);
+  return length === undefined || bytes.length < length ? undefined : bytes.subarray(0, length);
 }
 
 /** What Zabbix offers for shared keys itself, under TLS 1.2 (src/libs/zbxcomms/tls_openssl.c); Node takes keys from outside up to that version. */
