@@ -23,6 +23,26 @@ export function printSections(sections: readonly ConfSection[]): string {
     .join("\n");
 }
 
+/** `rtp.conf`: the ports of what is heard. */
+export function printRtp(start: number, end: number): string {
+  const pairs = [
+    ["rtpstart", String(start)],
+    ["rtpend", String(end)],
+    ["strictrtp", "yes"],
+    ["icesupport", "no"],
+  ] as const;
+  return printSections([{ name: "general", pairs }]);
+}
+
+/** `logger.conf`: the system's log, which is a ring in RAM: a file would grow with every attack. */
+export const LOGGER = `[general]
+
+[logfiles]
+syslog.daemon => notice,warning,error,security
+
+#tryinclude "beesip-logger.conf"
+`;
+
 /** A value: `;` begins a comment anywhere in a line unless a backslash stands before it; the reader takes spaces off its ends. */
 export function confValue(value: string): string {
   if (/[\u0000-\u001f\u007f]/.test(value)) throw unfit("a control character");

@@ -3,7 +3,9 @@ import {
   type ConfSection,
   type DialContext,
   type DialStep,
+  LOGGER,
   printDialPlan,
+  printRtp,
   printSections,
   step,
 } from "../_asterisk-conf.ts";
@@ -33,7 +35,7 @@ export function renderAlone(port: number): readonly AsteriskFile[] {
     ["pjsip.conf", `${printSections(alone(port))}\n#tryinclude "beesip-pjsip.conf"\n`, false],
     ["extensions.conf", `${printSections(GENERAL)}\n#tryinclude "beesip-extensions.conf"\n`, true],
     ["modules.conf", modules(), false],
-    ["rtp.conf", printSections(RTP), true],
+    ["rtp.conf", printRtp(10_000, 10_400), true],
     ["logger.conf", LOGGER, true],
   ]);
 }
@@ -169,26 +171,6 @@ const GENERAL: readonly ConfSection[] = [
     ],
   },
 ];
-
-const RTP: readonly ConfSection[] = [
-  {
-    name: "general",
-    pairs: [
-      ["rtpstart", "10000"],
-      ["rtpend", "10400"],
-      ["strictrtp", "yes"],
-      ["icesupport", "no"],
-    ],
-  },
-];
-
-const LOGGER = `[general]
-
-[logfiles]
-syslog.daemon => notice,warning,error,security
-
-#tryinclude "beesip-logger.conf"
-`;
 
 function modules(): string {
   return [

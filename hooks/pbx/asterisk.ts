@@ -1,6 +1,6 @@
 /** Asterisk's files: endpoints, dial plan, modules, media, log. */
 import { isIPv6 } from "node:net";
-import { type ConfSection, callerId, printSections } from "../_asterisk-conf.ts";
+import { type ConfSection, callerId, LOGGER, printRtp, printSections } from "../_asterisk-conf.ts";
 import type { Gateway } from "../_gateway-schema.ts";
 import { CONTEXTS, renderDialPlan } from "./dial-plan.ts";
 import { CA_BUNDLE, type Exchange } from "./exchange.ts";
@@ -25,7 +25,7 @@ export function renderAsterisk(exchange: Exchange): readonly AsteriskFile[] {
     ["beesip-transports.conf", printSections([TIMERS, ...transports(exchange)]), false],
     ["extensions.conf", renderDialPlan(exchange), true],
     ["modules.conf", renderModules(exchange), false],
-    ["rtp.conf", renderRtp(exchange), true],
+    ["rtp.conf", printRtp(exchange.pbx.rtp_start, exchange.pbx.rtp_end), true],
     ["logger.conf", LOGGER, true],
   ];
   return files.map(([name, text, isReloadable]) => ({
@@ -295,29 +295,6 @@ function inUri(host: string): string {
 function userInUri(user: string): string {
   return encodeURIComponent(user);
 }
-
-function renderRtp({ pbx }: Exchange): string {
-  return printSections([
-    {
-      name: "general",
-      pairs: [
-        ["rtpstart", String(pbx.rtp_start)],
-        ["rtpend", String(pbx.rtp_end)],
-        ["strictrtp", "yes"],
-        ["icesupport", "no"],
-      ],
-    },
-  ]);
-}
-
-/** The system's log, which is a ring in RAM: a file would grow with every attack. */
-const LOGGER = `[general]
-
-[logfiles]
-syslog.daemon => notice,warning,error,security
-
-#tryinclude "beesip-logger.conf"
-`;
 
 /**
  * Module by module: what is not loaded cannot be attacked and takes no memory. The core's own, codecs and formats first is not needed: Asterisk orders
