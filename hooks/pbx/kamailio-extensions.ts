@@ -12,7 +12,7 @@ export const EXTENSIONS = "/etc/kamailio/beesip-extensions";
 /** The init script that comes with uciprov. */
 export const RELOADER = "beesip-kamailio";
 
-/** The size is the same for few and many, since another one would be another configuration: 1024 slots of 40 bytes. */
+/** The size is the same for few and many, since another one would be another configuration: 2^10 slots. */
 export function extensionParams(): Cfg {
   return cfg`modparam("db_text", "db_mode", 1)
 modparam("htable", "db_url", "text:///etc/kamailio")
