@@ -173,7 +173,7 @@ export async function startProxy(host: Host, version: Version, device: Watched):
       async taken(count) {
         for (let tries = 0; ; tries++) {
           const rows: readonly Taken[] = JSON.parse((await sql(TAKEN)) || "[]");
-          if (rows.length >= count || tries > 100) return rows;
+          if (rows.length >= count || tries > 600) return rows;
           await sleep(100);
         }
       },

@@ -1,11 +1,18 @@
 /** Zabbix's real agents with the settings the module writes, and real proxies that take what we send (Debian packages `zabbix-agent`, `zabbix-proxy-sqlite3`, `sqlite3`, `mmdebstrap`). */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { GUARD_RAM } from "../../src/commands/guard-world.ts";
+import { GUARD_FILE } from "../../src/guard/guard-file.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { AGENT_KEYS, type AgentKey, MONITOR_FOLDER, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
+import { ASTERISK, PLACES } from "../../src/probe/places.ts";
+import { PROBE_FILE } from "../../src/probe-file.ts";
 import { writeMonitor } from "../../src/zabbix/agent-files.ts";
+import { QUEUE_FOLDER } from "../../src/zabbix/queue.ts";
+import { program } from "../helpers/scenario.ts";
 import { bundled, type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 import type { Running } from "./setup-telephony.ts";
 import {
@@ -17,6 +24,7 @@ import {
   RELEASES,
   startAgent,
   startProxy,
+  type Taken,
   testKey,
 } from "./setup-zabbix.ts";
 
@@ -77,8 +85,6 @@ real.each(RELEASES)("Zabbix %s", (version) => {
     const plan = await planned(SECTION, { odd: METADATA });
     expect(plan.findings).toEqual([]);
     place(root, plan);
-    rmSync(join(root, MONITOR_FOLDER), { recursive: true, force: true });
-    rmSync(join(root, "var/run/beesip/sender"), { recursive: true, force: true });
   }, 240_000);
   afterAll(async () => {
     for (const one of running) await one.close();
@@ -87,6 +93,7 @@ real.each(RELEASES)("Zabbix %s", (version) => {
   });
 
   test("every key prints its file, whatever it holds, and is not supported without it", async () => {
+    rmSync(join(root, MONITOR_FOLDER), { recursive: true, force: true });
     for (const key of Object.keys(AGENT_KEYS))
       expect([key, await testKey(root, key)]).toEqual([key, "[t|ZBX_NOTSUPPORTED]"]);
     const values = Object.fromEntries(Object.keys(AGENT_KEYS).map((key, at) => [key, `${at} ${HOSTILE}`]));
@@ -186,8 +193,21 @@ real.each(RELEASES)("Zabbix %s", (version) => {
       }
     };
 
+    /** So many values that came of it. */
+    const cameOf = async (count: number, act: () => Promise<unknown>): Promise<readonly Taken[]> => {
+      const before = (await proxy.taken(0)).length;
+      await act();
+      return (await proxy.taken(before + count)).slice(before);
+    };
+    const put = (path: string, content: string) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), content);
+    };
+    // What a test before left, or a try before this one.
+    beforeEach(() => rmSync(join(root, QUEUE_FOLDER), { recursive: true, force: true }));
+
     beforeAll(async () => {
-      const keys = [...Object.keys(TRAPPER_KEYS), "later.item"];
+      const keys = [...Object.keys(TRAPPER_KEYS).map((key) => key.replace("PARTNER", "brno")), "later.item"];
       proxy = await startProxy(hosts.prov, version, { name: "Box 020000000001_1.x", keys, psk: PSK });
       running.push(proxy);
     }, 120_000);
@@ -198,17 +218,17 @@ real.each(RELEASES)("Zabbix %s", (version) => {
         { key: "uciprov.event", value: `${HOSTILE}\nsecond line`, at },
         { key: "uciprov.event", value: "changed provisioned NONE generation=3", at },
       ];
-      expect(await send(values)).toEqual({ sent: 1, waiting: 0, logged: [] });
-      expect(await proxy.taken(2)).toEqual(
+      const taken = await cameOf(2, async () => {
+        expect(await send(values)).toEqual({ sent: 1, waiting: 0, logged: [] });
+        expect(await send([])).toMatchObject({ sent: 0, waiting: 0 });
+      });
+      expect(taken).toEqual(
         values.map(({ key, value }, index) => ({ key, value, clock: at / 1000 - 0.25, ns: 250_000_000 + index })),
       );
-      expect(await send([])).toMatchObject({ sent: 0, waiting: 0 });
-      expect((await proxy.taken(2)).length).toBe(2);
     });
 
     test("an item it does not know waits", async () => {
       expect(await send([{ key: "nobody.knows", value: "1" }])).toMatchObject({ sent: 0, waiting: 1 });
-      rmSync(join(root, "var/run/beesip/sender"), { recursive: true, force: true });
     });
 
     test("without the key nothing is taken", async () => {
@@ -217,8 +237,82 @@ real.each(RELEASES)("Zabbix %s", (version) => {
       expect([sent, waiting]).toEqual([0, 1]);
       expect(logged.join()).toContain("events wait: 192.0.2.1 10051");
       writeFileSync(join(root, "etc/beesip/zabbix.psk"), `${KEY}\n`);
-      expect(await send([])).toEqual({ sent: 1, waiting: 0, logged: [] });
-      expect((await proxy.taken(3)).map(({ key }) => key)).toEqual(["uciprov.event", "uciprov.event", "later.item"]);
+      const taken = await cameOf(1, async () => expect(await send([])).toEqual({ sent: 1, waiting: 0, logged: [] }));
+      expect(taken.map(({ key }) => key)).toEqual(["later.item"]);
+    });
+
+    test("the guard's incidents come while it runs, and the last of them though it is told to stop at once", async () => {
+      const eve = join(root, "tmp/eve.json");
+      const ram = join(root, GUARD_RAM.folder);
+      const incidents = () => {
+        const path = join(root, GUARD_RAM.incidents);
+        return existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0;
+      };
+      for (const name of existsSync(ram) ? readdirSync(ram) : [])
+        if (/^(?:guard|incidents)/.test(name)) rmSync(join(ram, name));
+      put("tmp/eve.json", "");
+      const sources = [{ kind: "eve", from: "file", path: "/tmp/eve.json" }];
+      put(GUARD_FILE, JSON.stringify({ version: 1, apply: false, sources }));
+      const accuse = (source: string) =>
+        appendFileSync(
+          eve,
+          `${JSON.stringify({ event_type: "alert", src_ip: source, direction: "to_server", alert: { gid: 1, signature_id: 7, signature: HOSTILE } })}\n`,
+        );
+      const sourceOf = ({ value }: Taken) => JSON.parse(value).source;
+      const guard = hosts.dev.start(process.execPath, [program(), "--root", root, "guard"]);
+      const ended = once(guard, "exit");
+      try {
+        await expect.poll(() => existsSync(join(root, GUARD_RAM.status)), { timeout: 60_000 }).toBe(true);
+        const [first] = await cameOf(1, async () => accuse("198.51.100.1"));
+        expect(JSON.parse(first?.value ?? "{}")).toMatchObject({ source: "198.51.100.1", note: HOSTILE });
+        const more = await cameOf(1, async () => {
+          accuse("198.51.100.2");
+          await expect.poll(incidents, { timeout: 60_000, interval: 20 }).toBe(2);
+          guard.kill("SIGTERM");
+          expect(await ended).toEqual([0, null]);
+        });
+        expect(more.map(sourceOf)).toEqual(["198.51.100.2"]);
+      } finally {
+        guard.kill("SIGKILL");
+      }
+      expect(await testKey(root, "guard.incidents")).toBe("[t|2]");
+    });
+
+    test("a round's numbers come, though the probe is called for one round and ends", async () => {
+      const round = Math.floor(Date.now() / 1000);
+      const measured = { mos: 4.1, loss: 0.05, jitter: 1.5, rtt: 20 };
+      const sample = { name: "builtin", sha256: "0".repeat(64), packets: 500, bytes: 160_044 };
+      const told = { version: 1, name: "x", port: 5060, hosts: [], spoolBytes: 1_000_000, conceals: true };
+      // One that was killed after a call: its result waits, and the next process ends the round. Nobody listens at the collector's port.
+      put(PROBE_FILE, JSON.stringify({ ...told, server: "https://192.0.2.1:9/", cert: "/tmp/crt", key: "/tmp/key" }));
+      for (const path of ["tmp/crt", "tmp/key"]) put(path, "");
+      rmSync(join(root, PLACES.folder), { recursive: true, force: true });
+      put(PLACES.plan, JSON.stringify({ period: 300, partners: [] }));
+      put(
+        PLACES.round,
+        JSON.stringify({ id: round, began: 0, codec: "alaw", sample, partners: ["brno"], recorded: 0 }),
+      );
+      put(
+        `${PLACES.queue}/${round}.brno.json`,
+        JSON.stringify({ version: 1, round, partner: "brno", state: "measured", measured }),
+      );
+      mkdirSync(join(root, ASTERISK.outgoing), { recursive: true });
+      const taken = await cameOf(5, async () => {
+        const words = [program(), "--root", root, "probe", "--once", "--json"];
+        const { status, stdout, stderr } = await hosts.dev.run(process.execPath, words, { seconds: 120 });
+        expect([status, stderr], stdout).toEqual([8, expect.any(String)]);
+      });
+      expect(taken).toEqual(
+        Object.entries({ state: "measured", mos: "4.1", loss: "5", jitter: "1.5", rtt: "20" }).map(
+          ([what, value], ns) => ({
+            key: `probe.${what}[brno]`,
+            value,
+            clock: round,
+            ns,
+          }),
+        ),
+      );
+      expect(await testKey(root, "probe.measured")).toBe("[t|1]");
     });
   });
 
