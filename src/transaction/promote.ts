@@ -2,7 +2,7 @@ import type { TransactionHost } from "./claim.ts";
 import { makeFolders } from "./folders.ts";
 import { folderOf, TX, temporaryBeside } from "./layout.ts";
 import type { Promotion } from "./order.ts";
-import { replaceFile } from "./replace-file.ts";
+import { putFile } from "./replace-file.ts";
 import { placeOfPath } from "./steps.ts";
 import { parseUndoList, printUndoList, type UndoItem } from "./undo-list.ts";
 import type { Writer } from "./writer.ts";
@@ -26,10 +26,11 @@ export function keepPromotions(
   writer.writeNew(LIST, new TextEncoder().encode(printUndoList(items)), { mode: 0o600 });
 }
 
-/** Makes it true. It copies and never moves, so it can be done again after a cut, as often as needed. */
+/** Makes it true, on the medium as well. It copies and never moves, so it can be done again after a cut, as often as needed. */
 export function promote({ disk, processes }: TransactionHost): void {
   const list = disk.read(LIST, LIMIT);
   if (list === undefined) return;
+  const folders = new Set<string>();
   for (const { number, path } of parseUndoList(list, LIST)) {
     const kept = `${TX.promote}/${number}`;
     const bytes = disk.readBytes(kept, LIMIT);
@@ -37,6 +38,8 @@ export function promote({ disk, processes }: TransactionHost): void {
     if (bytes === undefined || as === undefined) continue;
     makeFolders(disk, folderOf(path), 0o755);
     const owner = processes.isRoot ? { uid: as.uid, gid: as.gid } : {};
-    replaceFile(disk, path, temporaryBeside(path, number), bytes, { mode: as.mode, ...owner });
+    putFile(disk, path, temporaryBeside(path, number), bytes, { mode: as.mode, ...owner });
+    folders.add(folderOf(path));
   }
+  for (const folder of folders) disk.syncDirectory(folder);
 }
