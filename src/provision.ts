@@ -196,6 +196,7 @@ async function loadFetch({ http }: Device): Promise<void> {
 
 async function loadChange(): Promise<void> {
   await import("./change-device.ts");
+  process.getBuiltinModule("node:child_process"); // a trial starts its watcher, and `sync`
 }
 
 /** By now: a failure may just have been counted. What cannot be read is nothing to tell. */

@@ -70,8 +70,10 @@ export async function fetchTree(
   const confirmed = device.state.confirmed;
   const keys = readKeys(ctx);
   const macros = baseMacros(device, source);
-  const inputs = inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
-  const isSameQuestion = !ctx.choices.isForced && confirmed?.base === base.text && confirmed.inputs === inputs;
+  const isSameQuestion =
+    !ctx.choices.isForced &&
+    confirmed?.base === base.text &&
+    confirmed.inputs === inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
 
   const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
   if (answer.kind === "not-modified") return unchanged(ctx, device, source);
