@@ -10,8 +10,8 @@ import { slowLink } from "./slow-link.mjs";
 
 /**
  * node bench/first-run.mjs [RUNS [ROUND-TRIP-MS]], after a build, as root: a first provisioning of 8 UCI files and a 1 MB overlay found by DNS TXT, by
- * uciprov over HTTPS (signed, verified, planned, atomic, confirmed) and by a busybox shell script over plain HTTP that checks nothing, in turn.
- * Bar: at 30 ms, uciprov takes at most 0.6 of the script's time.
+ * uciprov over HTTPS (signed, verified, planned, atomic, confirmed), by a busybox shell script over plain HTTP that checks nothing, and by the least that
+ * Node can make the same requests with, in turn. Bar: at 30 ms, uciprov takes at most 0.6 of the script's time.
  */
 const RUNS = Number(process.argv[2] ?? 7);
 const ROUND_TRIP = Number(process.argv[3] ?? 30);
@@ -27,13 +27,14 @@ let provider;
 try {
   provider = await startProvider();
   makeFactory(join(folder, "factory"));
-  const pairs = [];
+  const rounds = [];
   for (let run = 0; run <= RUNS; run++) {
     const ours = await timed(byUciprov);
     const theirs = await timed(byHand);
-    if (run > 0) pairs.push({ ours, theirs });
+    const least = await timed(byLeast);
+    if (run > 0) rounds.push({ ours, theirs, least });
   }
-  tell(pairs);
+  tell(rounds);
 } finally {
   provider?.kill();
   link.close();
@@ -132,6 +133,11 @@ function byHand(root) {
   return inDevice(["busybox", "sh", "bench/by-hand.sh", root, NAME, "192.0.2.1"], {});
 }
 
+function byLeast(root) {
+  const script = ["bench/first-run-least.cjs", root, join(folder, "ca.pem"), NAME, "192.0.2.1", ...PACKAGES];
+  return inDevice([process.execPath, ...DEVICE_FLAGS, ...script], { UV_THREADPOOL_SIZE: "2" });
+}
+
 function inDevice(command, more) {
   const { NODE_EXTRA_CA_CERTS: _left, NODE_OPTIONS: _out, ...env } = process.env;
   return spawn("ip", ["netns", "exec", link.device, ...command], {
@@ -140,14 +146,22 @@ function inDevice(command, more) {
   });
 }
 
-function tell(pairs) {
-  const figure = (pick) => median(pairs.map(pick)).toFixed(0);
-  const ratio = median(pairs.map(({ ours, theirs }) => ours / theirs));
-  const least = Math.min(...pairs.map(({ ours }) => ours)) / Math.min(...pairs.map(({ theirs }) => theirs));
+function tell(rounds) {
+  const figure = (pick) => median(rounds.map(pick)).toFixed(0);
+  const best = (pick) => Math.min(...rounds.map(pick));
+  const ratios = (pick) => {
+    const ratio = median(rounds.map((round) => pick(round) / round.theirs));
+    return { ratio, told: `${ratio.toFixed(2)} (best runs ${(best(pick) / best(({ theirs }) => theirs)).toFixed(2)})` };
+  };
+  const ours = ratios((round) => round.ours);
   console.log(
-    `first run, Node ${process.version}, round trip ${ROUND_TRIP} ms, ${RUNS} pairs: uciprov ${figure(({ ours }) => ours)} ms, by hand ${figure(({ theirs }) => theirs)} ms; ratio ${ratio.toFixed(2)}, of the best runs ${least.toFixed(2)}   bar: ${BAR} at 30 ms`,
+    [
+      `first run, Node ${process.version}, round trip ${ROUND_TRIP} ms, ${RUNS} rounds: by hand ${figure(({ theirs }) => theirs)} ms`,
+      `  uciprov         ${figure((round) => round.ours)} ms, ${ours.told} of that   bar: ${BAR} at 30 ms`,
+      `  the least Node  ${figure(({ least }) => least)} ms, ${ratios(({ least }) => least).told} of that`,
+    ].join("\n"),
   );
-  if (ROUND_TRIP === 30 && ratio > BAR) {
+  if (ROUND_TRIP === 30 && ours.ratio > BAR) {
     console.log("OVER");
     process.exitCode = 1;
   }
