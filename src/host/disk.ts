@@ -21,7 +21,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Disk, FileStat, NewFile } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import { pathUnderRoot, systemCode, systemError } from "./root-path.ts";
@@ -59,9 +59,10 @@ export function openDisk(root: string): Disk & LooseFiles {
   /** Where the last loose file's folder lies: thousands of them are made in one folder, which is the transaction's own and closed to others. */
   let looseIn = { folder: "", host: "" };
   const besideTheLast = (path: string): string => {
-    const folder = dirname(checked(path));
+    const slash = checked(path).lastIndexOf("/");
+    const folder = path.slice(0, slash) || "/";
     if (folder !== looseIn.folder) looseIn = { folder, host: followed(folder) };
-    return join(looseIn.host, basename(path));
+    return looseIn.host + path.slice(slash);
   };
 
   const disk: Disk & LooseFiles = {

@@ -91,17 +91,17 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     findings.push({ code: "PLAN_INVALID", severity: "error", message: `${path} ${message}`, place: { file: path } });
   };
   const taken = new Set<string>();
-  const folders = new Map<string, boolean>();
   for (const { path } of places) {
     if (taken.has(path)) refuse(path, "is changed twice");
     taken.add(path);
   }
+  const folders = new Map<string, boolean>();
+  const faults = new Map<string, string | undefined>();
   for (const { path, action, before, through } of places) {
-    const above = foldersAbove(path);
-    const changed = [...above, ...through].find((folder) => taken.has(folder));
-    if (changed !== undefined) refuse(path, `lies below ${changed}, which is changed itself`);
-    const notFolder = above.find((folder) => !isFolderOrNothing(files, folder, folders));
-    if (notFolder !== undefined) refuse(path, `lies below ${notFolder}, which is no folder`);
+    const folder = [folderOf(path), ...through].join("\0");
+    if (!faults.has(folder)) faults.set(folder, faultAbove(files, path, through, taken, folders));
+    const fault = faults.get(folder);
+    if (fault !== undefined) refuse(path, fault);
     const kind = before?.kind;
     if (kind === "directory" || kind === "other") {
       refuse(
@@ -111,6 +111,21 @@ function refuseCollisions(files: Files, places: readonly Landing[]): void {
     }
   }
   if (findings.length > 0) throw new ProvisionError("PLAN_INVALID", "the plan can't be applied", { findings });
+}
+
+/** What is wrong with the folders above a path; the same for all in one folder that are led there through the same links. */
+function faultAbove(
+  files: Files,
+  path: string,
+  through: readonly string[],
+  taken: ReadonlySet<string>,
+  folders: Map<string, boolean>,
+): string | undefined {
+  const above = foldersAbove(path);
+  const changed = [...above, ...through].find((folder) => taken.has(folder));
+  if (changed !== undefined) return `lies below ${changed}, which is changed itself`;
+  const notFolder = above.find((folder) => !isFolderOrNothing(files, folder, folders));
+  return notFolder === undefined ? undefined : `lies below ${notFolder}, which is no folder`;
 }
 
 function isFolderOrNothing(files: Files, path: string, known: Map<string, boolean>): boolean {
