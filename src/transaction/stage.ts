@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import type { NewFile } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Processes, TransactionHost } from "./claim.ts";
@@ -83,6 +83,7 @@ class StagedFile implements NewFile {
   readonly name: string;
   isFinished = false;
   #hash: Hash | undefined;
+  #sha256: string | undefined;
   readonly #open: () => NewFile;
   readonly #wanted: Extract<Action, { kind: "write" }>;
   #file: NewFile | undefined;
@@ -102,14 +103,16 @@ class StagedFile implements NewFile {
   write(chunk: Uint8Array): void {
     this.#size += chunk.length;
     if (this.#size > this.#wanted.size) throw this.#mismatch();
-    this.#digest().update(chunk);
+    if (chunk.length === this.#wanted.size) this.#sha256 = hash("sha256", chunk, "hex");
+    else this.#digest().update(chunk);
     this.#file ??= this.#open();
     this.#file.write(chunk);
   }
 
   finish(): void {
-    if (this.#size !== this.#wanted.size || this.#digest().digest("hex") !== this.#wanted.sha256)
-      throw this.#mismatch();
+    if (this.#size !== this.#wanted.size) throw this.#mismatch();
+    this.#sha256 ??= this.#digest().digest("hex");
+    if (this.#sha256 !== this.#wanted.sha256) throw this.#mismatch();
     this.#file ??= this.#open();
     this.#file.finish();
     this.isFinished = true;
