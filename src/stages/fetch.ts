@@ -72,7 +72,7 @@ export async function fetchTree(
   const macros = baseMacros(device, source);
   const isSameQuestion =
     !ctx.choices.isForced &&
-    confirmed?.base === base.text &&
+    confirmed?.base === source.base.text &&
     confirmed.inputs === inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
 
   const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);

@@ -29,12 +29,12 @@ export interface BentWeb {
   close(): Promise<void>;
 }
 
-/** Serves `folder` at /tree, with TLS if there is an identity; `host` is the name in the URI. */
+/** Serves `folder` at /tree and at the root, with TLS if there is an identity; `host` is the name in the URI. */
 export async function serveBent(folder: string, identity?: Issued, host = "127.0.0.1", port = 0): Promise<BentWeb> {
   const bends = new Map<string, Bend>();
   const asked: AskedFor[] = [];
   const act = (request: IncomingMessage, response: ServerResponse): void => {
-    const name = decodeURIComponent((request.url ?? "").replace(/^\/tree\//, ""));
+    const name = decodeURIComponent((request.url ?? "").replace(/^\/(?:tree\/)?/, ""));
     response.on("finish", () => asked.push({ name, status: response.statusCode }));
     (bends.get(name) ?? bends.get("*") ?? honest(folder, name))(request, response);
   };

@@ -21,6 +21,14 @@ describe("the same tree again", () => {
     expect(snapshotOf(scene.root)).toEqual(before);
   });
 
+  scenario("a tree at the root of its server is asked once, too", async (scene) => {
+    scene.goTo(scene.web.uri.replace(/\/tree$/, ""));
+    await provisioned(scene);
+    scene.web.asked.length = 0;
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    expect(scene.web.asked).toEqual([{ name: "MANIFEST", status: 304 }]);
+  });
+
   scenario("a server without ETags costs the manifest and writes nothing", async (scene) => {
     scene.web.bend("MANIFEST", (request, response) =>
       answer(200, {}, readFileSync(join(scene.tree, "MANIFEST")))(request, response),
