@@ -8,6 +8,7 @@ import {
   type ManifestEntry,
   type ManifestImage,
   type ManifestKey,
+  nameFault,
   parseManifest,
 } from "../tree/manifest.ts";
 import { printManifest } from "../tree/manifest-print.ts";
@@ -105,7 +106,13 @@ export function leftOut(folder: string): readonly string[] {
 function below(folder: string, prefix = ""): { readonly name: string; readonly isFile: boolean }[] {
   return readdirSync(join(folder, prefix), { withFileTypes: true }).flatMap((entry) => {
     const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-    if (entry.isDirectory()) return NOT_PUBLISHED.has(entry.name) ? [] : below(folder, name);
-    return [{ name, isFile: entry.isFile() }];
+    if (entry.isDirectory() && NOT_PUBLISHED.has(entry.name)) return [];
+    // Before it is opened: what is no UTF-8 cannot be found by the name that Node makes of it.
+    const fault = entry.isDirectory() || entry.isFile() ? nameFault(name) : undefined;
+    if (fault !== undefined)
+      throw new ProvisionError("MANIFEST_INVALID", `${JSON.stringify(name)}: ${fault}; rename it`, {
+        place: { file: join(folder, name) },
+      });
+    return entry.isDirectory() ? below(folder, name) : [{ name, isFile: entry.isFile() }];
   });
 }

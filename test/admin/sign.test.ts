@@ -94,6 +94,18 @@ describe("what is written", () => {
     expect(existsSync(join(tree, ".MANIFEST.new"))).toBe(false);
   });
 
+  test.each(["a\nb.uci", Buffer.from([0xff, 0xfe]), Buffer.from("no\xc3utf8/default.uci", "latin1")])(
+    "a name that no manifest can hold is told, and nothing is signed (%j)",
+    async (name) => {
+      const { secret } = await newKey("keys");
+      const path = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from(name)]);
+      const slash = path.lastIndexOf("/");
+      mkdirSync(path.subarray(0, slash), { recursive: true });
+      writeFileSync(path, "");
+      await fails(["--key", secret], "invalid-content", "MANIFEST_INVALID");
+    },
+  );
+
   test("lines for keys and a successor, once written into MANIFEST, stay", async () => {
     const { secret, fingerprint } = await newKey("keys");
     await sign(["--key", secret]);

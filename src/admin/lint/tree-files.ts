@@ -27,7 +27,8 @@ export function treeFiles(folder: string, report: Report): ReadonlyMap<string, T
     for (const entry of readdirSync(join(folder, prefix), { withFileTypes: true }).toSorted(byName)) {
       if (NOT_PUBLISHED.has(entry.name)) continue;
       const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-      if (entry.isDirectory()) walk(name, depth + 1);
+      if (entry.isDirectory() && nameFault(entry.name) === undefined) walk(name, depth + 1);
+      else if (entry.isDirectory()) tellName(name);
       else if (!entry.isFile())
         report({ rule: "not-a-file", message: `${JSON.stringify(name)} is no plain file`, file: name });
       else add(name);
@@ -35,11 +36,15 @@ export function treeFiles(folder: string, report: Report): ReadonlyMap<string, T
         throw new ProvisionError("TOO_LARGE", `${folder} holds more than ${MOST_FILES} files`);
     }
   };
-  const add = (name: string): void => {
+  const tellName = (name: string): boolean => {
     const fault = nameFault(name);
-    const path = join(folder, name);
     if (fault !== undefined) report({ rule: "name-invalid", message: `${JSON.stringify(name)}: ${fault}`, file: name });
-    else files.set(name, { name, path, size: statSync(path).size });
+    return fault !== undefined;
+  };
+  const add = (name: string): void => {
+    if (tellName(name)) return;
+    const path = join(folder, name);
+    files.set(name, { name, path, size: statSync(path).size });
   };
   walk("", 0);
   tellTwins(files, report);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ProvisionError } from "../../errors.ts";
+import { nameFault } from "../../tree/manifest.ts";
 import { isFolder } from "../folders.ts";
 
 /** One file of a tree as it would be served; the same object, and the same bytes, at every asking. */
@@ -49,6 +50,8 @@ export function openTree(path: string): TreeFolder {
 function collect(root: string, prefix: string, names: Set<string>, depth: number): void {
   if (depth > LIMITS.depth) throw new ProvisionError("TOO_LARGE", `${root} is nested deeper than ${LIMITS.depth}`);
   for (const entry of readdirSync(join(root, prefix), { withFileTypes: true })) {
+    // No device can ask for it.
+    if (nameFault(entry.name) !== undefined) continue;
     const name = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
     const what = entry.isSymbolicLink() ? statSync(join(root, name), { throwIfNoEntry: false }) : entry;
     if (what?.isDirectory()) collect(root, name, names, depth + 1);

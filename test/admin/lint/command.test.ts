@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
@@ -95,4 +95,12 @@ test("a name with a control character is told, and the rest of the tree looked a
     prepare: (folder) => writeFileSync(join(folder, "a\u0007b"), ""),
   });
   expect(findings.map(({ rule, file }) => [rule, file])).toEqual([["name-invalid", "a\u0007b"]]);
+});
+
+test("a folder whose name is no UTF-8 is told, too", async () => {
+  const findings = await lintScene({
+    tree: CLEAN,
+    prepare: (folder) => mkdirSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])])),
+  });
+  expect(findings.map(({ rule, file }) => [rule, file])).toEqual([["name-invalid", "\ufffd"]]);
 });
