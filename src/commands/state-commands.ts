@@ -36,7 +36,12 @@ export const status: Command = async ({ root, flags, paint, print }) => {
     `${paint.strong("owner")}     ${latch === undefined ? "none" : latch.kind === "keys" ? `${latch.threshold} of the keys ${latch.fingerprints.join(", ")}` : `${latch.host}:${latch.port}`}`,
   );
   if (confirmed?.left) print(`${paint.bad("held back")} ${toldLeft(confirmed.left)}`);
-  if (failed) print(`${paint.warn("taken back")} ${failed.attempts} times: ${failed.reason}`);
+  if (failed) {
+    const tree = failed.digest === confirmed?.digest ? "this tree" : "another tree";
+    print(
+      `${paint.warn("taken back")} ${tree}, ${failed.attempts === 1 ? "once" : `${failed.attempts} times`}: ${failed.reason}`,
+    );
+  }
   if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
   print(`${paint.strong("last run")}  ${toldRun(facts.run)}`);
   return "provisioned";

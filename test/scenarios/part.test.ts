@@ -1,6 +1,6 @@
 /** A tree of which one part cuts the device off: the rest of it holds. */
 import { describe, expect } from "vitest";
-import { provisioned, type Scene, scenario } from "../helpers/scenario.ts";
+import { provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { contentOf, OWN } from "../helpers/snapshot.ts";
 
 const NETWORK = "/etc/config/network";
@@ -56,6 +56,9 @@ describe("a tree of which one part cuts the device off", () => {
     expect(JSON.parse(scene.device(FAILED) ?? "")).toMatchObject({ attempts: 1 });
     const status = await scene.run(["status"]);
     expect(status.json).toMatchObject({ confirmed: { left: [{ part: "network" }] }, run: { result: "partial" } });
+    expect((await start(["status", "--root", scene.root])).stdout).toContain(
+      "taken back this tree, once: NOT_CONFIRMED",
+    );
     const history = await scene.run(["history"]);
     expect(JSON.parse(history.stdout)).toMatchObject([
       { number: 1, left: expect.stringMatching(/^network \(.*network\.nowhere\.target/) },
@@ -82,6 +85,7 @@ describe("a tree of which one part cuts the device off", () => {
     expect(await provisioned(scene)).toMatchObject({ result: "changed", generation: 2 });
     expect(scene.device(NETWORK)).toContain("10.1.0.1");
     expect(JSON.parse(scene.device(CONFIRMED) ?? "")).not.toHaveProperty("left");
+    expect((await start(["status", "--root", scene.root])).stdout).toContain("taken back another tree, once:");
   });
 
   scenario("keeps what the generation before had set in that part: the factory's is no safer", async (scene) => {
