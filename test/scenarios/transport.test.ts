@@ -199,7 +199,8 @@ describe("answers that are no tree", () => {
   ];
   for (const [title, file, bend, refusal] of bent) {
     scenario(`${title}: ${refusal.code}`, async (scene) => {
-      scene.settings(SHORT);
+      // A busy machine is late at times, so only those wait a second whose end it is.
+      if (refusal.code === "HTTP_TIMEOUT") scene.settings(SHORT);
       scene.web.bend(file, bend);
       await refused(scene, refusal);
     });
