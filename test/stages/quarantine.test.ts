@@ -199,7 +199,7 @@ describe("the file in RAM", () => {
 /** The resolver that stands first names a tree whose manifest is none; DNS names the good one. */
 function brokenFirst(scene: Scene, first: "static" | "dhcp"): void {
   const broken = scene.web.uri.replace("/tree", "/broken");
-  scene.web.bend("/broken/MANIFEST", answer(200, {}, "no manifest\n"));
+  scene.web.bend("broken/MANIFEST", answer(200, {}, "no manifest\n"));
   scene.settings({
     main: { resolver: [first, "dns"] },
     ...(first === "static" ? { static: { base_uri: broken } } : {}),
