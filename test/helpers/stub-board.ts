@@ -47,14 +47,14 @@ export function stubBoard(scene: Scene): Board {
     memory: 200_000,
     programs: ["sysupgrade", "reboot", "ubus"],
     answers: { ubus: { stdout: '{"tests":{"fwtool_device_match":true},"valid":true,"forceable":true}' } },
-    // As seen on devices: the answer is a failure, and then everybody is ended.
+    // As seen on devices: the answer is a failure, and then everybody is ended. No timer: on a late event loop a longer one may come first.
     upgrade: async (term) => {
-      setTimeout(term, 5);
+      setImmediate(term);
       return 1;
     },
     watchers: [],
     modules: [],
-    reboot: (term) => void setTimeout(term, 5),
+    reboot: (term) => void setImmediate(term),
     bootId: "11111111-1111-4111-8111-111111111111",
     uptime: 100,
     run: (choices = {}) => runOn(scene, board, choices),

@@ -54,7 +54,7 @@ describe("firmware first", () => {
       let attempt: unknown;
       board.upgrade = async (term) => {
         attempt = firmwareNotes(scene);
-        setTimeout(term, 5);
+        setImmediate(term);
         return 1;
       };
       expect(await board.run()).toMatchObject({ result: "flashing", exit: "provisioned" });
