@@ -55,7 +55,10 @@ async function newKey(name: string) {
 }
 
 function contentOf(place: string): Record<string, string> {
-  const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => /\.|^M/.test(name));
+  // A name that is no UTF-8 cannot be opened by what readdir makes of it; Node before 26.12 did not list what is in such a folder.
+  const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) =>
+    /^[^\ufffd]*\.|^M/.test(name),
+  );
   return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(place, name), "latin1")]));
 }
 
