@@ -14,12 +14,17 @@ export const DEVICE_FLAGS = [
 ];
 const PEAK = join(import.meta.dirname, "peak.cjs");
 
-/** Runs one program to its end. Milliseconds from start to exit, peak memory in MB; throws if its exit status is not the expected one. */
-export function measure(args, expected = 0) {
+/**
+ * Runs one program to its end, in a jail (jail.mjs) if `place` says so. Milliseconds from start to exit, peak memory in MB; throws if its exit status
+ * is not the expected one.
+ */
+export function measure(args, expected = 0, { jail, peak } = { peak: PEAK }) {
   return new Promise((resolve, reject) => {
     const { NODE_EXTRA_CA_CERTS: _left, NODE_OPTIONS: _out, ...env } = process.env;
     const begun = performance.now();
-    const child = spawn(process.execPath, [...DEVICE_FLAGS, "--require", PEAK, ...args], {
+    const line = [process.execPath, ...DEVICE_FLAGS, "--require", peak, ...args];
+    const [program, ...words] = jail === undefined ? line : ["chroot", jail, ...line];
+    const child = spawn(program, words, {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: { ...env, UV_THREADPOOL_SIZE: "2" },
     });
@@ -43,12 +48,12 @@ export function measure(args, expected = 0) {
  * Two programs in turn, A B A B …, after one run of each that is not counted; `before` prepares each run of A. What counts is the median of the
  * differences pair by pair: the machine's own mood is in both halves of a pair. `least` is between the best of each: what a quiet machine would show.
  */
-export async function pair(runs, argsOfA, argsOfB, before = async () => undefined) {
+export async function pair(runs, argsOfA, argsOfB, before = async () => undefined, place = undefined) {
   const pairs = [];
   for (let run = 0; run <= runs; run++) {
     await before();
-    const a = await measure(argsOfA);
-    const b = await measure(argsOfB);
+    const a = await measure(argsOfA, 0, place);
+    const b = await measure(argsOfB, 0, place);
     if (run > 0) pairs.push({ a, b });
   }
   const figures = (pick) => median(pairs.map(pick));

@@ -1,11 +1,13 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { demoBed } from "./demo-bed.mjs";
+import { makeJail } from "./jail.mjs";
 import { measure, pair } from "./measure.mjs";
 
 /**
  * Whole runs of the built program against servers on loopback, each paired with a bare `node -e 0` under the same flags: what a run costs a device
- * beyond starting Node at all. There is no round trip in these figures. `node bench/run.mjs [RUNS]`, after a build.
+ * beyond starting Node at all. There is no round trip in these figures. `node bench/run.mjs [RUNS]`, after a build. Runs without change work on `/`, as
+ * on a device, if root measures them; else on a scratch root, where they take longer.
  */
 const PROGRAM = "dist/uciprov.cjs";
 const BARE = ["-e", "0"];
@@ -38,8 +40,8 @@ try {
 }
 
 async function report({ name, bar, make }) {
-  const { args, before } = await make();
-  const { milliseconds, cpu, megabytes } = await pair(RUNS, [PROGRAM, ...args], BARE, before);
+  const { args, before, place, program = PROGRAM, after = () => {} } = await make();
+  const { milliseconds, cpu, megabytes } = await pair(RUNS, [program, ...args], BARE, before, place).finally(after);
   const figures = [milliseconds.a, milliseconds.more, milliseconds.least, cpu.more, megabytes.a, megabytes.more];
   const isOver = bar && (milliseconds.more > bar.milliseconds || megabytes.more > bar.megabytes);
   const told = bar ? `   bar: ${bar.milliseconds} ms, ${bar.megabytes} MB${isOver ? "  OVER" : ""}` : "";
@@ -57,7 +59,7 @@ async function byBeacon() {
   await confirmed();
   const requests = bed.web.served.length;
   return {
-    args: ["run", "--root", bed.root],
+    ...device(),
     async before() {
       if (bed.web.served.length !== requests) throw new Error("the beacon did not save the HTTP request");
     },
@@ -71,7 +73,7 @@ async function overHttps() {
   let requests = bed.web.served.length;
   let runs = 0;
   return {
-    args: ["run", "--root", bed.root],
+    ...device(),
     async before() {
       const made = bed.web.served.length - requests;
       if (runs++ > 0 && made !== 1) throw new Error(`a run without change made ${made} HTTPS requests, not one`);
@@ -84,6 +86,13 @@ async function overHttps() {
 async function firstRun() {
   bed.names.publish(DEMO_NAME, [[`provuri=${bed.uri}`]]);
   return { args: ["run", "--root", bed.root], before: async () => reset() };
+}
+
+/** The confirmed device, on `/` where that can be. */
+function device() {
+  if (process.geteuid?.() !== 0) return { args: ["run", "--root", bed.root] };
+  const { program, place, remove } = makeJail(bed.root, join(bed.folder, "jail"));
+  return { args: ["run"], program, place, after: remove };
 }
 
 async function confirmed() {

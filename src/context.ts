@@ -61,6 +61,8 @@ export interface RunContext {
   /** Lets the LED of that name show a state; what goes wrong is thrown. */
   readonly setLed: (name: string, state: LedState) => Promise<void>;
   readonly readFacts: () => DeviceFacts;
+  /** Seconds since 1970 at which the firmware was built: the one fact that is asked for before all others. */
+  readonly readBuildDate: () => number | undefined;
   readonly readAddresses: () => { readonly ip: string | undefined; readonly ip6: string | undefined };
   /** Whether something better than the flash (NTP) has set the clock since boot. */
   readonly isClockProven: () => boolean;

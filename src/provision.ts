@@ -240,7 +240,7 @@ function heldBack(of: { readonly left?: readonly LeftPart[] } | undefined): stri
 }
 
 function earliest(ctx: RunContext): number {
-  return timeFloor({ state: { floor: readFloor(ctx.disk) }, facts: ctx.readFacts() });
+  return timeFloor({ state: { floor: readFloor(ctx.disk) }, facts: { built: ctx.readBuildDate() } });
 }
 
 function retrying(ctx: RunContext, { settings }: Device): Parameters<typeof withRetries>[1] {

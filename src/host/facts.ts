@@ -9,7 +9,7 @@ import { parsePackage } from "../uci/parse.ts";
  */
 export function readFacts(files: Files): DeviceFacts {
   const release = readRelease(files, "/etc/openwrt_release");
-  const osRelease = readRelease(files, "/usr/lib/os-release");
+  const osRelease = readOsRelease(files);
   const board = readBoard(files);
   return {
     mac: readMac(files, board),
@@ -22,8 +22,13 @@ export function readFacts(files: Files): DeviceFacts {
     distro: release["DISTRIB_ID"] ?? osRelease["NAME"] ?? "OpenWrt",
     release: release["DISTRIB_RELEASE"] ?? osRelease["VERSION_ID"] ?? "unknown",
     revision: release["DISTRIB_REVISION"] ?? osRelease["BUILD_ID"] ?? "unknown",
-    built: readBuildDate(osRelease),
+    built: builtIn(osRelease),
   };
+}
+
+/** `built` of the facts, alone: seconds since 1970. */
+export function readBuildDate(files: Files): number | undefined {
+  return builtIn(readOsRelease(files));
 }
 
 function readHostname(files: Files): string {
@@ -33,6 +38,10 @@ function readHostname(files: Files): string {
   } catch {
     return line(files, "/proc/sys/kernel/hostname") ?? "OpenWrt";
   }
+}
+
+function readOsRelease(files: Files): Record<string, string | undefined> {
+  return readRelease(files, "/usr/lib/os-release");
 }
 
 /** Shell-like NAME='VALUE' lines. `ini` turns words such as true into other types, so only texts are taken. */
@@ -75,7 +84,7 @@ function readSerial(files: Files): string | undefined {
   return serial && /^[\x20-\x7e]{1,128}$/.test(serial) ? serial : undefined;
 }
 
-function readBuildDate(osRelease: Record<string, string | undefined>): number | undefined {
+function builtIn(osRelease: Record<string, string | undefined>): number | undefined {
   const seconds = Number(osRelease["OPENWRT_BUILD_DATE"]);
   return Number.isSafeInteger(seconds) && seconds > 0 ? seconds : undefined;
 }

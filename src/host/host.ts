@@ -10,7 +10,7 @@ import { clock } from "./clock.ts";
 import { openCommands, openDetach, openFollow } from "./commands.ts";
 import { openDisk } from "./disk.ts";
 import { openDns } from "./dns.ts";
-import { readFacts } from "./facts.ts";
+import { readBuildDate, readFacts } from "./facts.ts";
 import { type HttpSettings, openHttp } from "./http.ts";
 import { openProcesses } from "./processes.ts";
 import { openTlsa } from "./tlsa.ts";
@@ -24,7 +24,7 @@ export function openHost(
   run: { readonly choices: Choices; readonly board: Board; readonly log: Log; readonly signal: AbortSignal },
 ): RunContext {
   const disk = openDisk(root);
-  const facts = () => readFacts(disk);
+  const built = () => readBuildDate(disk);
   return {
     disk,
     stream: (path) => createReadStream(disk.hostPath(path), { signal: run.signal, highWaterMark: 262_144 }),
@@ -33,14 +33,15 @@ export function openHost(
     processes: openProcesses(),
     dns: openDns({ log: run.log }),
     openHttp: (settings) => {
-      const isClockPlausible = () => clock.now() >= Math.max((facts().built ?? 0) * 1000, OLDEST);
+      const isClockPlausible = () => clock.now() >= Math.max((built() ?? 0) * 1000, OLDEST);
       const serverKeys = openTlsa(settings, { files: disk, clock, log: run.log, isClockPlausible });
       return openHttp({ settings: httpSettings(settings, disk), serverKeys }, disk, clock, isClockPlausible);
     },
     detach: openDetach(resolve(root), disk),
     startWatcher: (seconds) => startWatcher(resolve(root), disk, seconds),
     setLed: async (name, state) => (await import("./led.ts")).setLed(disk, name, state),
-    readFacts: facts,
+    readFacts: () => readFacts(disk),
+    readBuildDate: built,
     readAddresses: () => readAddresses(resolve(root)),
     isClockProven: () => resolve(root) !== "/" || CLOCK_MARKERS.some((path) => disk.stat(path) !== undefined),
     clock,

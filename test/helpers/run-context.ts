@@ -54,6 +54,7 @@ export function aRunContext(more: Partial<RunContext> = {}): RunContext {
     setLed: async () => undefined,
     detach: async () => Promise.reject(new Error("no programs in this test")),
     readFacts: () => FACTS,
+    readBuildDate: () => FACTS.built,
     readAddresses: () => ({ ip: undefined, ip6: undefined }),
     isClockProven: () => true,
     clock: aClock(),

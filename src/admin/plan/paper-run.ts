@@ -3,7 +3,7 @@ import type { DeviceFacts, Files, Log } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { clock } from "../../host/clock.ts";
-import { readFacts } from "../../host/facts.ts";
+import { readBuildDate, readFacts } from "../../host/facts.ts";
 import { openProcesses } from "../../host/processes.ts";
 import { isNetworkTaught, type MacroValue } from "../../macros.ts";
 import { deviceMacros, preinit } from "../../stages/preinit.ts";
@@ -53,6 +53,7 @@ export function openPaperRun(ground: PaperGround): PaperRun {
     startWatcher: () => undefined,
     setLed: async () => undefined,
     readFacts: () => readFacts(disk),
+    readBuildDate: () => readBuildDate(disk),
     readAddresses: () => ({ ip: undefined, ip6: undefined }),
     isClockProven: () => true,
     clock,
