@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown";
+import { asciiOnly } from "./scripts/ascii.mjs";
 import { leaveOut } from "./scripts/leave-out.mjs";
 import { licences } from "./scripts/licences.mjs";
 import { parserFile } from "./scripts/parser-file.mjs";
@@ -14,7 +15,7 @@ export default defineConfig({
   tsconfig: false,
   external: /^node:/,
   transform: { target: "node20" },
-  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt")],
+  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt"), asciiOnly()],
   output: {
     dir: "dist",
     cleanDir: true,

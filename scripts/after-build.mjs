@@ -65,6 +65,12 @@ for (const name of ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"]) {
   process.exitCode = 1;
 }
 
+for (const name of chunks) {
+  if (!/[^\0-\x7f]/.test(readFileSync(join(dist, name), "utf8"))) continue;
+  console.error(`dist/${name} is not ASCII, and is read as if it were`);
+  process.exitCode = 1;
+}
+
 function reach(from, isFollowed) {
   const found = new Set(from);
   for (const name of found) for (const edge of edges.get(name) ?? []) if (isFollowed(edge)) found.add(edge.to);

@@ -126,13 +126,13 @@ function isOurs({ uid, mode }: Stats): boolean {
   return isClosed && (uid === 0 || uid === process.geteuid?.());
 }
 
-/** A file's text, and a line that is another for any other file that was ever there. */
+/** A file's text, which the build made ASCII (a byte a character needs no decoding), and a line that is another for any other file that was ever there. */
 function readSource(path: string): { text: string; source: string } {
   const fd = openSync(path, constants.O_RDONLY);
   try {
     const { dev, ino, size, mtimeNs, ctimeNs }: BigIntStats = fstatSync(fd, { bigint: true });
     const source = [process.version, process.arch, dev, ino, size, mtimeNs, ctimeNs].join(" ");
-    return { text: readFileSync(fd, "utf8"), source: `${source}\n` };
+    return { text: readFileSync(fd, "latin1"), source: `${source}\n` };
   } finally {
     closeSync(fd);
   }
