@@ -28,8 +28,9 @@ import { pathUnderRoot, systemCode, systemError } from "./root-path.ts";
 
 const DEFAULT_LIMIT = 1024 * 1024;
 const CHUNK = 64 * 1024;
-/** What a file of unknown size (/proc, /sys) is likely to fit into. */
-const SMALL = 4096;
+/** Reused, since nothing here waits: a file of settings costs one allocation, of its own size. */
+const SCRATCH = new Uint8Array(CHUNK);
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Milliseconds; 50 MB on slow NOR flash take minutes. */
 const SYNC_DEADLINE = 600_000;
 
@@ -70,7 +71,7 @@ export function openDisk(root: string): Disk & LooseFiles {
       unlessMissing("reading", path, () => readRegular(followed(path), path, limit)),
     read(path, limit) {
       const bytes = disk.readBytes(path, limit);
-      return bytes === undefined ? undefined : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+      return bytes === undefined ? undefined : UTF8.decode(bytes);
     },
     list: (path) => unlessMissing("listing", path, () => sortedNames(followed(path))) ?? [],
     stat: (path) =>
@@ -164,24 +165,23 @@ function readRegular(hostPath: string, path: string, limit: number): Uint8Array 
   // O_NONBLOCK: a FIFO in a file's place must not stop the run.
   const fd = openSync(hostPath, O_RDONLY | O_NONBLOCK);
   try {
-    if (!fstatSync(fd).isFile()) throw systemError("EINVAL", "not a regular file", path);
-    return readToEnd(fd, path, limit);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw systemError("EINVAL", "not a regular file", path);
+    return readToEnd(fd, stats.size, path, limit);
   } finally {
     closeSync(fd);
   }
 }
 
-/** Reads what is there rather than what `stat` says: files of /proc and /sys have size 0, or 4096, and other content. */
-function readToEnd(fd: number, path: string, limit: number): Uint8Array {
-  const { size } = fstatSync(fd);
+/** Reads what is there rather than `size`, what `stat` says: files of /proc and /sys have size 0, or 4096, and other content. */
+function readToEnd(fd: number, size: number, path: string, limit: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for (;;) {
-    const likely = total > 0 ? CHUNK : Math.max(size, SMALL);
-    const chunk = new Uint8Array(Math.min(likely, limit - total) + 1);
-    const count = readSync(fd, chunk);
+    const chunk = total === 0 && size >= CHUNK ? new Uint8Array(Math.min(size, limit) + 1) : SCRATCH;
+    const count = readSync(fd, chunk, 0, Math.min(chunk.length, limit - total + 1), null);
     if (count === 0) break;
-    chunks.push(chunk.subarray(0, count));
+    chunks.push(chunk === SCRATCH ? chunk.slice(0, count) : chunk.subarray(0, count));
     total += count;
     if (total > limit) throw systemError("EFBIG", `more than ${limit} bytes`, path);
   }
