@@ -4,6 +4,7 @@ import { errorFacts } from "../messages.ts";
 import { makeFolder, RAM_FOLDER } from "../ram-folder.ts";
 
 const STATUS = `${RAM_FOLDER}/status.json`;
+const NEXT = `${STATUS}.new`;
 
 /** The schema's number; it grows when a reader of an older one would be misled. */
 const VERSION = 1;
@@ -26,11 +27,15 @@ export interface StatusFile extends Board {
 export function openStatus(disk: Disk, now: () => number): StatusFile {
   const started = new Date(now()).toISOString();
   const stages: StageRecord[] = [];
+  let isReady = false;
   const write = (more: Record<string, unknown>) => {
     try {
+      if (!isReady) makeReady(disk);
+      isReady = true;
       replaceInRam(disk, { version: VERSION, pid: process.pid, started, stages, ...more });
     } catch {
       // A full RAM must not decide about a trial; whoever reads the file sees by its time that it is old.
+      isReady = false;
     }
   };
   return {
@@ -54,10 +59,13 @@ export function readStatus(disk: Disk): unknown {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-function replaceInRam(disk: Disk, status: unknown): void {
+/** A folder, and nothing in it that another run or a failure left half written. */
+function makeReady(disk: Disk): void {
   makeFolder(disk, RAM_FOLDER, 0o755);
-  const next = `${STATUS}.new`;
-  if (disk.stat(next)) disk.unlink(next);
-  disk.writeNew(next, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 });
-  disk.rename(next, STATUS);
+  if (disk.stat(NEXT)) disk.unlink(NEXT);
+}
+
+function replaceInRam(disk: Disk, status: unknown): void {
+  disk.writeNew(NEXT, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 });
+  disk.rename(NEXT, STATUS);
 }
