@@ -30,6 +30,9 @@ const KEPT = ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"];
 /** Node's own class of what `require` keeps; node:module, which exports it, is more than is needed here. */
 const Module = module.constructor as new (path: string) => NodeJS.Module;
 
+const HEAD = Buffer.from("(function (exports, require, module, __filename, __dirname) {");
+const TAIL = Buffer.from("\n})");
+
 /** Bytes; what is kept of the largest has some 300 kB. */
 const MOST = 4_000_000;
 
@@ -56,12 +59,9 @@ export function openCompiledCode(program: string, root: string): CompiledCode {
     const path = join(program, file);
     const known = require.cache[path];
     if (known) return known.exports;
-    const { text, source } = readSource(path);
+    const { wrapped, source } = readSource(path);
     const cachedData = folder === undefined ? undefined : readKept(join(folder, file), source);
-    const script = new Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
-      filename: path,
-      cachedData,
-    });
+    const script = new Script(wrapped, { filename: path, cachedData });
     loaded.push({ file, script, source, isKept: cachedData !== undefined && script.cachedDataRejected !== true });
     const made = new Module(path);
     made.filename = path;
@@ -126,13 +126,17 @@ function isOurs({ uid, mode }: Stats): boolean {
   return isClosed && (uid === 0 || uid === process.geteuid?.());
 }
 
-/** A file's text, which the build made ASCII (a byte a character needs no decoding), and a line that is another for any other file that was ever there. */
-function readSource(path: string): { text: string; source: string } {
+/**
+ * A file's text as the body of the function that Node makes of a module, in one string (V8 would copy parts together), and a line that is another for any
+ * other file that was ever there. The build made it ASCII: a byte a character needs no decoding.
+ */
+function readSource(path: string): { wrapped: string; source: string } {
   const fd = openSync(path, constants.O_RDONLY);
   try {
     const { dev, ino, size, mtimeNs, ctimeNs }: BigIntStats = fstatSync(fd, { bigint: true });
     const source = [process.version, process.arch, dev, ino, size, mtimeNs, ctimeNs].join(" ");
-    return { text: readFileSync(fd, "latin1"), source: `${source}\n` };
+    const wrapped = Buffer.concat([HEAD, readFileSync(fd), TAIL]).toString("latin1");
+    return { wrapped, source: `${source}\n` };
   } finally {
     closeSync(fd);
   }
