@@ -82,7 +82,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const trial = await step("recover", recoverDevice);
     const wasTakenBack = ctx.disk.read(STATE.failed) !== failedBefore;
     if (trial !== undefined) await (await import("./change-device.ts")).endTrial(ctx, step, trial);
-    await step("ready", (stage) => waitUntilReady(stage, readDeviceSettings(ctx.disk).settings, earliest(ctx)));
+    const readySeconds = () => readDeviceSettings(ctx.disk).settings.main.ready_seconds;
+    await step("ready", (stage) => waitUntilReady(stage, readySeconds, earliest(ctx)));
     device = await step("preinit", (stage) => {
       const entered = scene.enter(preinit(stage));
       const { failed } = entered.state;

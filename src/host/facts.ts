@@ -62,14 +62,20 @@ function readBoard(files: Files): unknown {
 
 /** Label first, then LAN, then WAN, then the first physical device (facts as in base-files/lib/functions/system.sh, get_mac_label). */
 function readMac(files: Files, board: unknown): string | undefined {
-  const candidates = [
-    textAt(board, "system", "label_macaddr"),
-    textAt(board, "network", "lan", "macaddr"),
-    textAt(board, "network", "wan", "macaddr"),
-    ...["br-lan", "eth0", "eth1", "lan", "wan"].map((device) => line(files, `/sys/class/net/${device}/address`)),
-    ...files.list("/sys/class/net").map((device) => line(files, `/sys/class/net/${device}/address`)),
-  ];
-  return candidates.flatMap((text) => plainMac(text) ?? []).find((mac) => mac !== "000000000000");
+  for (const text of addresses(files, board)) {
+    const mac = plainMac(text);
+    if (mac !== undefined && mac !== "000000000000") return mac;
+  }
+  return undefined;
+}
+
+function* addresses(files: Files, board: unknown): Generator<string | undefined> {
+  yield textAt(board, "system", "label_macaddr");
+  yield textAt(board, "network", "lan", "macaddr");
+  yield textAt(board, "network", "wan", "macaddr");
+  const address = (device: string) => line(files, `/sys/class/net/${device}/address`);
+  for (const device of ["br-lan", "eth0", "eth1", "lan", "wan"]) yield address(device);
+  for (const device of files.list("/sys/class/net")) yield address(device);
 }
 
 function plainMac(text: string | undefined): string | undefined {

@@ -1,7 +1,6 @@
 import type { RunContext } from "../context.ts";
 import { asProvisionError, ProvisionError } from "../errors.ts";
 import { makeFolder, RAM_FOLDER } from "../ram-folder.ts";
-import type { Settings } from "../settings.ts";
 
 /** Milliseconds between two looks at files. */
 const LOOK = 1000;
@@ -17,15 +16,15 @@ interface Obstacle {
 }
 
 /**
- * Waits, bounded by `main.ready_seconds`, until the overlay is on flash, some interface is up and the clock has been set and is not before
+ * Waits, bounded by what `readSeconds` says (`main.ready_seconds`, asked for only if there is something to wait for), until the overlay is on flash, some interface is up and the clock has been set and is not before
  * `floor` (milliseconds since 1970). It only listens: no interface is ever brought up or down. An overlay that is still being made then is NOT_READY,
  * since what is written now would be lost (first boot on JFFS2 runs in RAM). Anything else that is missing is told and the run goes on: an
  * unreachable network or a wrong clock shows itself with a better error where it matters.
  */
-export async function waitUntilReady(ctx: RunContext, settings: Settings, floor: number): Promise<void> {
+export async function waitUntilReady(ctx: RunContext, readSeconds: () => number, floor: number): Promise<void> {
   const first = await lookForObstacle(ctx, floor);
   if (first === undefined) return;
-  const wait = settings.main.ready_seconds * 1000;
+  const wait = readSeconds() * 1000;
   const news = listenForInterfaces(ctx, wait);
   try {
     const left = await waitFor(ctx, floor, ctx.clock.elapsed() + wait, news);

@@ -8,18 +8,10 @@ import type { Follow, RunContext } from "../../src/context.ts";
 import { clock } from "../../src/host/clock.ts";
 import { runToEnd } from "../../src/host/commands.ts";
 import { followLines } from "../../src/host/follow.ts";
-import { readSettings } from "../../src/settings.ts";
 import { waitUntilReady } from "../../src/stages/ready.ts";
-import { makeSection } from "../../src/uci/model.ts";
 import { aClock, aRunContext } from "../helpers/run-context.ts";
 
 const NEVER_CAME = "/var/run/uciprov/clock-never-came";
-const settings = (seconds: number) =>
-  readSettings({
-    name: "uciprov",
-    sections: [makeSection("uciprov", "main", { ready_seconds: String(seconds) })],
-  }).settings;
-
 /** A device whose clock counts only what is slept, with its log. */
 function aScene(more: Partial<RunContext> = {}) {
   const time = aClock();
@@ -31,7 +23,7 @@ function aScene(more: Partial<RunContext> = {}) {
 describe("without ubus", () => {
   test("a device that lacks nothing is not kept waiting", async () => {
     const { ctx, time, logged } = aScene();
-    await waitUntilReady(ctx, settings(60), 0);
+    await waitUntilReady(ctx, () => 60, 0);
     expect(time.elapsed()).toBe(0);
     expect(logged).toEqual([]);
   });
@@ -44,14 +36,14 @@ describe("without ubus", () => {
       await sleep(ms, signal);
       proven = time.elapsed() >= 7000;
     };
-    await waitUntilReady(ctx, settings(60), 0);
+    await waitUntilReady(ctx, () => 60, 0);
     expect(time.elapsed()).toBe(7000);
     expect(logged).toEqual(["info waiting: nothing has set the clock since boot"]);
   });
 
   test("a clock before the floor is wrong, whatever has set it", async () => {
     const { ctx, time, logged } = aScene();
-    await waitUntilReady(ctx, settings(10), time.now() + 1e9);
+    await waitUntilReady(ctx, () => 10, time.now() + 1e9);
     expect(time.elapsed()).toBe(10_000);
     expect(logged.join()).toContain("which cannot be");
     expect(logged.at(-1)).toMatch(/^warning going on although/);
@@ -59,10 +51,10 @@ describe("without ubus", () => {
 
   test("where nothing sets the clock, only the first run since boot waits for it", async () => {
     const { ctx, time } = aScene({ isClockProven: () => false });
-    await waitUntilReady(ctx, settings(60), 0);
+    await waitUntilReady(ctx, () => 60, 0);
     expect(time.elapsed()).toBe(60_000);
     expect(ctx.disk.stat(NEVER_CAME)).toBeDefined();
-    await waitUntilReady(ctx, settings(60), 0);
+    await waitUntilReady(ctx, () => 60, 0);
     expect(time.elapsed()).toBe(60_000);
   });
 
@@ -70,24 +62,24 @@ describe("without ubus", () => {
     const { ctx, time } = aScene();
     ctx.disk.makeDirectory("/overlay", 0o755);
     ctx.disk.symlink("1", "/overlay/.fs_state");
-    await expect(waitUntilReady(ctx, settings(20), 0)).rejects.toMatchObject({ code: "NOT_READY" });
+    await expect(waitUntilReady(ctx, () => 20, 0)).rejects.toMatchObject({ code: "NOT_READY" });
     expect(time.elapsed()).toBe(20_000);
     ctx.disk.unlink("/overlay/.fs_state");
     ctx.disk.symlink("2", "/overlay/.fs_state");
-    await waitUntilReady(ctx, settings(20), 0);
+    await waitUntilReady(ctx, () => 20, 0);
     expect(time.elapsed()).toBe(20_000);
   });
 
   test("a bound of nothing looks once", async () => {
     const { ctx, time } = aScene({ isClockProven: () => false });
-    await waitUntilReady(ctx, settings(0), 0);
+    await waitUntilReady(ctx, () => 0, 0);
     expect(time.elapsed()).toBe(0);
   });
 
   test("a run that is asked to stop stops here, too", async () => {
     const stop = new AbortController();
     const { ctx } = aScene({ isClockProven: () => false, signal: stop.signal, clock });
-    const waiting = waitUntilReady(ctx, settings(60), 0);
+    const waiting = waitUntilReady(ctx, () => 60, 0);
     setTimeout(() => stop.abort(), 20);
     await expect(waiting).rejects.toMatchObject({ code: "STOPPED" });
   });
@@ -163,7 +155,7 @@ describe.concurrent("with ubus", () => {
   test("an interface that is up is one question and no listener", async () => {
     const ubus = aUbus();
     ubus.wan(true);
-    await waitUntilReady(aScene(ubus.door).ctx, settings(60), 0);
+    await waitUntilReady(aScene(ubus.door).ctx, () => 60, 0);
     expect(ubus.calls()).toEqual(["-S -t 5 call network.interface dump"]);
   });
 
@@ -171,7 +163,7 @@ describe.concurrent("with ubus", () => {
     const ubus = aUbus();
     const { ctx, logged } = aScene(ubus.door);
     const began = performance.now();
-    const waiting = waitUntilReady(ctx, settings(60), 0);
+    const waiting = waitUntilReady(ctx, () => 60, 0);
     await later(700);
     const child = ubus.child() ?? "";
     expect(isAlive(child)).toBe(true);
@@ -193,7 +185,7 @@ describe.concurrent("with ubus", () => {
     ["a line without end", "x".repeat(200_000)],
   ])("%s wakes nobody", async (_, line) => {
     const ubus = aUbus();
-    const waiting = waitUntilReady(aScene(ubus.door).ctx, settings(2), 0);
+    const waiting = waitUntilReady(aScene(ubus.door).ctx, () => 2, 0);
     await later(500);
     ubus.event(line);
     await waiting;
@@ -203,7 +195,7 @@ describe.concurrent("with ubus", () => {
   test("an event that is not told is found by asking again", async () => {
     const ubus = aUbus("is silent");
     const began = performance.now();
-    const waiting = waitUntilReady(aScene(ubus.door).ctx, settings(60), 0);
+    const waiting = waitUntilReady(aScene(ubus.door).ctx, () => 60, 0);
     await later(300);
     ubus.wan(true);
     await waiting;
@@ -213,7 +205,7 @@ describe.concurrent("with ubus", () => {
   test("a listener that ends at once is replaced by looking each second", async () => {
     const ubus = aUbus("ends");
     const began = performance.now();
-    const waiting = waitUntilReady(aScene(ubus.door).ctx, settings(60), 0);
+    const waiting = waitUntilReady(aScene(ubus.door).ctx, () => 60, 0);
     await later(500);
     ubus.wan(true);
     await waiting;
@@ -224,7 +216,7 @@ describe.concurrent("with ubus", () => {
     const ubus = aUbus();
     const { ctx, logged } = aScene(ubus.door);
     const began = performance.now();
-    await waitUntilReady(ctx, settings(2), 0);
+    await waitUntilReady(ctx, () => 2, 0);
     expect(performance.now() - began).toBeGreaterThan(1900);
     expect(performance.now() - began).toBeLessThan(4000);
     expect(logged.at(-1)).toBe("warning going on although no interface is up");
@@ -236,7 +228,7 @@ describe.concurrent("with ubus", () => {
   test("a run that is asked to stop takes the listener along", async () => {
     const ubus = aUbus();
     const stop = new AbortController();
-    const waiting = waitUntilReady(aScene({ ...ubus.door, signal: stop.signal }).ctx, settings(60), 0);
+    const waiting = waitUntilReady(aScene({ ...ubus.door, signal: stop.signal }).ctx, () => 60, 0);
     await later(500);
     stop.abort();
     await expect(waiting).rejects.toBeDefined();
@@ -247,12 +239,12 @@ describe.concurrent("with ubus", () => {
   test("what nobody can read does not keep a device from its run", async () => {
     const ubus = aUbus();
     ubus.dump("{ not json");
-    await waitUntilReady(aScene(ubus.door).ctx, settings(60), 0);
+    await waitUntilReady(aScene(ubus.door).ctx, () => 60, 0);
   });
 
   test("nothing but questions is said to netifd: no link is touched", async () => {
     const ubus = aUbus();
-    await waitUntilReady(aScene(ubus.door).ctx, settings(1), 0);
+    await waitUntilReady(aScene(ubus.door).ctx, () => 1, 0);
     for (const call of ubus.calls())
       expect(call).toMatch(/^-S (?:-t 5 call network\.interface dump|listen network\.interface)$/);
   });
