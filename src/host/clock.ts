@@ -1,5 +1,4 @@
 import { uptime } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 
@@ -9,7 +8,8 @@ export const clock: Clock = {
   sinceBoot: () => uptime(),
   async sleep(ms, signal) {
     try {
-      await sleep(ms, undefined, { signal });
+      // Not loaded by a run that never waits.
+      await process.getBuiltinModule("node:timers/promises").setTimeout(ms, undefined, { signal });
     } catch (cause) {
       throw new ProvisionError("STOPPED", "asked to stop while waiting", { cause });
     }
