@@ -2,8 +2,8 @@
  * node overlay-subject.cjs ARCHIVE ROOT: reads an overlay as `validate` does, stages it as `apply` does, flushes it, and prints the milliseconds of each as JSON.
  * The device's own code: bench/overlay.mjs bundles and pairs it.
  */
-import { createReadStream } from "node:fs";
 import { openDisk } from "../src/host/disk.ts";
+import { openFileBytes } from "../src/host/file-bytes.ts";
 import { openProcesses } from "../src/host/processes.ts";
 import { TX } from "../src/transaction/layout.ts";
 import type { Action } from "../src/transaction/order.ts";
@@ -14,7 +14,7 @@ import { copyArchived, readArchive } from "../src/tree/archive.ts";
 import { archiveLimits } from "../src/tree/archive-limits.ts";
 
 const [archive = "", root = ""] = process.argv.slice(2);
-const chunks = () => createReadStream(archive, { highWaterMark: 262_144 });
+const chunks = () => openFileBytes(archive, new AbortController().signal);
 const limits = archiveLimits({ unpacked: 268_435_456, entries: 20_000 });
 
 void (async () => {

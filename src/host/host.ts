@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { Disk, Log } from "../api.ts";
 import type { Board, Choices, RunContext } from "../context.ts";
@@ -11,6 +10,7 @@ import { openCommands, openDetach, openFollow } from "./commands.ts";
 import { openDisk } from "./disk.ts";
 import { openDns } from "./dns.ts";
 import { readBuildDate, readFacts } from "./facts.ts";
+import { openFileBytes } from "./file-bytes.ts";
 import { type HttpSettings, openHttp } from "./http.ts";
 import { openProcesses } from "./processes.ts";
 import { openTlsa } from "./tlsa.ts";
@@ -27,7 +27,7 @@ export function openHost(
   const built = () => readBuildDate(disk);
   return {
     disk,
-    stream: (path) => createReadStream(disk.hostPath(path), { signal: run.signal, highWaterMark: 262_144 }),
+    stream: (path) => openFileBytes(disk.hostPath(path), run.signal),
     commands: openCommands(resolve(root)),
     follow: openFollow(resolve(root)),
     processes: openProcesses(),

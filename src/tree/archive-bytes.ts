@@ -1,6 +1,5 @@
 /** The bytes of a tar archive, however it is packed: sniffed by content, bounded in size and in what a byte may unpack to. */
-import { Readable, type Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { ProvisionError } from "../errors.ts";
 
@@ -11,77 +10,110 @@ export interface PackingLimits {
   readonly ratio: number;
 }
 
-const CHUNK = 262_144;
-/** With packed bytes that wait, so that unpacking goes on in its own thread while ours is busy with what was unpacked before. */
-const STREAM = { chunkSize: CHUNK, writableHighWaterMark: 2 * CHUNK } as const;
+/** What unpacks into one buffer, and what is given to it in one. */
+const [CHUNK, PIECE] = [524_288, 131_072];
 const RATIO_FROM = 1_048_576;
 /** A zstd archive may ask for a window of up to 128 MiB; what `zstd -19` uses is enough. */
 const ZSTD_WINDOW_LOG = 23;
 
+/** Bytes that can be put where their reader wants them: new memory for each piece is new pages, which the kernel has to find and to clear. */
+export interface FillableBytes extends AsyncIterable<Uint8Array> {
+  /** Fills the buffer from its start and says how far; 0 at the end. */
+  readInto(buffer: Uint8Array): number;
+  close(): void;
+}
+
 /**
  * Unpacks tar, tar.gz and, where this Node can, tar.zst. ARCHIVE_INVALID for anything else, for damage, and for anything
  * behind the packed stream; TOO_LARGE over `unpacked`; ARCHIVE_UNSAFE over `ratio`. Errors of `chunks` itself pass unchanged.
+ * A chunk is lent: the next one may come in the same memory.
  */
 export async function* unpackedBytes(
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array> | FillableBytes,
   limits: PackingLimits,
 ): AsyncGenerator<Uint8Array> {
-  const source = counted(chunks);
-  const head = await source.peek(512);
-  const unpack = unpackerFor(head);
-  let size = 0;
-  for await (const chunk of unpack === undefined ? source.rest() : inflated(source, unpack)) {
-    size += chunk.length;
-    if (size > limits.unpacked) {
-      throw new ProvisionError("TOO_LARGE", `the archive unpacks to more than ${limits.unpacked} bytes`);
+  const source = new PackedBytes("readInto" in chunks ? filled(chunks) : chunks[Symbol.asyncIterator]());
+  try {
+    const unpack = unpackerFor(await source.peek(512));
+    let size = 0;
+    for await (const chunk of unpack === undefined ? source : inflated(source, unpack)) {
+      size += chunk.length;
+      if (size > limits.unpacked) {
+        throw new ProvisionError("TOO_LARGE", `the archive unpacks to more than ${limits.unpacked} bytes`);
+      }
+      if (size > RATIO_FROM && size > limits.ratio * source.read) {
+        throw new ProvisionError(
+          "ARCHIVE_UNSAFE",
+          `a byte of the archive unpacks to more than ${limits.ratio}: it is a bomb`,
+        );
+      }
+      yield chunk;
     }
-    if (size > RATIO_FROM && size > limits.ratio * source.read) {
-      throw new ProvisionError(
-        "ARCHIVE_UNSAFE",
-        `a byte of the archive unpacks to more than ${limits.ratio}: it is a bomb`,
-      );
-    }
-    yield chunk;
+  } finally {
+    await source.close();
   }
 }
 
-interface Counted {
-  /** Packed bytes that were handed out. */
-  readonly read: number;
-  /** The first bytes, fewer only if there are no more; they come again with the rest. */
-  peek(length: number): Promise<Uint8Array>;
-  rest(): AsyncGenerator<Uint8Array>;
-}
-
-function counted(chunks: AsyncIterable<Uint8Array>): Counted {
-  const iterator = chunks[Symbol.asyncIterator]();
-  let waiting = new Uint8Array();
-  let read = 0;
+/** In two buffers by turns: a chunk lasts until the next but one is asked for. */
+function filled(bytes: FillableBytes): AsyncIterator<Uint8Array> {
+  const buffers = [new Uint8Array(PIECE), new Uint8Array(PIECE)] as const;
+  let turn: 0 | 1 = 0;
+  let isAtEnd = false;
   return {
-    get read() {
-      return read;
+    async next() {
+      if (isAtEnd) return { done: true, value: undefined };
+      turn = turn === 0 ? 1 : 0;
+      const buffer = buffers[turn];
+      const length = bytes.readInto(buffer);
+      isAtEnd = length === 0;
+      return isAtEnd ? { done: true, value: undefined } : { done: false, value: buffer.subarray(0, length) };
     },
-    async peek(length) {
-      while (waiting.length < length) {
-        const next = await iterator.next();
-        if (next.done === true) break;
-        waiting = Buffer.concat([waiting, next.value]);
-      }
-      return waiting.subarray(0, length);
-    },
-    async *rest() {
-      try {
-        read += waiting.length;
-        if (waiting.length > 0) yield waiting;
-        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-          read += next.value.length;
-          yield next.value;
-        }
-      } finally {
-        await iterator.return?.();
-      }
+    async return() {
+      bytes.close();
+      return { done: true, value: undefined };
     },
   };
+}
+
+/** The packed bytes, of which the first can be looked at before they are taken. */
+class PackedBytes implements AsyncIterable<Uint8Array> {
+  /** Bytes that were taken. */
+  read = 0;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #head: Uint8Array | undefined;
+
+  constructor(chunks: AsyncIterator<Uint8Array>) {
+    this.#chunks = chunks;
+  }
+
+  /** The first bytes, fewer only if there are no more; they come again with the rest. */
+  async peek(length: number): Promise<Uint8Array> {
+    let head: Uint8Array = new Uint8Array();
+    while (head.length < length) {
+      const next = await this.#chunks.next();
+      if (next.done === true) break;
+      head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    }
+    this.#head = head;
+    return head.subarray(0, length);
+  }
+
+  async take(): Promise<Uint8Array | undefined> {
+    const head = this.#head;
+    this.#head = undefined;
+    const next = head === undefined || head.length === 0 ? await this.#chunks.next() : { done: false, value: head };
+    if (next.done === true) return undefined;
+    this.read += next.value.length;
+    return next.value;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (let chunk = await this.take(); chunk !== undefined; chunk = await this.take()) yield chunk;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
 }
 
 type Unpacker = Transform & { readonly bytesWritten: number };
@@ -89,7 +121,7 @@ type Unpacker = Transform & { readonly bytesWritten: number };
 /** How to unpack what begins so; undefined for a plain tar archive. */
 function unpackerFor(head: Uint8Array): Unpacker | undefined {
   const begins = (...bytes: number[]): boolean => bytes.every((byte, at) => head[at] === byte);
-  if (begins(0x1f, 0x8b)) return zlib.createGunzip(STREAM);
+  if (begins(0x1f, 0x8b)) return zlib.createGunzip({ chunkSize: CHUNK });
   if (begins(0x28, 0xb5, 0x2f, 0xfd)) return unzstd();
   if (Buffer.from(head.subarray(257, 262)).toString("latin1") === "ustar") return undefined;
   if (head.length === 512 && head.every((byte) => byte === 0)) return undefined;
@@ -116,14 +148,17 @@ function unzstd(): Unpacker {
       "the archive is packed with zstd, which Node has from version 22.15 on",
     );
   }
-  return create({ ...STREAM, params: { [parameter]: ZSTD_WINDOW_LOG } });
+  return create({ chunkSize: CHUNK, params: { [parameter]: ZSTD_WINDOW_LOG } });
 }
 
-async function* inflated(source: Counted, unpack: Unpacker): AsyncGenerator<Uint8Array> {
-  const feed = Readable.from(source.rest(), { objectMode: false });
-  const fed = pipeline(feed, unpack).catch(() => undefined); // the loop hears of it, too
+async function* inflated(source: PackedBytes, unpack: Unpacker): AsyncGenerator<Uint8Array> {
+  const giveBack = lendBuffers(unpack);
+  const fed = feed(source, unpack);
   try {
-    for await (const chunk of unpack) yield chunk;
+    for await (const chunk of unpack) {
+      yield chunk;
+      giveBack(chunk.length);
+    }
   } catch (thrown) {
     throw isPackingError(thrown)
       ? new ProvisionError("ARCHIVE_INVALID", `the archive is ${faultOf(thrown)}`, { cause: thrown })
@@ -136,6 +171,49 @@ async function* inflated(source: Counted, unpack: Unpacker): AsyncGenerator<Uint
   if (source.read > unpack.bytesWritten) {
     throw new ProvisionError("ARCHIVE_INVALID", "there is something behind the packed archive");
   }
+}
+
+/**
+ * Hands over a chunk while the one before is unpacked, in a thread of its own, and asks for another only when zlib has said that it is done with
+ * the one before. Whatever goes wrong is told by `unpack`.
+ */
+async function feed(source: PackedBytes, unpack: Unpacker): Promise<void> {
+  const closed = new Promise<void>((resolve) => unpack.once("close", resolve));
+  try {
+    let before = Promise.resolve();
+    for (let chunk = await source.take(); chunk !== undefined && !unpack.destroyed; chunk = await source.take()) {
+      const given = chunk;
+      const used = new Promise<void>((resolve) => unpack.write(given, () => resolve()));
+      await before;
+      before = Promise.race([used, closed]);
+    }
+    unpack.end();
+  } catch (thrown) {
+    unpack.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+}
+
+/**
+ * Lets zlib fill again the buffers whose bytes have been read, of which the result hears; it would take new memory for each. None holds more
+ * than a chunk, so that one that is free by the count of bytes was read. The property is in no manual, and has been there from Node 0.6 to 26;
+ * where it is not, each chunk comes in memory of its own.
+ */
+function lendBuffers(unpack: Unpacker & { _outBuffer?: unknown }): (bytes: number) => void {
+  let filling = unpack._outBuffer;
+  const lent = [filling];
+  const free: unknown[] = [];
+  let read = 0;
+  Object.defineProperty(unpack, "_outBuffer", {
+    get: () => filling,
+    set: (fresh: unknown) => {
+      filling = free.pop() ?? fresh;
+      lent.push(filling);
+    },
+  });
+  return (bytes) => {
+    read += bytes;
+    for (; read >= CHUNK && lent.length > 1; read -= CHUNK) free.push(lent.shift());
+  };
 }
 
 /** zlib's own codes, `Z_DATA_ERROR`, `ZSTD_error_…` and such; whatever else fails is not the archive's fault. */

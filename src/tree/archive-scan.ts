@@ -27,6 +27,7 @@ export interface RawEntry {
 
 /** What takes an entry's content. */
 export interface ArchiveTarget {
+  /** The chunk is lent for the length of the call: what is to stay is copied. */
   write(chunk: Uint8Array): void;
   /** Hears that the last byte was written. */
   finish(): void;

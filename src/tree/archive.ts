@@ -183,21 +183,31 @@ function openParser(onEntry: (parsed: ParsedEntry) => void): {
   const check = (): void => {
     if (warning !== undefined) throw warning;
   };
-  // The parser unpacks, unbounded, what begins like a gzip; so it gets nothing before a whole header was seen to be one.
-  let head: Buffer | undefined = Buffer.alloc(0);
+  const write = (bytes: Uint8Array): void => {
+    if (bytes.length > 0) parser.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    check();
+  };
+  // The parser gets whole blocks: it keeps the rest of others, in memory that is only lent, and copies all that comes next to join it. It also
+  // unpacks, unbounded, what begins like a gzip; so it gets nothing before a whole header was seen to be one.
+  const block = new Uint8Array(BLOCK);
+  let filled = 0;
   return {
     write(chunk) {
-      let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      if (head !== undefined) {
-        head = Buffer.concat([head, bytes]);
-        if (head.length < BLOCK) return;
-        bytes = head;
-        head = undefined;
+      const joining = filled === 0 ? 0 : Math.min(BLOCK - filled, chunk.length);
+      block.set(chunk.subarray(0, joining), filled);
+      filled += joining;
+      if (filled === BLOCK) {
+        write(block.slice());
+        filled = 0;
       }
-      parser.write(bytes);
-      check();
+      if (filled > 0) return;
+      const end = chunk.length - ((chunk.length - joining) % BLOCK);
+      write(chunk.subarray(joining, end));
+      block.set(chunk.subarray(end));
+      filled = chunk.length - end;
     },
     end() {
+      write(block.subarray(0, filled));
       parser.end();
       check();
     },
