@@ -28,11 +28,17 @@ const HTTP = {
   to: "({ maxHeaderSize: 16384, IncomingMessage: class IncomingMessage {} })",
 };
 
+/** undici makes its parser when the first connection stands; `src/host/http/agent.ts` asks for it while that is on its way. */
+const PARSER = {
+  from: "module.exports = connectH1",
+  to: "module.exports = connectH1\nconnectH1.makeParser = () => { llhttpInstance ??= lazyllhttp() }",
+};
+
 /** What a file says otherwise here; should it no longer hold what is to be changed, the build fails. */
 const CHANGES = {
-  "undici/lib/core/util.js": HTTP,
-  "undici/lib/dispatcher/client.js": HTTP,
-  "undici/lib/dispatcher/client-h1.js": { from: "let useWasmSIMD = true", to: "let useWasmSIMD = false" },
+  "undici/lib/core/util.js": [HTTP],
+  "undici/lib/dispatcher/client.js": [HTTP],
+  "undici/lib/dispatcher/client-h1.js": [{ from: "let useWasmSIMD = true", to: "let useWasmSIMD = false" }, PARSER],
 };
 
 /** undici asks itself 77 times whether it is right, by `assert(so)` alone: not worth five of Node's own files, which open the standard error as well. */
@@ -71,11 +77,14 @@ export function leaveOut() {
       const file = fileOf(CHANGES, id);
       if (file === undefined) return { code: plain };
       if (file === READER) checkTables(code);
-      const { from, to } = CHANGES[file];
-      if (!code.includes(from)) throw new Error(`${id} no longer says ${from}`);
-      return { code: plain.replace(from, to) };
+      return { code: CHANGES[file].reduce((said, change) => changed(said, change, id), plain) };
     },
   };
+}
+
+function changed(code, { from, to }, id) {
+  if (!code.includes(from)) throw new Error(`${id} no longer says ${from}`);
+  return code.replace(from, to);
 }
 
 function withoutAssert(code, id) {

@@ -1,6 +1,7 @@
 import type { Client, Dispatcher, Pool } from "undici";
 import UndiciAgent from "undici/lib/dispatcher/agent.js";
 import UndiciClient from "undici/lib/dispatcher/client.js";
+import connectH1 from "undici/lib/dispatcher/client-h1.js";
 import UndiciPool from "undici/lib/dispatcher/pool.js";
 import { keepWasmBaseline } from "./baseline-wasm.ts";
 import type { Connector, Link } from "./connect.ts";
@@ -61,6 +62,7 @@ class TracedClient extends UndiciClient {
           Object.assign(connection, { link, requests: 0 });
           done(null, link.socket);
         });
+        setImmediate(makeParser);
       },
     });
     this.#connection = connection;
@@ -75,6 +77,15 @@ class TracedClient extends UndiciClient {
       };
     }
     return super.dispatch(options, handler);
+  }
+}
+
+/** Compiling it takes the processor some ten milliseconds, while the server's first answer is still on its way. */
+function makeParser(): void {
+  try {
+    connectH1.makeParser?.();
+  } catch {
+    // the connection that needs it tries again, and says what is wrong
   }
 }
 

@@ -16,3 +16,9 @@ declare module "undici/lib/dispatcher/client.js" {
   import { Client } from "undici";
   export default Client;
 }
+
+declare module "undici/lib/dispatcher/client-h1.js" {
+  /** `makeParser` is put there by the build (scripts/leave-out.mjs). */
+  const connectH1: { readonly makeParser?: () => void };
+  export default connectH1;
+}
