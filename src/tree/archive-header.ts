@@ -29,6 +29,10 @@ export interface Header {
 
 export const BLOCK = 512;
 const NOTHING = new Uint8Array();
+const [SPACE, ZERO] = [0x20, 0x30];
+
+const POSIX = Buffer.from("ustar\u000000", "latin1");
+const GNU = Buffer.from("ustar  \0", "latin1");
 
 const TYPES: Readonly<Record<string, HeaderType>> = {
   "\0": "file",
@@ -62,11 +66,9 @@ export function isZero(bytes: Uint8Array, start = 0, end = bytes.length): boolea
 
 /** The header in a block that is not all zero. ARCHIVE_INVALID if it is none, ARCHIVE_UNSAFE for a type that is refused. */
 export function readHeader(block: Uint8Array): Header {
-  const text = Buffer.from(block.buffer, block.byteOffset, BLOCK);
-  checkSum(text);
-  const magic = text.toString("latin1", 257, 265);
-  const isPosix = magic === "ustar\u000000";
-  if (!isPosix && magic !== "ustar  \0")
+  checkSum(block);
+  const isPosix = holds(block, 257, POSIX);
+  if (!isPosix && !holds(block, 257, GNU))
     throw new ProvisionError("ARCHIVE_INVALID", "a header is not of a ustar archive");
 
   const prefix = isPosix ? field(block, 345, 155) : NOTHING;
@@ -74,7 +76,7 @@ export function readHeader(block: Uint8Array): Header {
   const name = prefix.length > 0 ? Buffer.concat([prefix, Buffer.from("/"), base]) : base;
   if (base.length === 0) throw new ProvisionError("ARCHIVE_INVALID", "a header has no name");
 
-  const letter = text.toString("latin1", 156, 157);
+  const letter = String.fromCharCode(block[156] ?? 0);
   const type = TYPES[letter];
   if (type === undefined) {
     const what = REFUSED[letter] ?? `of the unknown type ${showBytes(letter)}`;
@@ -84,12 +86,17 @@ export function readHeader(block: Uint8Array): Header {
     type,
     name,
     linkName: field(block, 157, 100),
-    mode: octal(text, 100, 108, "mode") & 0o7777,
-    size: readSize(text),
+    mode: octal(block, 100, 108, "mode") & 0o7777,
+    size: readSize(block),
   };
 }
 
-function checkSum(block: Buffer): void {
+function holds(block: Uint8Array, start: number, bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (block[start + at] !== bytes[at]) return false;
+  return true;
+}
+
+function checkSum(block: Uint8Array): void {
   let sum = 8 * 0x20;
   for (let i = 0; i < 148; i++) sum += block[i] ?? 0;
   for (let i = 156; i < BLOCK; i++) sum += block[i] ?? 0;
@@ -111,15 +118,24 @@ function field(block: Uint8Array, offset: number, length: number): Uint8Array {
 }
 
 /** Octal digits, or GNU's base-256 for sizes of 8 GiB and more, which are over every limit. */
-function readSize(block: Buffer): number {
+function readSize(block: Uint8Array): number {
   if (((block[124] ?? 0) & 0x80) === 0) return octal(block, 124, 136, "size");
   throw new ProvisionError("TOO_LARGE", "a file is said to have 8 GiB or more");
 }
 
-function octal(block: Buffer, start: number, end: number, what: string): number {
-  const digits = /^ *([0-7]+)[ \0]*$/.exec(block.toString("latin1", start, end))?.[1];
-  if (digits === undefined) throw new ProvisionError("ARCHIVE_INVALID", `a header's ${what} is no octal number`);
-  return Number.parseInt(digits, 8);
+/** Spaces, octal digits, then spaces and NULs, read without a text of them: there are three in each header. */
+function octal(block: Uint8Array, start: number, end: number, what: string): number {
+  let at = start;
+  while (at < end && block[at] === SPACE) at++;
+  const first = at;
+  let number = 0;
+  for (let digit = (block[at] ?? 0) - ZERO; at < end && digit >= 0 && digit < 8; digit = (block[++at] ?? 0) - ZERO) {
+    number = number * 8 + digit;
+  }
+  const isNumber = at > first;
+  while (at < end && (block[at] === SPACE || block[at] === 0)) at++;
+  if (!isNumber || at < end) throw new ProvisionError("ARCHIVE_INVALID", `a header's ${what} is no octal number`);
+  return number;
 }
 
 function latin1(bytes: Uint8Array): string {
