@@ -4,6 +4,7 @@ import { strictUtf8 } from "./utf8.ts";
 
 /** PATH_MAX less room for the temporaries that stand beside a file while it lands; NAME_MAX of every Linux file system. */
 const LIMITS = { path: 1024, segment: 255 } as const;
+const [SLASH, DOT] = [0x2f, 0x2e];
 
 /**
  * An absolute path in its only form: no empty, `.` or `..` segment, no slash at its end, no control character, valid UTF-8,
@@ -21,6 +22,7 @@ export function devicePath(given: string | Uint8Array): string {
 
 /** What is wrong with a text as a path of the device, or undefined; see `devicePath`. */
 function faultOfPath(text: string): string | undefined {
+  if (isPlainPath(text)) return undefined;
   if (!text.startsWith("/")) return "is not absolute";
   if (/[\ud800-\udfff]/u.test(text)) return "is not valid Unicode";
   if (hasControl(text)) return "holds a control character";
@@ -31,6 +33,24 @@ function faultOfPath(text: string): string | undefined {
     if (Buffer.byteLength(segment) > LIMITS.segment) return `has a segment longer than ${LIMITS.segment} bytes`;
   }
   return undefined;
+}
+
+/** Whether a path is right and in printable ASCII, as nearly all are: told by one walk over it, without a piece cut off. */
+function isPlainPath(text: string): boolean {
+  if (!text.startsWith("/") || text.length > LIMITS.path) return false;
+  let start = 1;
+  for (let at = 1; at <= text.length; at++) {
+    const code = at === text.length ? SLASH : text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) return false;
+    if (code !== SLASH) continue;
+    const length = at - start;
+    if (length === 0 || length > LIMITS.segment) return false;
+    const isDots =
+      text.charCodeAt(start) === DOT && (length === 1 || (length === 2 && text.charCodeAt(start + 1) === DOT));
+    if (isDots) return false;
+    start = at + 1;
+  }
+  return true;
 }
 
 /** Whether a text holds a C0 or C1 control character or DEL: these split lines, and steer the terminal of whoever looks at a log. */

@@ -90,8 +90,14 @@ function entryPath(name: Uint8Array, isDirectory: boolean, depth: number): strin
   const inner = isDirectory && relative.endsWith("/") ? relative.slice(0, -1) : relative;
   if (isDirectory && (inner === "" || inner === ".")) return "/";
   const path = devicePath(`/${inner}`);
-  if (path.split("/").length - 1 > depth) throw unsafe(name, `lies deeper than ${depth} folders`);
+  if (segmentsOf(path) > depth) throw unsafe(name, `lies deeper than ${depth} folders`);
   return path;
+}
+
+function segmentsOf(path: string): number {
+  let count = 0;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) count++;
+  return count;
 }
 
 /**
