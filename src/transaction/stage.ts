@@ -14,23 +14,31 @@ export async function stageSteps(
   steps: readonly Step[],
   copy: CopyArchived,
 ): Promise<void> {
-  const archives = new Map<string, Map<number, StagedFile[]>>();
+  const archives = new Map<string, Wanted>();
   for (const step of steps) {
     const { action } = step;
     if (action.kind === "symlink") host.disk.symlink(action.target, stagedPath(step));
     if (action.kind !== "write") continue;
-    const staged = new StagedFile(writer, stagedPath(step), action, ownerOf(host.processes, step));
+    const staged = new StagedFile(host.processes, writer, step, action);
     if (action.content.kind === "bytes") {
       staged.write(action.content.bytes);
       staged.finish();
     } else {
       const { archive, index } = action.content;
-      const wanted = archives.get(archive) ?? new Map<number, StagedFile[]>();
-      wanted.set(index, [...(wanted.get(index) ?? []), staged]);
+      const wanted = archives.get(archive) ?? { files: [], entries: new Map<number, NewFile>() };
       archives.set(archive, wanted);
+      wanted.files.push(staged);
+      const sharing = wanted.entries.get(index);
+      wanted.entries.set(index, sharing === undefined ? staged : inOne(sharing, staged));
     }
   }
   for (const [archive, wanted] of archives) await copyFrom(archive, wanted, copy);
+}
+
+/** What is staged from one archive, and by which of its entries. */
+interface Wanted {
+  readonly files: StagedFile[];
+  readonly entries: Map<number, NewFile>;
 }
 
 export function stagedPath(step: Step): string {
@@ -46,58 +54,59 @@ export function ownerOf(processes: Processes, { action, before }: Step): { uid?:
   return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
 }
 
-async function copyFrom(archive: string, wanted: Map<number, StagedFile[]>, copy: CopyArchived): Promise<void> {
-  const all = [...wanted.values()].flat();
+async function copyFrom(archive: string, { files, entries }: Wanted, copy: CopyArchived): Promise<void> {
   try {
-    await copy(archive, new Map([...wanted].map(([index, files]) => [index, inOne(files)])));
-    const missing = all.find((file) => !file.isFinished);
+    await copy(archive, entries);
+    const missing = files.find((file) => !file.isFinished);
     if (missing !== undefined) {
       throw new ProvisionError("ARCHIVE_INVALID", `${archive} no longer holds ${missing.name}`, {
         place: { file: archive },
       });
     }
   } finally {
-    for (const file of all) file.abandon();
+    for (const file of files) file.abandon();
   }
 }
 
 /** Several names for one entry (hard links in the archive) are filled at once. */
-function inOne(files: readonly StagedFile[]): NewFile {
-  const [only] = files;
-  if (only !== undefined && files.length === 1) return only;
+function inOne(some: NewFile, another: NewFile): NewFile {
   return {
     write: (chunk) => {
-      for (const file of files) file.write(chunk);
+      some.write(chunk);
+      another.write(chunk);
     },
     finish: () => {
-      for (const file of files) file.finish();
+      some.finish();
+      another.finish();
     },
     abandon: () => {
-      for (const file of files) file.abandon();
+      some.abandon();
+      another.abandon();
     },
   };
 }
 
 /** Opened with its first byte, so that an archive of thousands of files needs one descriptor at a time. */
 class StagedFile implements NewFile {
-  readonly name: string;
   isFinished = false;
   #hash: Hash | undefined;
   #sha256: string | undefined;
-  readonly #open: () => NewFile;
+  readonly #processes: Processes;
+  readonly #writer: Writer;
+  readonly #step: Step;
   readonly #wanted: Extract<Action, { kind: "write" }>;
   #file: NewFile | undefined;
   #size = 0;
 
-  constructor(
-    writer: Writer,
-    path: string,
-    wanted: Extract<Action, { kind: "write" }>,
-    owner: { uid?: number; gid?: number },
-  ) {
-    this.name = wanted.path;
+  constructor(processes: Processes, writer: Writer, step: Step, wanted: Extract<Action, { kind: "write" }>) {
+    this.#processes = processes;
+    this.#writer = writer;
+    this.#step = step;
     this.#wanted = wanted;
-    this.#open = () => writer.createNew(path, { mode: wanted.mode, ...owner });
+  }
+
+  get name(): string {
+    return this.#wanted.path;
   }
 
   write(chunk: Uint8Array): void {
@@ -120,6 +129,11 @@ class StagedFile implements NewFile {
 
   abandon(): void {
     if (!this.isFinished) this.#file?.abandon();
+  }
+
+  #open(): NewFile {
+    const as = { mode: this.#wanted.mode, ...ownerOf(this.#processes, this.#step) };
+    return this.#writer.createNew(stagedPath(this.#step), as);
   }
 
   #digest(): Hash {

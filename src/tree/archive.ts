@@ -80,16 +80,16 @@ export async function copyArchived(
   limits: ArchiveLimits,
   wanted: ReadonlyMap<number, ArchiveTarget>,
 ): Promise<void> {
-  const missing = new Set(wanted.keys());
+  let missing = wanted.size;
   const scan = openScan(limits, (entry) => {
     const target = entry.kind === "file" ? wanted.get(entry.index) : undefined;
-    if (target !== undefined) missing.delete(entry.index);
+    if (target !== undefined) missing--; // each index is told once
     return target;
   });
   for await (const chunk of unpackedBytes(chunks, limits)) scan.write(chunk);
   scan.end();
-  if (missing.size > 0) {
-    throw new ProvisionError("ARCHIVE_INVALID", `the archive changed: ${missing.size} of its files are gone`);
+  if (missing > 0) {
+    throw new ProvisionError("ARCHIVE_INVALID", `the archive changed: ${missing} of its files are gone`);
   }
 }
 
