@@ -57,7 +57,7 @@ export interface Waiting {
 
 /**
  * Gets and proves the tree. If everything else the last confirmed plan was made from is as it was, one conditional request for the
- * manifest answers the whole question. The proof comes before the first resource is asked for; then `onNews` is told.
+ * manifest answers the whole question. The proof comes before the first resource is asked for; `onNews` is told when they are.
  */
 export async function fetchTree(
   ctx: RunContext,
@@ -83,16 +83,8 @@ export async function fetchTree(
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, ...wait };
-  onNews();
-  const { brought, findings } = await fetchResources(ctx, device, {
-    base,
-    source,
-    modules,
-    macros,
-    keys,
-    proof,
-    answer,
-  });
+  const tree = { base, source, modules, macros, keys, proof, answer };
+  const { brought, findings } = await fetchResources(ctx, device, tree, onNews);
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
   refuseKnownFailure(device, digest); // without a manifest it is known only now
   noteFullCheck(ctx, { beacon: source.beacon, digest });

@@ -46,16 +46,21 @@ export interface Fetched {
 
 /**
  * Gets every resource the device's modules want, all at once; the first failure stops the others. With a manifest nothing is asked for
- * that is not there; without one, a 404 means "not for me".
+ * that is not there; without one, a 404 means "not for me". `onAsked` is told when all that can be asked at once is.
  */
-export async function fetchResources(ctx: RunContext, device: Device, tree: Tree): Promise<Fetched> {
+export async function fetchResources(
+  ctx: RunContext,
+  device: Device,
+  tree: Tree,
+  onAsked: () => void = () => undefined,
+): Promise<Fetched> {
   const wanted = wantedResources(device.settings, tree.modules);
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal]);
   const context = { ...ctx, signal };
   try {
     const findings: Finding[] = [];
-    const found = await largestFirst(wanted, (one) => fetchFirst(context, device, tree, one, findings));
+    const found = await largestFirst(wanted, (one) => fetchFirst(context, device, tree, one, findings), onAsked);
     const brought = new Map<string, Resource[]>();
     for (const [index, { module, name }] of wanted.entries()) {
       const resource = found[index];
@@ -72,9 +77,13 @@ export async function fetchResources(ctx: RunContext, device: Device, tree: Tree
 
 /**
  * All at once, answers in the order of `wanted`; what several modules want is asked for once. The large ones ask first, since a long body over a far link needs round trips until its connection is fast,
- * and the small ones fit in between.
+ * and the small ones fit in between: those are not even looked at before the large ones' questions are on their way.
  */
-async function largestFirst<T>(wanted: readonly Wanted[], get: (one: Wanted) => Promise<T>): Promise<T[]> {
+async function largestFirst<T>(
+  wanted: readonly Wanted[],
+  get: (one: Wanted) => Promise<T>,
+  onAsked: () => void,
+): Promise<T[]> {
   const asked = new Map<string, Promise<T>>();
   const ask = (one: Wanted): Promise<T> => {
     // A large one lies in a file that bears its module's name.
@@ -83,8 +92,16 @@ async function largestFirst<T>(wanted: readonly Wanted[], get: (one: Wanted) => 
     asked.set(key, answer);
     return answer;
   };
-  for (const one of wanted) if (one.size === "large") void ask(one);
-  return await Promise.all(wanted.map(ask));
+  const large = wanted.filter(({ size }) => size === "large").map(ask);
+  if (large.length > 0) await Promise.race([sent(), Promise.all(large)]);
+  const all = wanted.map(ask);
+  onAsked();
+  return await Promise.all(all);
+}
+
+/** What was just begun has left: a kept connection is looked at for one turn before it is used again. */
+function sent(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 /** The best candidate that exists: on first boot the `-fd` one, else the plain one. */
