@@ -11,7 +11,7 @@ export interface PackingLimits {
 }
 
 /** What unpacks into one buffer, and what is given to it in one. */
-const [CHUNK, PIECE] = [524_288, 131_072];
+const [CHUNK, PIECE] = [1_048_576, 262_144];
 const RATIO_FROM = 1_048_576;
 /** A zstd archive may ask for a window of up to 128 MiB; what `zstd -19` uses is enough. */
 const ZSTD_WINDOW_LOG = 23;
