@@ -48,6 +48,13 @@ interface LooseFiles {
   flushLoose(paths: readonly string[]): void;
 }
 
+interface LooseFolder {
+  readonly folder: string;
+  readonly host: string;
+  /** Whose the first file was that was made there, and so each that comes after it. */
+  born?: Pick<Stats, "uid" | "gid">;
+}
+
 /**
  * The files below `root`: `/` on a device, a scratch folder in a test. All calls are synchronous, since each is one step that
  * a power cut can precede or follow, and their order is what keeps the device whole.
@@ -57,8 +64,9 @@ export function openDisk(root: string): Disk & LooseFiles {
   const itself = (path: string): string => pathUnderRoot(base, checked(path), false);
   const followed = (path: string): string => pathUnderRoot(base, checked(path), true);
 
+  const nowhere: LooseFolder = { folder: "", host: "" };
   /** Where the last loose file's folder lies: thousands of them are made in one folder, which is the transaction's own and closed to others. */
-  let looseIn = { folder: "", host: "" };
+  let looseIn = nowhere;
   const besideTheLast = (path: string): string => {
     const slash = checked(path).lastIndexOf("/");
     const folder = path.slice(0, slash) || "/";
@@ -92,8 +100,9 @@ export function openDisk(root: string): Disk & LooseFiles {
       }
     },
     createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, flushOf(path))),
-    createLoose: (path, as) => attempt("making", path, () => newFile(besideTheLast(path), path, as, () => {})),
+    createLoose: (path, as) => attempt("making", path, () => newFile(besideTheLast(path), path, as, () => {}, looseIn)),
     flushLoose(paths) {
+      looseIn = nowhere; // what was seen there holds for one preparation
       const [first] = paths;
       if (first === undefined || flushFileSystem(dirname(followed(first)))) return;
       for (const path of paths) attempt("flushing", path, () => flushFile(itself(path)));
@@ -228,7 +237,13 @@ function linkTarget(hostPath: string): string | undefined {
 }
 
 /** A file that only its owner can read until all of its rights are set: owner first, since chown drops setuid bits. */
-function newFile(hostPath: string, path: string, as: Access, flush: (fd: number) => void): NewFile {
+function newFile(
+  hostPath: string,
+  path: string,
+  as: Access,
+  flush: (fd: number) => void,
+  looseIn?: LooseFolder,
+): NewFile {
   const fd = openSync(hostPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   let isOpen = true;
   const close = (): void => {
@@ -237,7 +252,7 @@ function newFile(hostPath: string, path: string, as: Access, flush: (fd: number)
     closeSync(fd);
   };
   try {
-    if (as.uid !== undefined || as.gid !== undefined) fchownSync(fd, as.uid ?? -1, as.gid ?? -1);
+    setOwner(fd, as, looseIn);
     fchmodSync(fd, as.mode);
   } catch (thrown) {
     close();
@@ -253,6 +268,16 @@ function newFile(hostPath: string, path: string, as: Access, flush: (fd: number)
       }),
     abandon: close,
   };
+}
+
+/** Nothing to do for a loose file that is born as it shall be: that costs a call for each of thousands. */
+function setOwner(fd: number, { uid, gid }: Access, looseIn: LooseFolder | undefined): void {
+  if (uid === undefined && gid === undefined) return;
+  if (looseIn !== undefined) {
+    looseIn.born ??= fstatSync(fd);
+    if ((uid ?? looseIn.born.uid) === looseIn.born.uid && (gid ?? looseIn.born.gid) === looseIn.born.gid) return;
+  }
+  fchownSync(fd, uid ?? -1, gid ?? -1);
 }
 
 function writeAll(fd: number, chunk: Uint8Array): void {

@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -171,6 +181,37 @@ describe("writing", () => {
     expect(codeOf(() => disk.writeNew("/etc/a", bytes("two"), { mode: 0o644 }))).toBe("FILE_UNREADABLE");
     expect(disk.read("/etc/a")).toBe("one");
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "the owner of each loose file is as asked, whatever its folder gives to new ones",
+    () => {
+      const loose = openDisk(root);
+      const made = (path: string, as: { mode: number; uid?: number; gid?: number }) => {
+        loose.createLoose(path, as).finish();
+        const { uid, gid, mode } = statSync(join(root, path));
+        return [uid, gid, mode & 0o7777];
+      };
+      for (const round of [1, 2]) {
+        for (const gid of [0, 9]) {
+          const folder = `/tmp/${round}-${gid}`;
+          mkdirSync(join(root, folder));
+          chownSync(join(root, folder), 0, gid);
+          chmodSync(join(root, folder), 0o2700);
+          expect(made(`${folder}/a`, { mode: 0o644, uid: 0, gid: 0 })).toEqual([0, 0, 0o644]);
+          expect(made(`${folder}/b`, { mode: 0o600, uid: 0, gid: 0 })).toEqual([0, 0, 0o600]);
+          expect(made(`${folder}/c`, { mode: 0o4711, uid: 1, gid: 9 })).toEqual([1, 9, 0o4711]);
+          expect(made(`${folder}/d`, { mode: 0o644, gid: 9 })).toEqual([0, 9, 0o644]);
+          expect(made(`${folder}/e`, { mode: 0o644, uid: 1 })).toEqual([1, gid, 0o644]);
+          expect(made(`${folder}/f`, { mode: 0o644 })).toEqual([0, gid, 0o644]);
+        }
+        loose.flushLoose(["/tmp/1-9/a"]);
+        chownSync(join(root, "tmp/1-9"), 0, 8);
+        expect(made(`/tmp/1-9/after${round}`, { mode: 0o644, uid: 0, gid: 9 })).toEqual([0, 9, 0o644]);
+        loose.flushLoose(["/tmp/1-9/a"]);
+        chownSync(join(root, "tmp/1-9"), 0, 9);
+      }
+    },
+  );
 
   test.skipIf(process.getuid?.() !== 0)("owner and mode are as asked, links included", () => {
     disk.writeNew("/etc/a", bytes(""), { mode: 0o4750, uid: 12, gid: 34 });
