@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Where the program lies on a device, and below a jail what measures it. */
@@ -40,5 +40,5 @@ function librariesOf(program) {
 function copy(from, to) {
   if (existsSync(to)) return;
   mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to, { dereference: true });
+  copyFileSync(from, to); // what a link leads to
 }
