@@ -34,6 +34,9 @@ const [SPACE, ZERO] = [0x20, 0x30];
 const POSIX = Buffer.from("ustar\u000000", "latin1");
 const GNU = Buffer.from("ustar  \0", "latin1");
 
+/** What gzip (RFC 1952) and zstd (RFC 8878) begin with: readers of tar unpack what begins so, whatever else it may be. No name does. */
+const PACKED = [Uint8Array.of(0x1f, 0x8b), Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)];
+
 const TYPES: Readonly<Record<string, HeaderType>> = {
   "\0": "file",
   "0": "file",
@@ -66,6 +69,11 @@ export function isZero(bytes: Uint8Array, start = 0, end = bytes.length): boolea
 
 /** The header in a block that is not all zero. ARCHIVE_INVALID if it is none, ARCHIVE_UNSAFE for a type that is refused. */
 export function readHeader(block: Uint8Array): Header {
+  if (PACKED.some((magic) => holds(block, 0, magic)))
+    throw new ProvisionError(
+      "ARCHIVE_UNSAFE",
+      "a header begins like packed bytes: it can be read in more than one way",
+    );
   checkSum(block);
   const isPosix = holds(block, 257, POSIX);
   if (!isPosix && !holds(block, 257, GNU))

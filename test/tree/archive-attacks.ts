@@ -146,6 +146,16 @@ export const ATTACKS: readonly Attack[] = [
   unsafe("a deletion without a name", { name: "etc/.wh." }),
   unsafe("a deletion with content", { name: "etc/.wh.banner", body: "x" }),
 
+  // packed bytes where nobody looks for them
+  ...[Uint8Array.of(0x1f, 0x8b, 8, 8), Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)].flatMap((magic) => {
+    const header = { name: Buffer.concat([magic, Buffer.from("a")]), type: "x", body: paxRecord("path", "etc/motd") };
+    const title = `an extended header that begins like ${magic[0] === 0x1f ? "a gzip" : "zstd"}`;
+    return [
+      unsafe(title, header, honest),
+      unsafe(`${title}, behind an entry`, honest, header, { name: "etc/other", body: "x" }),
+    ];
+  }),
+
   // sizes
   unsafe("a bomb of zeros", { name: "etc/zero", body: Buffer.alloc(8 * 1024 * 1024) }),
   big(
