@@ -107,8 +107,12 @@ class PackedBytes implements AsyncIterable<Uint8Array> {
     return next.value;
   }
 
+  /** Between two chunks everything else has its turn: signals and deadlines, too. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for (let chunk = await this.take(); chunk !== undefined; chunk = await this.take()) yield chunk;
+    for (let chunk = await this.take(); chunk !== undefined; chunk = await this.take()) {
+      yield chunk;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async close(): Promise<void> {
@@ -185,6 +189,7 @@ async function feed(source: PackedBytes, unpack: Unpacker): Promise<void> {
       const given = chunk;
       const used = new Promise<void>((resolve) => unpack.write(given, () => resolve()));
       await before;
+      if (unpack.destroyed) return; // its thread may still read the buffer that would be filled next
       before = Promise.race([used, closed]);
     }
     unpack.end();
@@ -195,7 +200,7 @@ async function feed(source: PackedBytes, unpack: Unpacker): Promise<void> {
 
 /**
  * Lets zlib fill again the buffers whose bytes have been read, of which the result hears; it would take new memory for each. None holds more
- * than a chunk, so that one that is free by the count of bytes was read. The property is in no manual, and has been there from Node 0.6 to 26;
+ * than a chunk, so that one that is free by the count of bytes was read. The property is in no manual, and is there in Node 20 to 26;
  * where it is not, each chunk comes in memory of its own.
  */
 function lendBuffers(unpack: Unpacker & { _outBuffer?: unknown }): (bytes: number) => void {

@@ -62,6 +62,11 @@ export class ArchiveScan {
     while (rest.length > 0) rest = rest.subarray(this.#take(rest));
   }
 
+  /** Whether the end mark was seen: nothing but zeros may follow. */
+  get isEnded(): boolean {
+    return this.#state.kind === "ended";
+  }
+
   /** Says that no more bytes come: an archive that stops before its end mark was cut. */
   end(): void {
     if (this.#state.kind !== "ended") throw new ProvisionError("ARCHIVE_INVALID", "the archive is cut off");

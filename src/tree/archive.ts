@@ -132,8 +132,9 @@ async function walk(chunks: AsyncIterable<Uint8Array>, limits: ArchiveLimits, vi
   });
 
   for await (const chunk of unpackedBytes(chunks, limits)) {
+    const isBehind = scan.isEnded;
     scan.write(chunk);
-    parser.write(chunk);
+    if (!isBehind) parser.write(chunk); // the library keeps all that comes behind the end, and copies it for each piece
   }
   scan.end();
   if (!isEmpty) parser.end(); // the library calls an archive without entries bad; tar does not
@@ -188,7 +189,7 @@ function openParser(onEntry: (parsed: ParsedEntry) => void): {
     check();
   };
   // The parser gets whole blocks: it keeps the rest of others, in memory that is only lent, and copies all that comes next to join it. It also
-  // unpacks, unbounded, what begins like a gzip; so it gets nothing before a whole header was seen to be one.
+  // unpacks, unbounded, what begins like a gzip; so it gets nothing before a whole header was seen to be one, and none that begins so.
   const block = new Uint8Array(BLOCK);
   let filled = 0;
   return {

@@ -104,3 +104,54 @@ test("an error of reading passes as it is, at the first byte and behind it", asy
     expect(source.closed).toBe(1);
   }
 });
+
+test("what is behind the end is looked at and not kept", async () => {
+  const zeros = 64 * 1024 * 1024;
+  const source = fillable(Buffer.concat([PLAIN, Buffer.alloc(zeros)]));
+  const { readInto } = source;
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  source.readInto = (buffer) => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    return readInto(buffer);
+  };
+  const entries: ArchivedEntry[] = [];
+  await readArchive(source, { ...LIMITS, unpacked: 2 * zeros }, (entry) => entries.push(entry));
+  expect(entries).toHaveLength(BODIES.length);
+  expect(most).toBeLessThan(zeros / 2);
+});
+
+test.each([
+  ["plain", PLAIN],
+  ["gzip", GZIP],
+])("while an archive is read a signal is heard: %s", async (_, bytes) => {
+  const stop = new AbortController();
+  const source = fillable(bytes, 50_000);
+  const { readInto } = source;
+  source.readInto = (buffer) => {
+    stop.signal.throwIfAborted();
+    return readInto(buffer);
+  };
+  const reading = entriesOf(source);
+  setTimeout(() => stop.abort(new Error("asked to stop")), 0);
+  await expect(reading).rejects.toThrow("asked to stop");
+  expect(source.closed).toBe(1);
+});
+
+test("nothing more is asked for once nobody reads any more", async () => {
+  const source = fillable(GZIP, 50_000);
+  const { readInto } = source;
+  let isOver = false;
+  let late = 0;
+  source.readInto = (buffer) => {
+    if (isOver) late++;
+    return readInto(buffer);
+  };
+  for await (const chunk of unpackedBytes(source, LIMITS)) {
+    expect(chunk.length).toBeGreaterThan(0);
+    isOver = true;
+    break;
+  }
+  expect(late).toBe(0);
+  expect(source.closed).toBe(1);
+});
