@@ -21,15 +21,20 @@ export async function stageSteps(
     if (action.kind !== "write") continue;
     const staged = new StagedFile(host.processes, writer, step, action);
     if (action.content.kind === "bytes") {
-      staged.write(action.content.bytes);
-      staged.finish();
+      try {
+        staged.write(action.content.bytes);
+        staged.finish();
+      } finally {
+        staged.abandon();
+      }
     } else {
       const { archive, index } = action.content;
       const wanted = archives.get(archive) ?? { files: [], entries: new Map<number, NewFile>() };
       archives.set(archive, wanted);
       wanted.files.push(staged);
       const sharing = wanted.entries.get(index);
-      wanted.entries.set(index, sharing === undefined ? staged : inOne(sharing, staged));
+      if (sharing instanceof SharedContent) sharing.files.push(staged);
+      else wanted.entries.set(index, sharing === undefined ? staged : new SharedContent([sharing, staged]));
     }
   }
   for (const [archive, wanted] of archives) await copyFrom(archive, wanted, copy);
@@ -69,24 +74,27 @@ async function copyFrom(archive: string, { files, entries }: Wanted, copy: CopyA
 }
 
 /** Several names for one entry (hard links in the archive) are filled at once. */
-function inOne(some: NewFile, another: NewFile): NewFile {
-  return {
-    write: (chunk) => {
-      some.write(chunk);
-      another.write(chunk);
-    },
-    finish: () => {
-      some.finish();
-      another.finish();
-    },
-    abandon: () => {
-      some.abandon();
-      another.abandon();
-    },
-  };
+class SharedContent implements NewFile {
+  readonly files: NewFile[];
+
+  constructor(files: NewFile[]) {
+    this.files = files;
+  }
+
+  write(chunk: Uint8Array): void {
+    for (const file of this.files) file.write(chunk);
+  }
+
+  finish(): void {
+    for (const file of this.files) file.finish();
+  }
+
+  abandon(): void {
+    for (const file of this.files) file.abandon();
+  }
 }
 
-/** Opened with its first byte, so that an archive of thousands of files needs one descriptor at a time. */
+/** Opened with its first byte, so that an archive of thousands of files needs one descriptor at a time, or as many as one entry has names. */
 class StagedFile implements NewFile {
   isFinished = false;
   #hash: Hash | undefined;
