@@ -29,14 +29,9 @@ export function openStatus(disk: Disk, now: () => number): StatusFile {
   const stages: StageRecord[] = [];
   let isReady = false;
   const write = (more: Record<string, unknown>) => {
-    try {
-      if (!isReady) makeReady(disk);
-      isReady = true;
-      replaceInRam(disk, { version: VERSION, pid: process.pid, started, stages, ...more });
-    } catch {
-      // A full RAM must not decide about a trial; whoever reads the file sees by its time that it is old.
-      isReady = false;
-    }
+    const status = { version: VERSION, pid: process.pid, started, stages, ...more };
+    if (isReady && hasReplaced(disk, status)) return;
+    isReady = hasMadeReady(disk) && hasReplaced(disk, status);
   };
   return {
     stageBegins(stage) {
@@ -60,12 +55,26 @@ export function readStatus(disk: Disk): unknown {
 }
 
 /** A folder, and nothing in it that another run or a failure left half written. */
-function makeReady(disk: Disk): void {
-  makeFolder(disk, RAM_FOLDER, 0o755);
-  if (disk.stat(NEXT)) disk.unlink(NEXT);
+function hasMadeReady(disk: Disk): boolean {
+  return hasDone(() => {
+    makeFolder(disk, RAM_FOLDER, 0o755);
+    if (disk.stat(NEXT)) disk.unlink(NEXT);
+  });
 }
 
-function replaceInRam(disk: Disk, status: unknown): void {
-  disk.writeNew(NEXT, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 });
-  disk.rename(NEXT, STATUS);
+function hasReplaced(disk: Disk, status: unknown): boolean {
+  return hasDone(() => {
+    disk.writeNew(NEXT, Buffer.from(`${JSON.stringify(status)}\n`), { mode: 0o644 });
+    disk.rename(NEXT, STATUS);
+  });
+}
+
+/** A full RAM must not decide about a trial; whoever reads the file sees by its time that it is old. */
+function hasDone(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
 }
