@@ -102,7 +102,7 @@ export function openDisk(root: string): Disk & LooseFiles {
     createNew: (path, as) => attempt("making", path, () => newFile(itself(path), path, as, flushOf(path))),
     createLoose: (path, as) => attempt("making", path, () => newFile(besideTheLast(path), path, as, () => {}, looseIn)),
     flushLoose(paths) {
-      looseIn = nowhere; // what was seen there holds for one preparation
+      looseIn = nowhere; // what was seen there holds for one preparation, which begins with its folder
       const [first] = paths;
       if (first === undefined || flushFileSystem(dirname(followed(first)))) return;
       for (const path of paths) attempt("flushing", path, () => flushFile(itself(path)));
@@ -112,6 +112,7 @@ export function openDisk(root: string): Disk & LooseFiles {
     unlink: (path) => attempt("removing", path, () => unlinkSync(itself(path))),
     makeDirectory: (path, mode) =>
       attempt("making the folder", path, () => {
+        looseIn = nowhere;
         mkdirSync(itself(path), { mode });
         chmodSync(itself(path), mode); // what the umask took
       }),
