@@ -7,7 +7,10 @@ export function asciiOnly() {
     name: "ascii-only",
     generateBundle(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
-        if (chunk.type === "chunk") chunk.code = chunk.code.replaceAll(/[^\0-\x7f]/g, escaped);
+        if (chunk.type !== "chunk") continue;
+        if (/(?<!\\)(?:\\\\)*\\[^\0-\x7f]/.test(chunk.code))
+          throw new Error(`${chunk.fileName} has a letter behind a backslash that is not ASCII`);
+        chunk.code = chunk.code.replaceAll(/[^\0-\x7f]/g, escaped);
       }
     },
   };
