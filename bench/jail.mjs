@@ -17,11 +17,12 @@ export function makeJail(root, jail) {
   cpSync(join(import.meta.dirname, "peak.cjs"), join(jail, PEAK));
   mkdirSync(join(jail, "dev"), { recursive: true });
   execFileSync("mknod", [join(jail, "dev/urandom"), "c", "1", "9"]);
-  mkdirSync(join(jail, "proc"), { recursive: true });
-  execFileSync("mount", ["-t", "proc", "proc", join(jail, "proc")]);
   // NTP's marker: a clock that nothing has set would be another run.
   mkdirSync(join(jail, "tmp/state"), { recursive: true });
   writeFileSync(join(jail, "tmp/state/dnsmasqsec"), "");
+  // Last: should something before it fail, nothing is mounted that a removal of the folder would walk into.
+  mkdirSync(join(jail, "proc"), { recursive: true });
+  execFileSync("mount", ["-t", "proc", "proc", join(jail, "proc")]);
   return {
     program: `${PROGRAM}/uciprov.cjs`,
     place: { jail, peak: PEAK },
