@@ -7,7 +7,7 @@ import { diffPackages, isSecretOption, printDiff, type UciDiff } from "../uci/di
 import { parsePackage } from "../uci/parse.ts";
 import { redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
-import { diffPaint, lineDiff, withoutSecrets } from "./tell-plan.ts";
+import { diffPaint, isForAllToRead, lineDiff, withoutSecrets } from "./tell-plan.ts";
 
 /** Who set an option, a section, a package or a file. */
 export const blame: Command = async ({ root, words, flags, paint, print }) => {
@@ -84,7 +84,8 @@ export const diff: Command = async ({ root, words, flags, paint, print }) => {
   for (const { path, act, uci, text } of compared) {
     print(`${paint.strong(path)} ${act}`);
     if (uci) print(printDiff(uci, diffPaint(paint), { showSecrets: flags.showsSecrets }).trimEnd());
-    if (text) for (const line of lineDiff(text, paint)) print(line);
+    const isShown = flags.showsSecrets || isForAllToRead(path, disk.stat(path)?.mode);
+    if (text && isShown) for (const line of lineDiff(text, paint)) print(line);
   }
   return "provisioned";
 };

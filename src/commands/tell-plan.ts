@@ -4,7 +4,7 @@ import { type FilePlan, type FirmwarePlan, isEmptyPlan, type Plan } from "../pla
 import type { ServicePlan } from "../services.ts";
 import type { SoftwareStep } from "../software.ts";
 import { isSecretOption, printDiff, type UciDiff } from "../uci/diff.ts";
-import type { DiffPaint } from "../uci/print-diff.ts";
+import { type DiffPaint, visible } from "../uci/print-diff.ts";
 import { redactUri } from "../uri.ts";
 
 /** A plan for people: what becomes of each option and file, and who says so. */
@@ -23,7 +23,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
     lines.push(printDiff(one.diff, diffPaint(paint), { showSecrets: options.showsSecrets }).trimEnd());
     for (const origin of new Set(Object.values(one.origins))) lines.push(`  ${paint.quiet(`from ${origin}`)}`);
   }
-  for (const one of plan.files) lines.push("", tellFile(one, paint));
+  for (const one of plan.files) lines.push("", tellFile(one, paint, options));
   for (const one of plan.services) lines.push("", tellService(one, paint));
   for (const one of plan.software.remove) lines.push("", tellSoftware("remove", one, paint));
   for (const one of plan.drift) {
@@ -71,7 +71,11 @@ function tellService({ name, act, because, byProcd, origin }: ServicePlan, paint
   return [`${paint.strong(`service ${name}`)}: ${act}, because ${because}${by}`, ...from].join("\n");
 }
 
-function tellFile({ path, act, origin, mode, owner, size, text }: FilePlan, paint: Paint): string {
+function tellFile(
+  { path, act, origin, mode, owner, size, text }: FilePlan,
+  paint: Paint,
+  { showsSecrets }: { readonly showsSecrets: boolean },
+): string {
   const about = [
     act,
     mode === undefined ? undefined : mode.toString(8).padStart(4, "0"),
@@ -80,7 +84,16 @@ function tellFile({ path, act, origin, mode, owner, size, text }: FilePlan, pain
   ].filter((part) => part !== undefined);
   const head = `${paint.strong(path)} ${about.join(", ")}`;
   const from = `  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`;
-  return [head, ...(text ? lineDiff(text, paint) : []), from].join("\n");
+  const lines = text && (showsSecrets || isForAllToRead(path, mode)) ? lineDiff(text, paint) : [];
+  return [head, ...lines, from].join("\n");
+}
+
+/** Where the web server hands out telephones' files (docs/pbx.md): open to all on the device, and full of passwords. */
+const HANDED_OUT = "/www/prov/";
+
+/** What is kept from others on the device, a group's file too, is not for a terminal's history or the log of a build either. */
+export function isForAllToRead(path: string, mode: number | undefined): boolean {
+  return ((mode ?? 0) & 0o004) !== 0 && !path.startsWith(HANDED_OUT);
 }
 
 const MOST_LINES = 40;
@@ -97,8 +110,8 @@ export function lineDiff({ before, after }: { before: string; after: string }, p
     .filter((line, index, all) => line !== "" || index < all.length - 1);
   const added = is.slice(start, is.length - end).filter((line, index, all) => line !== "" || index < all.length - 1);
   return [
-    ...removed.slice(0, MOST_LINES).map((line) => paint.bad(`  - ${line}`)),
-    ...added.slice(0, MOST_LINES).map((line) => paint.good(`  + ${line}`)),
+    ...removed.slice(0, MOST_LINES).map((line) => paint.bad(`  - ${visible(line)}`)),
+    ...added.slice(0, MOST_LINES).map((line) => paint.good(`  + ${visible(line)}`)),
     ...(removed.length + added.length > 2 * MOST_LINES ? [paint.quiet("  …")] : []),
   ];
 }

@@ -26,6 +26,8 @@ const SECRET_OPTIONS: ReadonlySet<string> = new Set([
   "priv_key_pwd",
   "private_key",
   "psk",
+  "r0kh",
+  "r1kh",
   "sae_password",
   "secret",
   "token",
@@ -122,7 +124,7 @@ function readable(value: string): string {
 }
 
 /** No byte from outside may steer a terminal: control characters, and marks that turn the direction of text. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     if (character === "\n") return "\\n";
     if (character === "\t") return "\\t";

@@ -1,6 +1,6 @@
 /** Trees of exchanges that change, applied by the real program. */
 import { describe, expect } from "vitest";
-import { provisioned, scenario } from "../helpers/scenario.ts";
+import { provisioned, scenario, start } from "../helpers/scenario.ts";
 import { change, filesOf, setUp, useCase } from "../helpers/use-case.ts";
 
 /** Where the tree has what is this one device's alone: passwords. */
@@ -130,4 +130,39 @@ describe("an exchange that changes", () => {
     expect(ended.stdout).toContain("beesip.@extension[3].name");
     expect(filesOf(scene.root)).toEqual(before);
   });
+});
+
+describe("what an exchange keeps from others", () => {
+  const SECRETS = [
+    'z;7"Qd',
+    "pK4#!mm2x",
+    "v&8]r0}wsL",
+    "v&amp;8]r0}wsL",
+    "Hy6t;",
+    "n3${HOME}xx",
+    "trunk;secret",
+    "trunk\\;",
+  ];
+  for (const [role, provision] of [
+    ["b2bua", "tftp"],
+    ["both", "http"],
+  ] as const) {
+    scenario(`stands in no plan, run or diff for people unless asked for: ${role}, ${provision}`, async (scene) => {
+      setUp(scene, useCase("pbx"));
+      change(scene, "default.uci", "option role 'b2bua'", `option role '${role}'\n\toption provision '${provision}'`);
+      scene.publish({ tree: "pbx", serial: 1 });
+      const said = async (...words: string[]) => (await start([...words, "--root", scene.root])).stdout;
+      const before = [await said("plan"), await said("run", "--dry-run"), await said("run")];
+      const digests =
+        role === "both"
+          ? (scene.device("/etc/kamailio/beesip-extensions") ?? "").match(/(?<=:)[0-9a-f]{32}(?=\/)/g)
+          : [];
+      expect(digests).toHaveLength(role === "both" ? 5 : 0);
+      for (const told of [...before, await said("diff", "0")]) {
+        expect(told).toContain("/etc/asterisk/pjsip.conf");
+        for (const secret of [...SECRETS, ...(digests ?? [])]) expect(told).not.toContain(secret);
+      }
+      expect(await said("diff", "0", "--show-secrets")).toContain("endpoint_identifier_order = username,ip");
+    });
+  }
 });
