@@ -26,9 +26,19 @@ const ROLES: readonly Role[] = [
   { section: "probe", programs: ["asterisk"], options: () => ({ enabled: "0" }) },
 ];
 
+/** Types of sections that any of our modules reads. */
+const KNOWN: ReadonlySet<string> = new Set([
+  ...ROLES.map(({ section }) => section),
+  ...["extension", "phone", "gateway", "route"],
+]);
+
 /** What is missing in /etc/config/beesip for the programs that are there. */
 export function defaultsFor(context: PlanContext): readonly Change[] {
   const said = context.uci("beesip");
+  for (const type of new Set(said?.sections.map((one) => one.type).filter((one) => !KNOWN.has(one)))) {
+    const message = `sections \`${type}\` are not read: nobody here knows them`;
+    context.finding("warning", "PLAN_INVALID", message, { file: "/etc/config/beesip" });
+  }
   // Who replaces packages as a whole says all that is to be in them.
   const isReplaced = said !== undefined && context.settings.resources.some(({ mode }) => mode === "replace");
   if (isReplaced) return [];

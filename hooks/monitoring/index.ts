@@ -1,5 +1,6 @@
-import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
+import { defineModule } from "../../src/api.ts";
 import { OWN_CERTIFICATE } from "../_own-certificate.ts";
+import { isSwitchedOn } from "../_switch.ts";
 
 /**
  * Lets others see how the device and its network are, as sections of the planned /etc/config/beesip say. `monitoring`: a Zabbix server, by the agent's settings with
@@ -10,12 +11,7 @@ export default defineModule({
   resources: { client: OWN_CERTIFICATE },
   // Loaded where there is something to plan, as the exchange is.
   plan: async (context) => [
-    ...(isOn(context, "monitoring") ? (await import("./plan.ts")).planMonitoring(context) : []),
-    ...(isOn(context, "probe") ? (await import("./probe.ts")).planProbe(context) : []),
+    ...(isSwitchedOn(context, "monitoring") ? (await import("./plan.ts")).planMonitoring(context) : []),
+    ...(isSwitchedOn(context, "probe") ? (await import("./probe.ts")).planProbe(context) : []),
   ],
 });
-
-function isOn(context: PlanContext, role: string): boolean {
-  const section = context.uci("beesip")?.sections.find((one) => one.type === role && one.name === role);
-  return optionFlag(section, "enabled", false);
-}

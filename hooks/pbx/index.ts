@@ -1,5 +1,6 @@
-import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
+import { defineModule } from "../../src/api.ts";
 import { GATEWAYS } from "../_gateway-resource.ts";
+import { isSwitchedOn } from "../_switch.ts";
 
 /**
  * Makes the device a telephone exchange: Asterisk, Kamailio, or Kamailio before Asterisk, with trunks to gateways and files for the phones,
@@ -9,10 +10,5 @@ export default defineModule({
   name: "pbx",
   resources: { gateways: GATEWAYS },
   // Loaded where there is an exchange to plan: most devices are none.
-  plan: async (context) => (isOn(context) ? (await import("./plan.ts")).planPbx(context) : []),
+  plan: async (context) => (isSwitchedOn(context, "pbx") ? (await import("./plan.ts")).planPbx(context) : []),
 });
-
-function isOn(context: PlanContext): boolean {
-  const section = context.uci("beesip")?.sections.find((one) => one.type === "pbx" && one.name === "pbx");
-  return optionFlag(section, "enabled", false);
-}

@@ -1,5 +1,6 @@
-import { defineModule, optionFlag, type PlanContext } from "../../src/api.ts";
+import { defineModule } from "../../src/api.ts";
 import { GATEWAYS } from "../_gateway-resource.ts";
+import { isSwitchedOn } from "../_switch.ts";
 
 /**
  * Defends the exchange against floods, guessed passwords and phones gone wild: in Kamailio, in the kernel, and by what the follower
@@ -9,10 +10,5 @@ export default defineModule({
   name: "security",
   // Gateways are never banned.
   resources: { gateways: GATEWAYS },
-  plan: async (context) => (isOn(context) ? (await import("./plan.ts")).planSecurity(context) : []),
+  plan: async (context) => (isSwitchedOn(context, "security") ? (await import("./plan.ts")).planSecurity(context) : []),
 });
-
-function isOn(context: PlanContext): boolean {
-  const section = context.uci("beesip")?.sections.find((one) => one.type === "security" && one.name === "security");
-  return optionFlag(section, "enabled", false);
-}

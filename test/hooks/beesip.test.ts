@@ -57,3 +57,10 @@ test("a tree that replaces packages as a whole has the only word", async () => {
   const settings = "config resource 'mac'\n\toption mode 'replace'\n";
   expect(await sectionsOf({ device: pbxBox, settings, uci: { beesip: "config pbx 'pbx'\n" } })).toEqual({});
 });
+
+test("a section that no module knows is told, and nothing else is", async () => {
+  const config = "config extention\n\toption number '101'\n\nconfig extention\n\nconfig pbx 'pbx'\n\nconfig route\n";
+  const { context, findings } = scene({ uci: { beesip: config } });
+  await beesip.plan?.(context);
+  expect(findings).toMatchObject([{ severity: "warning", message: expect.stringContaining("`extention`") }]);
+});

@@ -68,10 +68,15 @@ describe("the switch", () => {
   test.each([
     ["no section", "config pbx 'pbx'\n\toption enabled '1'\n"],
     ["a section that is off", "config monitoring 'monitoring'\n\toption enabled '0'\n\toption tls 'nonsense'\n"],
-    ["another name", "config monitoring 'other'\n\toption enabled '1'\n"],
   ])("%s makes nothing, and says nothing", async (_, beesip) => {
     const { context, findings } = scene(beesip);
     expect([await monitoring.plan?.(context), findings]).toEqual([[], []]);
+  });
+
+  test("a section of another name makes nothing, and says so", async () => {
+    const { context, findings } = scene("config monitoring 'other'\n\toption enabled '1'\n");
+    expect(await monitoring.plan?.(context)).toEqual([]);
+    expect(findings).toMatchObject([{ severity: "warning", place: { option: "beesip.other" } }]);
   });
 
   test("without the agent it is left out with a warning", async () => {

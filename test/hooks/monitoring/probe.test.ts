@@ -159,7 +159,10 @@ describe("a probe", () => {
 
   test("waits where there is no Asterisk, with a warning; twice is a fault", async () => {
     expect(await plan(SERVER, "", {})).toMatchObject({ changes: [], told: ["warning beesip.probe.enabled"] });
-    expect(await plan(SERVER, "config probe\n")).toMatchObject({ changes: [], told: ["error /etc/config/beesip"] });
+    expect(await plan(SERVER, "config probe\n")).toMatchObject({
+      changes: [],
+      told: ["warning beesip.@probe[1]", "error /etc/config/beesip"],
+    });
   });
 
   test("answers partners alone: its endpoints have one context, and that lets in by address", async () => {

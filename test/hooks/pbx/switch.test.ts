@@ -18,9 +18,22 @@ describe("the switch", () => {
       "an exchange that is off",
       "config pbx 'pbx'\n\toption enabled '0'\n\noption secret 'x'\n".replace("\noption secret 'x'\n", ""),
     ],
-    ["another name", "config pbx 'other'\n\toption enabled '1'\n"],
   ])("%s makes nothing, and says nothing", async (_, beesip) => {
     expect(await plan(beesip)).toMatchObject({ changes: [], told: [] });
+  });
+
+  test.each([
+    ["another name", "config pbx 'other'\n\toption enabled '1'\n", "warning beesip.other: beesip.other is not read"],
+    ["no name", "config pbx\n\toption enabled '1'\n", "warning beesip.@pbx[0]: beesip.@pbx[0] is not read"],
+    [
+      "no word",
+      "config pbx 'pbx'\n\toption enabled 'enable'\n",
+      "error beesip.pbx.enabled: beesip.pbx.enabled is neither 1 nor 0",
+    ],
+  ])("%s makes nothing, and says so", async (_, beesip, says) => {
+    const { changes, told } = await plan(beesip);
+    expect(changes).toEqual([]);
+    expect(told).toEqual([expect.stringContaining(says)]);
   });
 
   test("each role makes the files, the switches and the services of its programs, and no others", async () => {

@@ -66,9 +66,15 @@ describe("the switch", () => {
   test.each([
     ["an exchange without it", pbx("proxy")],
     ["one that is off", section("security", { enabled: "0", ban_time: "nonsense" }, "security")],
-    ["another name", section("security", { enabled: "1" }, "other")],
   ])("%s makes nothing, and says nothing", async (_, beesip) => {
     expect(await plan(beesip)).toMatchObject({ changes: [], told: [] });
+  });
+
+  test("a section of another name, and a word that is no switch, make nothing, and say so", async () => {
+    const other = await plan(section("security", { enabled: "1" }, "other"));
+    expect(other).toMatchObject({ changes: [], told: [expect.stringMatching(/^warning .*beesip\.other is not read/)] });
+    const word = await plan(section("security", { enabled: "enable" }, "security"));
+    expect(word).toMatchObject({ changes: [], told: [expect.stringMatching(/^error .*neither 1 nor 0/)] });
   });
 
   test.each([
