@@ -54,7 +54,8 @@ export function placeOf(place: Place | undefined): string {
   return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
-function causesOf(error: Error): string[] {
+/** What lies behind an error, the nearest first, each in a line. */
+export function causesOf(error: Error): string[] {
   const told: string[] = [];
   for (let cause: unknown = error.cause; cause !== undefined && told.length < 8; ) {
     told.push(oneLine(cause));

@@ -61,7 +61,10 @@ export async function loadShellModule(door: ShellDoor, from: ModuleFile, signal:
     name: from.name,
     resources: Object.fromEntries(resources),
     hooks: Object.fromEntries(points.map((point) => [point, (context: HookContext) => shell.hook(point, context)])),
-    plan: (context) => shell.plan(context, stages.has("plan")),
+    // What came is kept in it for the hooks, too.
+    ...(stages.size + resources.length === 0
+      ? {}
+      : { plan: (context: PlanContext) => shell.plan(context, stages.has("plan")) }),
   };
 }
 

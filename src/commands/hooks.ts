@@ -4,7 +4,9 @@ import type { Change, Finding, HookContext, HookPoint, Module, PlanContext, Reso
 import type { Device, RunContext } from "../context.ts";
 import { load, loadDeviceModules } from "../device-modules.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "../errors.ts";
+import { causesOf } from "../messages.ts";
 import { moduleNamed, whyNotSafe } from "../module-files.ts";
+import { devicePath, whyForbidden } from "../paths.ts";
 import { plugins } from "../registry.ts";
 import { preinit } from "../stages/preinit.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -53,9 +55,10 @@ async function examine(invocation: Invocation, path: string, words: readonly str
   const ctx = openRun(invocation);
   const checks: Check[] = [];
   const check = async (title: string, act: () => Promise<string | undefined>): Promise<void> => {
-    const fault = await act().catch(
-      (thrown: unknown) => `${asProvisionError(thrown).code}: ${asProvisionError(thrown).message}`,
-    );
+    const fault = await act().catch((thrown: unknown) => {
+      const error = asProvisionError(thrown);
+      return [`${error.code}: ${error.message}`, ...causesOf(error)].join(", because ");
+    });
     checks.push({ title, fault });
     if (invocation.flags.isJson) return;
     invocation.print(
@@ -71,7 +74,9 @@ async function examine(invocation: Invocation, path: string, words: readonly str
   let module: Module | undefined;
   await check("it loads", async () => {
     module = await load({ ...ctx, ...libraryHere() }, from, invocation.signal);
-    return undefined;
+    const { plan, hooks: own = {}, resources = {} } = module;
+    const isIdle = plan === undefined && [own, resources].every((one) => Object.keys(one).length === 0);
+    return isIdle ? "it adds nothing: no resource, no plan, no hook" : undefined;
   });
   if (module !== undefined) {
     const device = preinit(ctx);
@@ -103,12 +108,21 @@ async function examineModule(
     return told(changes, findings);
   });
   if (resources.length > 0) {
-    await check("the same resources give the same changes", async () => {
-      const [one, other] = [await planned(bench, resources, signal), await planned(bench, resources, signal)];
-      if (!flags.isJson) for (const change of one.changes) print(`      ${tellChange(change)}`);
-      const faults = one.findings.filter((finding) => finding.severity === "error");
-      return JSON.stringify(one) === JSON.stringify(other) ? told([], faults) : "they differ from one time to the next";
+    let isPlanned = false;
+    await check("what was given is planned without a fault", async () => {
+      const { changes, findings } = await planned(bench, resources, signal);
+      if (!flags.isJson) for (const change of changes) print(`      ${tellChange(change)}`);
+      isPlanned = true;
+      const faults = findings.filter(({ severity }) => severity === "error");
+      return (
+        [...changes.flatMap(whyRefused), told([], faults)].filter((one) => one !== undefined).join("; ") || undefined
+      );
     });
+    if (isPlanned)
+      await check("the same resources give the same changes", async () => {
+        const [one, other] = [await planned(bench, resources, signal), await planned(bench, resources, signal)];
+        return JSON.stringify(one) === JSON.stringify(other) ? undefined : "they differ from one time to the next";
+      });
   }
   for (const stage of stages) {
     await check(`its hook in ${stage}`, async () => {
@@ -198,6 +212,13 @@ function hookContext({ ctx, device, module }: Bench, stage: HookPoint, signal: A
     setMacro: (name, value) => log("info", `sets {${name}} to ${value}`),
     offerUri: (uri) => log("info", `answers ${uri}`),
   };
+}
+
+/** What every device would refuse, wherever the tree is from. */
+function whyRefused(change: Change): readonly string[] {
+  if (!("path" in change)) return [];
+  const why = whyForbidden(devicePath(change.path));
+  return why === undefined ? [] : [`no device lets ${change.path} be changed: ${why}`];
 }
 
 function told(changes: readonly Change[], findings: readonly Finding[]): string | undefined {

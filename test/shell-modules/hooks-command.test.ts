@@ -69,6 +69,7 @@ describe("uciprov hooks test", () => {
       "ok    it loads",
       "ok    a tree that has nothing for it changes nothing and is no fault",
       "      file /etc/phones",
+      "ok    what was given is planned without a fault",
       "ok    the same resources give the same changes",
       "ok    its hook in preinit",
     ]);
@@ -96,6 +97,39 @@ describe("uciprov hooks test", () => {
       "fault its hook in apply: HOOK_FAILED: module phones in apply ended with status 3",
       "fault its hook in done: it has none",
     ]);
+  });
+
+  test("tells why a script does not load, and that one adds nothing", async () => {
+    for (const [name, text, says] of [
+      ["50-boo.mjs", 'throw new Error("boo");', "because boo"],
+      ["50-syntax.mjs", "export default (;", ", because "],
+      ["50-mark.sh", "\ufeffuciprov_hook_add plan p\np() { :; }\n", "it adds nothing"],
+      ["50-empty.sh", "", "it adds nothing"],
+    ] as const) {
+      const { exit, printed } = invoke(["test", write(name, text)]);
+      expect(await exit).toBe("failed");
+      expect(printed[0]).toMatch(/^fault it loads: /);
+      expect(printed[0]).toContain(says);
+    }
+  });
+
+  test("a fault in what was given is no doubt of the module", async () => {
+    const text =
+      "uciprov_uri a '{base_uri}/a'\nuciprov_hook_add plan p\np() { uciprov_fetch a /dev/null || return 0; uciprov_fault 'line 4 is wrong'; }\n";
+    const { exit, printed } = invoke(["test", write("50-told.sh", text), `a=${write("a.txt", "a")}`]);
+    expect(await exit).toBe("failed");
+    expect(printed.slice(2)).toEqual([
+      "fault what was given is planned without a fault: error: line 4 is wrong",
+      "ok    the same resources give the same changes",
+    ]);
+  });
+
+  test("tells of a place where no module may write", async () => {
+    const text =
+      'uciprov_uri a \'{base_uri}/a\'\nuciprov_hook_add plan p\np() { uciprov_fetch a "$UCIPROV_WORK/a" || return 0; uciprov_file /etc/uciprov/keys/x "$UCIPROV_WORK/a"; }\n';
+    const { exit, printed } = invoke(["test", write("50-told.sh", text), `a=${write("a.txt", "a")}`]);
+    expect(await exit).toBe("failed");
+    expect(printed.join("\n")).toMatch(/^fault what was given .*\/etc\/uciprov\/keys\/x.*uciprov's own/m);
   });
 
   test("tells that a module changes something where nothing came", async () => {
