@@ -1,4 +1,6 @@
 /** What a tree may not say, signed or not: every fault told with its place, and the device left alone. */
+import { chmodSync, lstatSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
@@ -43,6 +45,16 @@ describe("UCI", () => {
   scenario("a package that is no UCI on the device is not replaced", async (scene) => {
     scene.edit("/etc/config/system", "config system\n\toption broken 'x\n");
     await refused(scene, { code: "UCI_INVALID", exit: "invalid-content", says: ["/etc/config/system"] });
+  });
+
+  scenario("a package that is a link becomes a file that no more may read or write than before", async (scene) => {
+    scene.edit("/mnt/system", scene.device("/etc/config/system") ?? "");
+    chmodSync(join(scene.root, "mnt/system"), 0o640);
+    rmSync(join(scene.root, "etc/config/system"));
+    symlinkSync("/mnt/system", join(scene.root, "etc/config/system"));
+    await provisioned(scene);
+    const after = lstatSync(join(scene.root, "etc/config/system"));
+    expect([after.isFile(), after.mode & 0o7777]).toEqual([true, 0o640]);
   });
 
   scenario("trust, keys and hosts of uciprov itself stay as they are, whatever a tree says", async (scene) => {

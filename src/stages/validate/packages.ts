@@ -4,6 +4,7 @@ import type { UciChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { OwnedNames } from "../../origins.ts";
+import { resolveLinks } from "../../paths.ts";
 import type { DriftPlan, PackagePlan } from "../../plan.ts";
 import type { Action } from "../../transaction/order.ts";
 import { diffPackages } from "../../uci/diff.ts";
@@ -165,8 +166,15 @@ function actionFor(ctx: RunContext, name: string, made: Settled): Action {
     content: { kind: "bytes", bytes },
     size: bytes.length,
     sha256: createHash("sha256").update(bytes).digest("hex"),
-    mode: ctx.disk.stat(path)?.mode ?? NEW_MODE,
+    mode: modeOf(ctx, path),
   };
+}
+
+/** A link, in whose place a file comes, says nothing of who may read: what it leads to does. */
+function modeOf({ disk }: RunContext, path: string): number {
+  const leadsTo = resolveLinks(path, (at) => disk.readLink(at))?.path ?? path;
+  const found = disk.stat(leadsTo);
+  return found?.kind === "file" ? found.mode & 0o777 : NEW_MODE;
 }
 
 function originsOf({ desired, origin }: Settled): Record<string, string> {
