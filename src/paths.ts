@@ -113,8 +113,22 @@ const FORBIDDEN: readonly Forbidden[] = [
   },
   {
     // With /usr merged into the root, as some builds have it, the same things have the other name.
-    path: at("(?:usr/)?bin/(?:busybox|sh|ash)", "(?:usr/)?lib/(?:libc\\.so|ld-[^/]*|lib(?:gcc_s|ubox|uci|ubus)[^/]*)"),
+    path: at(
+      "(?:usr/)?bin/(?:busybox|sh|ash)",
+      "(?:usr/)?s?bin/(?:cp|mv|rm|rmdir|mkdir|sed|tail|wc|sleep|sync|fsync|grep|logger|reboot)",
+      "(?:usr/)?lib/(?:libc\\.so|ld-[^/]*|lib(?:gcc_s|ubox|uci|ubus)[^/]*)",
+    ),
     why: "recovery needs it to take a bad configuration back",
+    mayBeLinkedTo: true,
+  },
+  {
+    // What runs goes on until the next boot, so that no trial would tell.
+    path: at(
+      "(?:usr/)?s?bin/(?:ubusd?|uci|netifd|jshn)",
+      "usr/share/libubox/jshn\\.sh",
+      "etc/hotplug(?:-preinit)?\\.json",
+    ),
+    why: "without it the next boot brings no network up; a package or `image` replaces it",
     mayBeLinkedTo: true,
   },
   { path: at("usr/bin/node", "usr/lib/node"), why: "uciprov runs on it; its package replaces it", mayBeLinkedTo: true },

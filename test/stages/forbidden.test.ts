@@ -1,5 +1,5 @@
 /** What no change may touch, whatever module asks for it: also one that root itself put on the device. */
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -78,6 +78,18 @@ test("what is nobody's to forbid is planned", () => {
   expect(codesOf(file("/etc/banner", "hello", { origin }))).toEqual([]);
   expect(codesOf(file("/etc/all/etc/banner", "hello", { origin }))).toEqual([]);
   expect(codesOf(symlink("/etc/way", "/tmp/resolv.conf", origin))).toEqual([]);
+});
+
+test("what recover.sh calls, as the documents list it, is neither exchanged nor taken away", () => {
+  const docs = readFileSync(join(import.meta.dirname, "../../docs/transaction.md"), "utf8");
+  const listed = /tools of a default OpenWrt image \(`cp -dp ([a-z ]+)`; `fsync`, `logger`/.exec(docs)?.[1]?.split(" ") ?? [];
+  expect(listed.length).toBeGreaterThan(8);
+  for (const tool of ["cp", ...listed, "fsync", "logger", "ubus"]) {
+    for (const folder of ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]) {
+      expect(codesOf(file(`${folder}/${tool}`, "evil", { origin }))).toEqual(["PATH_FORBIDDEN"]);
+      expect(codesOf(remove(`${folder}/${tool}`, origin))).toEqual(["PATH_FORBIDDEN"]);
+    }
+  }
 });
 
 describe("root's crontab, in which uciprov's line lies", () => {
