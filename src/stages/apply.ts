@@ -7,6 +7,7 @@ import { printConfirmed, printFreshness, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
 import type { Promotion, TransactionOrder } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
+import { runningFirmware } from "../transaction/running-firmware.ts";
 import { copyArchived } from "./archived.ts";
 import { confirmedBy, freshnessAfter, ownerFile } from "./confirmed-state.ts";
 import { setDeltasAside } from "./foreign-deltas.ts";
@@ -49,7 +50,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     tree: treeName(plan),
     left: toldLeft(plan.left),
     windowSeconds,
-    firmware: device.facts.revision,
+    firmware: runningFirmware(ctx.disk),
     rebootAllowed: plan.reboots.length > 0,
     attempt: failed + 1,
     at: now,

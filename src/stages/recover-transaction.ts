@@ -4,6 +4,7 @@ import { readState } from "../state.ts";
 import type { Journal } from "../transaction/journal.ts";
 import { recover } from "../transaction/recover.ts";
 import { forget } from "../transaction/roll-back.ts";
+import { runningFirmware } from "../transaction/running-firmware.ts";
 import { noteFailure } from "./failed-tree.ts";
 import { keepBy } from "./keep.ts";
 import { readDeviceSettings } from "./preinit.ts";
@@ -22,7 +23,7 @@ export interface OpenTrial {
  */
 export async function recoverTransaction(ctx: RunContext): Promise<OpenTrial | undefined> {
   const settings = settingsOrDefaults(ctx);
-  const recovered = await recover(ctx, { firmware: ctx.readFacts().revision, keep: keepBy(settings) });
+  const recovered = await recover(ctx, { firmware: runningFirmware(ctx.disk), keep: keepBy(settings) });
   if (recovered.kind === "trial-in-progress-after-reboot") return { journal: recovered.journal, settings };
   if (recovered.kind === "rolled-back") {
     ctx.log("error", `tree ${recovered.tree.uri} was taken back: ${recovered.reason} (attempt ${recovered.attempt})`);

@@ -9,6 +9,7 @@ import { filesAfter } from "../transaction/files-after.ts";
 import { listGenerations, undoTo } from "../transaction/generations.ts";
 import type { Action } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
+import { runningFirmware } from "../transaction/running-firmware.ts";
 import { undoActs } from "./apply.ts";
 import { keepBy } from "./keep.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
@@ -66,7 +67,7 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
       services: undoActs(services),
       tree: { uri: `rollback:${number}`, name: "rollback" },
       windowSeconds: WATCH,
-      firmware: ctx.readFacts().revision,
+      firmware: runningFirmware(ctx.disk),
       rebootAllowed: false,
       attempt: 1,
       at: now,

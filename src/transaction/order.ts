@@ -48,7 +48,7 @@ export interface TransactionOrder {
   /** What of the tree it does without, in words, since with it the device was cut off. */
   readonly left?: string;
   readonly windowSeconds: number;
-  /** DISTRIB_REVISION of the firmware that runs. */
+  /** The firmware that runs (`runningFirmware`). */
   readonly firmware: string;
   /** The plan reboots, and is confirmed after it: the first boot leaves the trial in place. */
   readonly rebootAllowed: boolean;

@@ -6,6 +6,7 @@ import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { TX } from "./layout.ts";
 import type { TreeName } from "./order.ts";
 import { discard, type RolledBack, takeBack } from "./roll-back.ts";
+import { isOtherFirmware } from "./running-firmware.ts";
 
 /** What was found at the start of a run, and is true of it now. */
 export type Recovered =
@@ -70,7 +71,8 @@ function recoverFrom(
 
 function reasonToDiscard(journal: Journal, firmware: string): string | undefined {
   if (journal.state === "rolled-back") return undefined;
-  if (journal.firmware !== firmware) return `it belongs to firmware ${journal.firmware}, and ${firmware} runs`;
+  if (isOtherFirmware(journal.firmware, firmware))
+    return `it belongs to firmware ${journal.firmware}, and ${firmware} runs`;
   return journal.state === "prepared" ? "nothing of it had landed" : undefined;
 }
 

@@ -82,7 +82,8 @@ test("what is nobody's to forbid is planned", () => {
 
 test("what recover.sh calls, as the documents list it, is neither exchanged nor taken away", () => {
   const docs = readFileSync(join(import.meta.dirname, "../../docs/transaction.md"), "utf8");
-  const listed = /tools of a default OpenWrt image \(`cp -dp ([a-z ]+)`; `fsync`, `logger`/.exec(docs)?.[1]?.split(" ") ?? [];
+  const listed =
+    /tools of a default OpenWrt image \(`cp -dp ([a-z ]+)`; `fsync`, `logger`/.exec(docs)?.[1]?.split(" ") ?? [];
   expect(listed.length).toBeGreaterThan(8);
   for (const tool of ["cp", ...listed, "fsync", "logger", "ubus"]) {
     for (const folder of ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]) {

@@ -4,6 +4,7 @@ import { applyActions } from "../../src/transaction/apply.ts";
 import { readJournal } from "../../src/transaction/journal.ts";
 import { TX } from "../../src/transaction/layout.ts";
 import { prepare } from "../../src/transaction/prepare.ts";
+import { runningFirmware } from "../../src/transaction/running-firmware.ts";
 import { type Held, holds, onDisk, plant } from "./held.ts";
 import { type Both, bothTrees, judge, LIVES, liveUntil, oldDevice, promisedBy, recovering } from "./lives.ts";
 import { RECOVER_SH, recoverSh, skipsShell } from "./recover-shell.ts";
@@ -101,6 +102,29 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
       expect(recoverSh(own.path).stderr).toContain("is back");
       own.remove();
     }
+  });
+
+  test.each([
+    undefined,
+    "",
+    "DISTRIB_ID='x'\n",
+    "DISTRIB_REVISION=''\n",
+    "DISTRIB_REVISION='r5-a' \n",
+    "DISTRIB_REVISION='r5-a'\r\n",
+    "DISTRIB_REVISION='r5-a' # mine\n",
+    "DISTRIB_REVISION=r5;a\n",
+    "DISTRIB_REVISION='20240101'\n",
+    "DISTRIB_REVISION='true'\n",
+    "DISTRIB_REVISION='r\u00e4'\n",
+    "DISTRIB_REVISION='r1'\nDISTRIB_REVISION='r2'",
+  ])("takes back what Node has noted the firmware of by the release file %j", async (release) => {
+    plantOld(root.disk);
+    root.disk.unlink("/etc/openwrt_release");
+    if (release !== undefined) root.disk.writeNew("/etc/openwrt_release", bytes(release), { mode: 0o644 });
+    const before = snapshot(root.disk);
+    await onTrial({ firmware: runningFirmware(root.disk) });
+    expect(recoverSh(root.path).stderr).toContain("is back");
+    expect(snapshot(root.disk)).toBe(before);
   });
 
   test.each(SPOILT_JOURNALS)("touches nothing, and says so, if the journal is %s", async (_, spoil) => {

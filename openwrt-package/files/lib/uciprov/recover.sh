@@ -53,7 +53,8 @@ at_boot() {
 
 end_at_boot() {
 	running=$(running_firmware)
-	if [ "$firmware" != "$running" ]; then
+	# Only if both are known: what is discarded in error stays half way for ever.
+	if [ -n "$firmware" ] && [ -n "$running" ] && [ "$firmware" != "$running" ]; then
 		say err "transaction $id is discarded, not undone: it belongs to firmware '$firmware', and '$running' runs"
 		discard
 	elif [ "$state" = prepared ]; then
