@@ -107,7 +107,7 @@ export async function judgeLayout(
     ...findings,
     ...services.findings,
     ...files.findings,
-    ...ownSettings(device, packages.planned("uciprov"), serviceChanges),
+    ...ownSettings(device, packages.planned("uciprov"), { services: serviceChanges, paths: pathChanges }),
   ];
 }
 
@@ -133,7 +133,10 @@ export async function planChanges(
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
   findings.push(...download.findings, ...uci.findings, ...aboutSoftware, ...services.findings, ...files.findings);
-  findings.push(...ownSettings(device, packages.planned("uciprov"), serviceChanges));
+  const toldBy = download.source.resolver;
+  findings.push(
+    ...ownSettings(device, packages.planned("uciprov"), { services: serviceChanges, paths: pathChanges, toldBy }),
+  );
   refuseFaulty(findings);
   const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);
   findings.push(...aboutImage);

@@ -1,4 +1,6 @@
 /** A tree of the rightful owner that would, by a slip, make the device the last it ever takes. */
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { DEMO_NAME } from "../../src/admin/demo-bed.ts";
 import { answer } from "../helpers/bent-web.ts";
@@ -50,9 +52,84 @@ describe("the name by which a device finds its tree", () => {
     await provisioned(scene);
   });
 
+  scenario("nor is cron's start at boot, or its script, taken away by an overlay there", async (scene) => {
+    scene.settings({ schedule: { by: "crond" } });
+    scene.edit("/etc/init.d/cron", "#!/bin/sh /etc/rc.common\nSTART=50\n");
+    mkdirSync(join(scene.root, "etc/rc.d"), { recursive: true });
+    symlinkSync("../init.d/cron", join(scene.root, "etc/rc.d/S50cron"));
+    for (const entry of [
+      { name: "etc/rc.d/.wh.S50cron" },
+      { name: "etc/rc.d/S50cron", type: "2", link: "../init.d/other" },
+      { name: "etc/init.d/.wh.cron" },
+    ]) {
+      scene.put("overlay.tar.gz", tarGz(entry));
+      scene.publish({ serial: 2 });
+      await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.schedule.by", "cron"] });
+    }
+    scene.put(
+      "overlay.tar.gz",
+      tarGz({ name: "etc/rc.d/.wh.S50cron" }, { name: "etc/rc.d/S60cron", type: "2", link: "../init.d/cron" }),
+    );
+    scene.publish({ serial: 2 });
+    await provisioned(scene);
+  });
+
+  scenario("nor does a tree leave out who named it, if nobody else surely knows", async (scene) => {
+    for (const [text, place] of [
+      ["config uciprov 'main'\n\tlist resolver 'dhcp'\n", "uciprov.main.resolver"],
+      ["config uciprov 'dns'\n\toption enabled '0'\n", "uciprov.dns.enabled"],
+    ] as const) {
+      layer(scene, `package uciprov\n\n${text}`);
+      await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: [place, "dns", "named this tree"] });
+    }
+    layer(
+      scene,
+      `package uciprov\n\nconfig uciprov 'main'\n\tlist resolver 'static'\n\nconfig uciprov 'static'\n\toption base_uri '${scene.web.uri}'\n`,
+    );
+    await provisioned(scene);
+    expect(await provisioned(scene, ["run", "--force"])).toMatchObject({ result: "recorded" });
+    // What the tree had set goes with it: then the device's own list counts again.
+    scene.put("extra.txt", "package uciprov\n");
+    scene.publish({ serial: 3 });
+    await provisioned(scene);
+    expect(scene.device(OWN)).not.toContain("resolver");
+  });
+
+  scenario("nor the module that reads what it says of that", async (scene) => {
+    layer(scene, "package uciprov\n\nconfig uciprov 'main'\n\tlist module '-uci'\n");
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.main.module", "uci"] });
+  });
+
   scenario("nor does a tree switch uciprov off", async (scene) => {
     layer(scene, "package uciprov\n\nconfig uciprov 'main'\n\toption enabled '0'\n");
     await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.main.enabled"] });
+  });
+});
+
+describe("what a new configuration must prove", () => {
+  const probing = (scene: Scene, serial: number, probe: string): void => {
+    scene.settings({
+      "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci" },
+      confirm: { window: "6", bisect: "0" },
+    });
+    scene.put("extra.txt", `package uciprov\n\nconfig uciprov 'confirm'\n\tlist probe '${probe}'\n`);
+    scene.publish({ serial });
+  };
+
+  scenario("is what it says itself, too: one that no later tree could prove is taken back", async (scene) => {
+    probing(scene, 2, "https://127.0.0.1:9/");
+    const ended = await scene.run();
+    expect(ended.json).toMatchObject({ error: { code: "NOT_CONFIRMED" } });
+    expect(ended.stdout).toContain("https://127.0.0.1:9/: CONNECT_FAILED");
+    expect(scene.device(OWN)).not.toContain("127.0.0.1:9/");
+    probing(scene, 3, `${scene.web.uri}/MANIFEST`);
+    await provisioned(scene);
+    expect(scene.device(OWN)).toContain(`list probe '${scene.web.uri}/MANIFEST'`);
+  });
+
+  scenario("is a probe that there is", async (scene) => {
+    probing(scene, 2, "pray");
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.confirm.probe", "pray"] });
   });
 });
 

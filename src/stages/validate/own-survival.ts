@@ -7,36 +7,73 @@ import { readSettings, type Settings } from "../../settings.ts";
 import { placeOfPath } from "../../transaction/steps.ts";
 import type { UciPackage } from "../../uci/model.ts";
 import { smallContent } from "../archived.ts";
+import { probesOf } from "../confirm/probes.ts";
+
+/** What a plan says besides UCI, as far as uciprov's own survival hangs on it. */
+interface Besides {
+  readonly services: readonly ServiceChange[];
+  readonly paths: readonly PathChange[];
+  /** The resolver that named this tree; undefined: it lies before us. */
+  readonly toldBy?: string;
+}
 
 /** What is wrong with uciprov's own settings as the plan would leave them. */
 export function ownSettings(
   device: Device,
   own: UciPackage | undefined,
-  services: readonly ServiceChange[],
+  { services, paths, toldBy }: Besides,
 ): readonly Finding[] {
   try {
     const { settings } = readSettings(own);
-    return [...whySwitchedOff(settings), ...whyNotFound(device, settings), ...whyNotStarted(settings, services)];
+    probesOf(settings, "https://tree.invalid");
+    return [
+      ...whySwitchedOff(device, settings),
+      ...whyNotFound(device, settings),
+      ...whyNotAsked(device, settings, toldBy),
+      ...whyNotStarted(settings, services, paths),
+    ];
   } catch (thrown) {
     if (thrown instanceof ProvisionError && thrown.code === "SETTINGS_INVALID") {
-      return thrown.findings.map((finding) => ({ ...finding, code: "PLAN_INVALID" as const }));
+      const { message, place = {}, findings } = thrown;
+      const told = findings.length > 0 ? findings : [{ severity: "error", message, place } as const];
+      return told.map((finding) => ({ ...finding, code: "PLAN_INVALID" as const }));
     }
     throw thrown;
   }
 }
 
-function whySwitchedOff({ main }: Settings): readonly Finding[] {
-  return main.enabled
-    ? []
-    : [fault("main.enabled", "a tree cannot switch uciprov off: no other would ever switch it on again")];
+function whySwitchedOff({ settings: before }: Device, { main }: Settings): readonly Finding[] {
+  const isLost = main.module.includes(UCI_OFF) && !before.main.module.includes(UCI_OFF);
+  return [
+    ...(main.enabled
+      ? []
+      : [fault("main.enabled", "a tree cannot switch uciprov off: no other would ever switch it on again")]),
+    // The next run would take back what nobody says any more, this line among it, and the one after that would say it again.
+    ...(isLost ? [fault("main.module", "a layer cannot leave out `uci`: without it nobody would read the layer")] : []),
+  ];
 }
 
+const UCI_OFF = "-uci";
+
 /** Nothing but crond starts a run there, and once it is off no run switches it on again. */
-function whyNotStarted({ schedule }: Settings, services: readonly ServiceChange[]): readonly Finding[] {
-  const isOff = services.some(({ name, boot, run }) => name === "cron" && (boot === "disabled" || run === "stopped"));
+function whyNotStarted(
+  { schedule }: Settings,
+  services: readonly ServiceChange[],
+  paths: readonly PathChange[],
+): readonly Finding[] {
+  const isOff =
+    services.some(({ name, boot, run }) => name === "cron" && (boot === "disabled" || run === "stopped")) ||
+    paths.some(({ kind, path }) => path === "/etc/init.d/cron" && kind !== "file") ||
+    (paths.some(({ path }) => isCronStart(path)) && !paths.some(startsCron));
   return isOff && schedule.by === "crond"
     ? [fault("schedule.by", "cron is what starts uciprov here, so no tree switches it off; let it be `daemon`")]
     : [];
+}
+
+const isCronStart = (path: string) => /^\/etc\/rc\.d\/S[0-9]{1,3}cron$/.test(path);
+
+function startsCron(change: PathChange): boolean {
+  return change.kind === "symlink" && isCronStart(change.path) && /^(?:\.\.|\/etc)\/init\.d\/cron$/.test(change.target);
 }
 
 /** Where a resolver looks, if it is told by name; a tree may say another place, but not none by saying nothing. */
@@ -51,17 +88,45 @@ const PLACES = [
  * A layer that *replaces* the package, or deletes from it, may take away by what name the device finds its tree. What an earlier tree had put there
  * may go with the tree: then the device's own comes back.
  */
-function whyNotFound({ settings: before, state }: Device, after: Settings): readonly Finding[] {
-  const record = state.owned.uci["uciprov"];
-  const isTrees = (place: string): boolean => {
-    const [section, option] = place.split(".");
-    const sections = [...(record?.added ?? []), ...(record?.changed ?? [])];
-    return sections.some(({ key, options }) => key === `=${section}` && options.some(({ name }) => name === option));
-  };
+function whyNotFound(device: Device, after: Settings): readonly Finding[] {
   return PLACES.flatMap(([place, of]) => {
-    if (of(before) === undefined || of(after) !== undefined || isTrees(place)) return [];
+    if (of(device.settings) === undefined || of(after) !== undefined || isTrees(device, place)) return [];
     return [fault(place, "it would be gone, and with it the way to the tree; say it in the layer, or say another one")];
   });
+}
+
+/** Whether an earlier tree had set this option of uciprov's own. */
+function isTrees({ state }: Device, place: string): boolean {
+  const record = state.owned.uci["uciprov"];
+  const [section, option] = place.split(".");
+  const sections = [...(record?.added ?? []), ...(record?.changed ?? [])];
+  return sections.some(({ key, options }) => key === `=${section}` && options.some(({ name }) => name === option));
+}
+
+/** Resolvers that are told by name, and so know. */
+const KNOWING: Readonly<Record<string, (settings: Settings) => boolean>> = {
+  static: ({ static: own }) => own.base_uri !== undefined,
+  https: ({ https }) => https.uri !== undefined,
+  dnssec: ({ dnssec }) => dnssec.name !== undefined,
+};
+/** Those that settings switch off. */
+const SWITCHED: Readonly<Record<string, (settings: Settings) => boolean>> = {
+  dns: ({ dns }) => dns.enabled,
+  dhcp: ({ dhcp }) => dhcp.enabled,
+  lldp: ({ lldp }) => lldp.enabled,
+};
+
+/** Who named this tree must be asked again, or somebody who surely knows: a device that asks nobody who does never hears of another tree. */
+function whyNotAsked(device: Device, after: Settings, toldBy: string | undefined): readonly Finding[] {
+  if (toldBy === undefined) return [];
+  const isListed = (settings: Settings) => settings.main.resolver.includes(toldBy);
+  const isOn = SWITCHED[toldBy] ?? (() => true);
+  const isAsked = (settings: Settings) => isListed(settings) && isOn(settings);
+  if (!isAsked(device.settings) || isAsked(after)) return [];
+  if (Object.entries(KNOWING).some(([name, knows]) => after.main.resolver.includes(name) && knows(after))) return [];
+  const place = isListed(after) ? `${toldBy}.enabled` : "main.resolver";
+  if (isTrees(device, place)) return [];
+  return [fault(place, `${toldBy}, which named this tree, would not be asked any more, nor anybody who surely knows`)];
 }
 
 function fault(option: string, why: string): Finding {
