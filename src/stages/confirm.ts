@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -7,6 +8,7 @@ import { promotions, type Trial } from "./apply.ts";
 import { type Probe, probesOf } from "./confirm/probes.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
+import { readDeviceSettings } from "./preinit.ts";
 import type { OpenTrial } from "./recover-transaction.ts";
 import { writeState } from "./write-state.ts";
 
@@ -28,7 +30,11 @@ export async function confirm(
   wasReloaded: boolean,
 ): Promise<number> {
   if (wasReloaded) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);
-  return await hold(ctx, device.settings, plan.download.source.base.text, trial);
+  const base = plan.download.source.base.text;
+  // A tree that changes what must succeed proves itself by that as well: else it would hold, and be the last that ever does.
+  const { settings: after } = readDeviceSettings(ctx.disk);
+  if (!isDeepStrictEqual(after, device.settings)) await prove(ctx, after, base, trial.deadline);
+  return await hold(ctx, device.settings, base, trial);
 }
 
 /** The same for a trial whose plan rebooted: all that is left of it is its journal. The boot's own network may still be coming up. */
