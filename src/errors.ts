@@ -133,7 +133,10 @@ export const ERRORS = {
   },
   PATH_FORBIDDEN: { exit: "invalid-content", remedy: "A tree may not write there; take the path out of it." },
   PLAN_INVALID: { exit: "invalid-content", remedy: "Mend what is listed; `uciprov plan` shows it again." },
-  TREE_UNSETTLED: { exit: "invalid-content", remedy: "Let the tree not change the macro that its own URIs use." },
+  TREE_UNSETTLED: {
+    exit: "invalid-content",
+    remedy: "Let the tree not change the macro that its own URIs use, nor go back on which resources are asked for.",
+  },
   HTTP_NOT_FOUND: { exit: "invalid-content", remedy: "Publish the file, or take it out of MANIFEST." },
   HTTP_REFUSED: { exit: "invalid-content", remedy: "Let the web server serve this URI without asking for a password." },
   HTTP_ODD: { exit: "invalid-content", remedy: "Serve the file plainly: status 200, no content encoding." },

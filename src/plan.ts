@@ -67,10 +67,18 @@ export interface Plan {
   readonly actions: readonly Action[];
   /** What the plan was made from, as it will be once it is true: the next run compares. */
   readonly inputsAfter: string;
-  /** A macro that resource URIs use and this plan changes. */
+  /** A macro that resource URIs use and this plan changes, or `RESOURCES`. */
   readonly unsettled: string | undefined;
   /** Parts of the tree that stay as they are on the device, since it was cut off with them. */
   readonly left: readonly LeftPart[];
+}
+
+/** What a plan changes if not a macro: which resources uciprov's own settings ask for. The dot keeps it from being one's name. */
+export const RESOURCES = "uciprov.resource";
+
+/** What another pass is made for, for people. */
+export function toldUnsettled(unsettled: string): string {
+  return unsettled === RESOURCES ? "what /etc/config/uciprov says of resources, macros and modules" : `{${unsettled}}`;
 }
 
 /** Whether there is anything to do at all. */

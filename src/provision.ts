@@ -5,7 +5,7 @@ import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
 import { type LeftPart, toldLeft } from "./left-part.ts";
 import { isModuleOn } from "./module-choice.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, toldUnsettled } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
 import { getUri, type Source } from "./stages/geturi.ts";
@@ -58,16 +58,16 @@ export async function provision(ctx: RunContext, plugins: Plugins): Promise<Outc
     if (pass === MORE_PASSES) {
       throw new ProvisionError(
         "TREE_UNSETTLED",
-        `{${unsettled}} still changes what the tree asks for after ${pass + 1} passes`,
+        `${toldUnsettled(unsettled)} still changes what the tree asks for after ${pass + 1} passes`,
       );
     }
-    ctx.log("info", `{${unsettled}} has changed: one more pass`);
+    ctx.log("info", `${toldUnsettled(unsettled)} has changed: one more pass`);
   }
 }
 
 interface Pass {
   readonly outcome: Outcome;
-  /** The macro whose change asks for another pass. */
+  /** What asks for another pass by its change. */
   readonly unsettled?: string;
 }
 

@@ -192,6 +192,37 @@ describe("files for the first boot", () => {
       expect(ended.stdout).toContain("{hostname}");
     },
   );
+
+  const OTHER = "package other\n\nconfig thing 'it'\n\toption told 'yes'\n";
+
+  scenario("what a tree adds to its own resources by UCI is fetched in the same run", async (scene) => {
+    scene.settings({ "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci" } });
+    scene.put(
+      "extra.txt",
+      "package uciprov\n\nconfig resource 'more'\n\toption uri '{base_uri}/{kind}.txt'\n\toption module 'uci'\n\nconfig macro 'kind'\n\toption value 'more'\n",
+    );
+    scene.put("more.txt", OTHER);
+    scene.publish({ serial: 2 });
+    expect(await provisioned(scene)).toMatchObject({ result: "changed" });
+    expect(scene.device("/etc/config/other")).toContain("option told 'yes'");
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+    scene.put("extra.txt", "package uciprov\n");
+    scene.publish({ serial: 3 });
+    expect(await provisioned(scene)).toMatchObject({ result: "changed" });
+    expect(scene.device("/etc/config/other")).toBeUndefined();
+    expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
+  });
+
+  scenario("a tree that leads away from the file which says so is TREE_UNSETTLED, and stays so", async (scene) => {
+    scene.settings({ "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci" } });
+    scene.put("extra.txt", "package uciprov\n\nconfig resource 'extra'\n\toption uri '{base_uri}/more.txt'\n");
+    scene.put("more.txt", OTHER);
+    scene.publish({ serial: 2 });
+    const ended = await scene.run();
+    expect(ended.json).toMatchObject({ error: { code: "TREE_UNSETTLED", exit: "invalid-content" } });
+    expect(ended.stdout).toContain("/etc/config/uciprov");
+    await refused(scene, { code: "TREE_UNSETTLED", exit: "invalid-content", says: ["3 generations"] });
+  });
 });
 
 describe("beacon", () => {

@@ -1,5 +1,6 @@
 import { planFacts, tellPlan } from "../../commands/tell-plan.ts";
 import { errorFacts, type Paint, tellError } from "../../messages.ts";
+import { toldUnsettled } from "../../plan.ts";
 import { inLine } from "../../stages/fetch/turn.ts";
 import { printInstant } from "../../tree/manifest-headers.ts";
 import { type Turn, turnOf } from "../../tree/rollout.ts";
@@ -34,7 +35,10 @@ export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling):
   ];
   if (plan) lines.push("", tellPlan(plan, paint, options));
   if (plan?.unsettled !== undefined)
-    lines.push("", `${paint.warn("one more pass")} follows: {${plan.unsettled}} changes what the tree's own URIs say`);
+    lines.push(
+      "",
+      `${paint.warn("one more pass")} follows: ${toldUnsettled(plan.unsettled)} changes what the tree's own URIs say`,
+    );
   if (failure) lines.push("", tellError(failure, paint));
   return lines.join("\n");
 }

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import type { MacroTable, Module, PlanContext } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { hostnameIn } from "../../hostname.ts";
 import type { Expanded } from "../../macros.ts";
-import type { Plan } from "../../plan.ts";
+import { type Plan, RESOURCES, toldUnsettled } from "../../plan.ts";
 import { readSettings, type Settings } from "../../settings.ts";
 import { STATE } from "../../state.ts";
 import { type Generation, listGenerations } from "../../transaction/generations.ts";
@@ -29,12 +30,19 @@ export function settling(
   const now = download.source.macros;
   const after = macrosAfter(now, planned);
   const changed = new Set([...after].filter(([name, one]) => now.get(name)?.value !== one.value).map(([name]) => name));
-  const unsettled = changed.size === 0 ? undefined : firstUnsettled(device, download, modules, after, changed);
-  const macros = unsettled === undefined ? after : now;
+  const settings = settingsAfter(device, planned);
+  const unsettled =
+    (changed.size === 0 ? undefined : firstUnsettled(device, download, modules, after, changed)) ??
+    unsettledSetting(device.settings, settings);
   return {
     unsettled,
+    // With the old ones the next look is at another question.
     inputsAfter: inputsOf(
-      { settings: settingsAfter(device, planned), facts: device.facts, macros },
+      {
+        settings: unsettled === undefined ? settings : device.settings,
+        facts: device.facts,
+        macros: unsettled === undefined ? after : now,
+      },
       modules,
       keyNamesAfter(ctx, download),
       ownerAfter(device, download),
@@ -52,7 +60,7 @@ export function refuseCircle({ disk }: Pick<RunContext, "disk">, { unsettled, do
   if (last.length < CIRCLE.generations || !areOneTree(last, download) || !areInARow(last)) return;
   throw new ProvisionError(
     "TREE_UNSETTLED",
-    `{${unsettled}} still changes what the tree asks for after ${last.length} generations of it`,
+    `${toldUnsettled(unsettled)} still changes what the tree asks for after ${last.length} generations of it`,
   );
 }
 
@@ -80,6 +88,12 @@ function areInARow(last: readonly Generation[]): boolean {
 function settingsAfter(device: Device, planned: PlanContext["uci"]): Settings {
   const own = planned("uciprov");
   return own === undefined ? device.settings : readSettings(own).settings;
+}
+
+/** A tree may say in UCI what else of it is to be fetched, by whom, and under which macros: only another pass does. */
+function unsettledSetting(before: Settings, after: Settings): string | undefined {
+  const asks = ({ resources, macros, main: { module } }: Settings) => [resources, macros, module];
+  return isDeepStrictEqual(asks(before), asks(after)) ? undefined : RESOURCES;
 }
 
 /** What the device will hold, and by whom it will be owned, once the plan is true. */
