@@ -32,6 +32,7 @@ export const ERRORS = {
     remedy: "Correct the member of /etc/beesip/guard.json, or in /etc/config/beesip what it is made of.",
   },
   FILE_UNREADABLE: { exit: "failed", remedy: "Look at the file's type, size and rights." },
+  FILE_UNWRITABLE: { exit: "failed", remedy: "Look at the folder's rights, and whether its disk is full." },
   NO_SPACE: { exit: "failed", remedy: "Free space on the overlay, or publish less." },
   JOURNAL_INVALID: {
     exit: "failed",

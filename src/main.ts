@@ -6,7 +6,7 @@ import type { Flags, Invocation, Options } from "./commands/command.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { lastWords } from "./last-words.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
-import { isTerminal, writeOut } from "./standard-output.ts";
+import { isTerminal, whyOutputLost, writeOut } from "./standard-output.ts";
 
 const OPTIONS = {
   root: { type: "string" },
@@ -66,9 +66,22 @@ export async function main(keepCode: () => void): Promise<number> {
     const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
     const paint = isTerminal(1) ? COLOURED : PLAIN;
-    return EXIT[
-      await dispatch(name, { root, words, flags, options, signal: stop.signal, paint, print, tell, keepCode })
-    ];
+    const exit = await dispatch(name, {
+      root,
+      words,
+      flags,
+      options,
+      signal: stop.signal,
+      paint,
+      print,
+      tell,
+      keepCode,
+    });
+    const lost = whyOutputLost();
+    // Half of a plan or a zone file must not pass for all of it.
+    if (exit === "provisioned" && lost !== undefined)
+      throw new ProvisionError("FILE_UNWRITABLE", "the output could not be written to its end", { cause: lost });
+    return EXIT[exit];
   } catch (thrown) {
     const error = asProvisionError(thrown);
     if (isJson) print(JSON.stringify({ exit: error.exit, error: errorFacts(error) }));

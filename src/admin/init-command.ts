@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
+import { writeNew } from "./disk-faults.ts";
 import { statOf } from "./folders.ts";
 import { STARTER } from "./starter-tree.ts";
 
@@ -15,8 +16,7 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
     throw new ProvisionError("USAGE", `${folder} is not empty: nothing was written`);
   const files = Object.keys(STARTER);
   if (there === undefined) makeFolder(folder);
-  for (const place of new Set(files.map(dirname))) if (place !== ".") makeFolder(join(folder, place));
-  for (const [name, text] of Object.entries(STARTER)) writeFileSync(join(folder, name), text, { flag: "wx" });
+  layOut(folder);
   if (flags.isJson) print(JSON.stringify({ exit: "provisioned", into: folder, tree: join(folder, "tree"), files }));
   else
     print(
@@ -30,6 +30,30 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
       ].join("\n"),
     );
   return "provisioned";
+}
+
+/** All of it or nothing: half of it would be in the way of the next try. */
+function layOut(folder: string): void {
+  const made: string[] = [];
+  try {
+    for (const place of new Set(Object.keys(STARTER).map(dirname))) if (place !== ".") makeFolder(join(folder, place));
+    for (const [name, text] of Object.entries(STARTER)) {
+      writeNew(join(folder, name), text);
+      made.push(join(folder, name));
+    }
+  } catch (thrown) {
+    for (const file of made) rmSync(file, { force: true });
+    for (const place of new Set(Object.keys(STARTER).map(dirname))) if (place !== ".") removeEmpty(join(folder, place));
+    throw thrown;
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody else put something there.
+  }
 }
 
 /** Not with all that leads there: a mistyped place is more likely than a wanted one. */

@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { ProvisionError } from "../errors.ts";
 import { MOST_SIGNATURES, parseSignatures, printSignature } from "../tree/signature.ts";
+import { unwritable } from "./disk-faults.ts";
 
 const BESIDE = ".MANIFEST.new";
 const OURS = /^(?:MANIFEST(?:\.sig(?:\.[0-9a-f]{16})?)?|\.MANIFEST\.new)$/;
@@ -68,13 +69,18 @@ function oldSignatures(file: string): readonly string[] {
 
 function replace(folder: string, name: string, content: string | Uint8Array): void {
   const beside = join(folder, BESIDE);
-  rmSync(beside, { force: true });
-  const file = openSync(beside, "wx", 0o644);
   try {
-    writeFileSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    rmSync(beside, { force: true });
+    const file = openSync(beside, "wx", 0o644);
+    try {
+      writeFileSync(file, content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(beside, join(folder, name));
+  } catch (cause) {
+    rmSync(beside, { force: true });
+    throw unwritable(join(folder, name), cause);
   }
-  renameSync(beside, join(folder, name));
 }

@@ -1,19 +1,25 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { readSettings } from "../settings.ts";
-import { type Manifest, parseManifest } from "../tree/manifest.ts";
+import { MANIFEST_LIMITS, type Manifest, parseManifest } from "../tree/manifest.ts";
+import { TREE_NAME } from "../tree/manifest-headers.ts";
 import { printManifest } from "../tree/manifest-print.ts";
 import { LONGEST_ROLLOUT, type Rollout } from "../tree/rollout.ts";
 import { parseSignatures } from "../tree/signature.ts";
 import { isFolder } from "./folders.ts";
 import { imageLines } from "./image-lines.ts";
+import { isSecretSigningKey } from "./lint/check-secrets.ts";
 import { publishSigned } from "./publish-signed.ts";
+import { readBounded } from "./read-bounded.ts";
 import { addSignatures, filesOfTree, leftOut, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
 import { keySigner, programSigner } from "./signers.ts";
 
 const SIGNER = "--key FILE… | --signer PROGRAM [--signer-arg=ARG…] --public FILE";
+/** A secret key has some 200 bytes. */
+const SECRET_KEY_LIMIT = 4096;
+
 const FORM = `tree sign DIR (${SIGNER}) [--name NAME] [--serial N] [--expires DATE] [--rollout HOURS|hold], or tree sign DIR --add (${SIGNER})`;
 
 /** `tree sign DIR`: MANIFEST over all its files, and MANIFEST.sig. The serial goes up by itself unless it is given. `--add`: one more signature for the MANIFEST that is there. */
@@ -22,6 +28,7 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
   const { flags, print } = invocation;
   if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
   if (!isFolder(folder)) throw new ProvisionError("USAGE", `${folder} is no folder`);
+  refuseSecretKeys(folder);
   const signers = signersOf(invocation);
   const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
   const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });
@@ -41,6 +48,18 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
     print(`${join(folder, "MANIFEST")}: ${what.filter(Boolean).join(", ")}, signed by ${signedBy.join(", ")}`);
   }
   return "provisioned";
+}
+
+/** The last moment at which it can be said: whoever fetches the tree could sign the next one. */
+function refuseSecretKeys(folder: string): void {
+  for (const name of filesOfTree(folder)) {
+    const path = join(folder, name);
+    if (statSync(path).size > SECRET_KEY_LIMIT || !isSecretSigningKey(readFileSync(path, "latin1"))) continue;
+    throw new ProvisionError(
+      "USAGE",
+      `${path} is a secret key that signs trees, and would be published with this one: take it out; if it ever was on a web server, make a new one and let \`# key\` lines replace it (docs/tree.md)`,
+    );
+  }
 }
 
 function signersOf({ options }: Invocation): readonly Sign[] {
@@ -64,16 +83,21 @@ function added({ options }: Invocation, folder: string, signers: readonly Sign[]
 
 function signed(invocation: Invocation, folder: string, signers: readonly Sign[]) {
   const file = join(folder, "MANIFEST");
-  const old = existsSync(file) ? readFileSync(file) : undefined;
+  const old = existsSync(file) ? readBounded(file, MANIFEST_LIMITS.bytes) : undefined;
   const before = old === undefined ? undefined : parseManifest(old, { file });
   const bytes = printManifest(manifestOf(folder, labelOf(invocation, folder, before)));
   // Before anything is written: what no device could read must not replace what they read now.
   parseManifest(bytes, { file });
   const serial = invocation.options.serial;
   // The same once more is the same; anything else under a known serial devices refuse.
-  if (serial !== undefined && before?.serial === Number(serial) && old?.equals(bytes) !== true)
+  if (
+    serial !== undefined &&
+    before?.serial === Number(serial) &&
+    !(old !== undefined && Buffer.compare(old, bytes) === 0)
+  )
     throw new ProvisionError("USAGE", `serial ${serial} is not above ${before.serial}: devices would refuse it`);
-  const signatures = signers.map((one) => one(bytes));
+  // One key given twice is one signer.
+  const signatures = [...new Set(signers.map((one) => one(bytes)))];
   publishSigned(folder, bytes, signatures);
   return { bytes, signedBy: signatures.flatMap(parseSignatures).map(({ fingerprint }) => fingerprint) };
 }
@@ -82,8 +106,12 @@ function signed(invocation: Invocation, folder: string, signers: readonly Sign[]
 function labelOf(invocation: Invocation, folder: string, before: Manifest | undefined): TreeLabel {
   const expires = expiryOf(invocation);
   const rollout = rolloutOf(invocation);
+  if (before?.expires !== undefined && expires === undefined)
+    invocation.tell("this manifest never expires, as the one before did: --expires says when");
+  if (before?.rollout === "hold" && rollout === undefined)
+    invocation.tell("the manifest before was held; this one is taken at once: --rollout says when");
   return {
-    tree: invocation.options.name ?? before?.tree ?? "tree",
+    tree: nameOf(invocation) ?? before?.tree ?? "tree",
     serial: serialOf(invocation, before?.serial),
     date: dateOf(),
     ...(expires === undefined ? {} : { expires }),
@@ -114,6 +142,14 @@ function serialOf({ options }: Invocation, before: number | undefined): number {
   return serial;
 }
 
+function nameOf({ options: { name } }: Invocation): string | undefined {
+  if (name === undefined || TREE_NAME.test(name)) return name;
+  throw new ProvisionError(
+    "USAGE",
+    `--name ${JSON.stringify(name)} is not 1 to 64 letters, digits, \`.\`, \`_\` and \`-\`, the first one a letter or digit`,
+  );
+}
+
 function rolloutOf({ options }: Invocation): Rollout | undefined {
   const given = options.rollout;
   if (given === undefined || given === "hold") return given;
@@ -123,9 +159,18 @@ function rolloutOf({ options }: Invocation): Rollout | undefined {
 
 function expiryOf({ options }: Invocation): number | undefined {
   if (options.expires === undefined) return undefined;
-  const instant = Date.parse(options.expires);
-  if (Number.isNaN(instant) || instant % 1000 !== 0) {
+  const instant = instantOf(options.expires);
+  if (instant === undefined)
     throw new ProvisionError("USAGE", `${options.expires} is no date: write it as 2027-01-31T00:00:00Z`);
-  }
+  if (instant <= dateOf())
+    throw new ProvisionError("USAGE", `${options.expires} is over: no device would take this tree`);
   return instant;
+}
+
+/** RFC 3339, or a day alone, in UTC. Other forms mean another moment elsewhere, and JavaScript takes the 30th of February for the 2nd of March. */
+function instantOf(text: string): number | undefined {
+  const day = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}:\d{2}(?:Z|[+-]\d{2}:\d{2}))?$/.exec(text)?.[1];
+  const instant = Date.parse(text);
+  if (day === undefined || Number.isNaN(instant)) return undefined;
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) ? instant : undefined;
 }

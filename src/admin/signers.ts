@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { ProvisionError } from "../errors.ts";
 import { type PublicKey, parsePublicKey, parseSecretKey } from "../tree/keys.ts";
 import { parseSignatures, sign, verifySignatures } from "../tree/signature.ts";
+import { readKeyFile } from "./key-files.ts";
 import type { Sign } from "./sign-tree.ts";
 
 /** Time for whoever must touch a token or type a passphrase. */
@@ -20,13 +20,13 @@ export interface SigningProgram {
 
 /** Signs with a secret key file. KEY_INVALID with the file, USAGE if it cannot be read. */
 export function keySigner(file: string): Sign {
-  const key = readKeyFile(file, parseSecretKey);
+  const key = readKeyFile(file, "secret", parseSecretKey);
   return (message) => sign(message, key);
 }
 
 /** Signs by a program: the bytes on its standard input, one usign signature on its standard output. COMMAND_FAILED, SIGNATURE_WRONG. */
 export function programSigner({ program, args, publicFile }: SigningProgram): Sign {
-  const key = readKeyFile(publicFile, parsePublicKey);
+  const key = readKeyFile(publicFile, "public", parsePublicKey);
   return (message) => {
     const text = outputOf(program, args, message);
     const signatures = parseSignatures(text);
@@ -55,14 +55,4 @@ function outputOf(program: string, args: readonly string[], message: Uint8Array)
 
 function told(key: PublicKey): string {
   return `${key.fingerprint} over this MANIFEST`;
-}
-
-function readKeyFile<Key>(file: string, parse: (text: string) => Key): Key {
-  try {
-    return parse(readFileSync(file, "utf8"));
-  } catch (cause) {
-    if (cause instanceof ProvisionError)
-      throw new ProvisionError(cause.code, cause.message, { cause, place: { file } });
-    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
-  }
 }

@@ -1,15 +1,15 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Command } from "../commands/command.ts";
-import { ProvisionError } from "../errors.ts";
+import type { Command, Invocation } from "../commands/command.ts";
+import { type ExitName, ProvisionError } from "../errors.ts";
 import { generateKeyPair, printPublicKey, printSecretKey } from "../tree/keys.ts";
+import { onDisk, writeNew } from "./disk-faults.ts";
 import { makeFolder } from "./folders.ts";
 import { signCommand } from "./sign-command.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
 export const keys: Command = async (invocation) => {
-  const [act, folder = "."] = invocation.words;
-  if (act !== "generate") throw new ProvisionError("USAGE", "keys generate [DIR]");
+  const [act, folder = ".", ...more] = invocation.words;
+  if (act !== "generate" || more.length > 0) throw new ProvisionError("USAGE", "keys generate [DIR]");
   // usign: "Password protected secret keys are not supported" (openwrt/usign: main.c, sign()).
   if (invocation.flags.hasPassphrase)
     throw new ProvisionError(
@@ -19,8 +19,8 @@ export const keys: Command = async (invocation) => {
   const { publicKey, secretKey } = generateKeyPair();
   const [open, secret] = [join(folder, publicKey.fingerprint), join(folder, `${publicKey.fingerprint}.sec`)];
   makeFolder(folder);
-  writeFileSync(secret, printSecretKey(secretKey), { mode: 0o600, flag: "wx" });
-  writeFileSync(open, printPublicKey(publicKey), { flag: "wx" });
+  writeNew(secret, printSecretKey(secretKey), 0o600);
+  writeNew(open, printPublicKey(publicKey));
   if (invocation.flags.isJson)
     invocation.print(JSON.stringify({ exit: "provisioned", fingerprint: publicKey.fingerprint, public: open, secret }));
   else
@@ -31,7 +31,9 @@ export const keys: Command = async (invocation) => {
 };
 
 /** `tree …`: what an admin does with a tree before it is published. */
-export const tree: Command = async (invocation) => {
+export const tree: Command = (invocation) => onDisk(() => treeCommand(invocation));
+
+async function treeCommand(invocation: Invocation): Promise<ExitName> {
   switch (invocation.words[0]) {
     case "init":
       return (await import("./init-command.ts")).init(invocation);
@@ -53,4 +55,4 @@ export const tree: Command = async (invocation) => {
         "tree init | import | lint | plan | records | serve | sign; `uciprov help` tells more",
       );
   }
-};
+}

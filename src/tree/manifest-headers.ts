@@ -44,6 +44,9 @@ const MOST_LINES = 256;
 const NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
 const INSTANT = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z";
 
+/** What `# tree` may say. */
+export const TREE_NAME = new RegExp(`^${NAME}$`);
+
 export const HEADERS: Readonly<Record<string, Header>> = {
   "uciprov-manifest": {
     form: "# uciprov-manifest 1",

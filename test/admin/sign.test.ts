@@ -1,9 +1,12 @@
 /** `tree sign` and `keys generate` as a publisher starts them; test/real/signify.test.ts asks stock tools about the same. */
+import { spawnSync } from "node:child_process";
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -296,4 +299,88 @@ test("keys generate makes no key behind a passphrase, as usign cannot sign with 
     stderr: expect.stringContaining("password protected secret keys are not supported"),
   });
   expect(existsSync(join(folder, "keys"))).toBe(false);
+});
+
+describe("what is not signed, and says why", () => {
+  test("a tree with a secret key that signs trees in it, however it is called", async () => {
+    const { secret } = await newKey("keys");
+    cpSync(secret, join(tree, "sites/notes.txt"));
+    await fails(["--key", secret], "usage", "sites/notes.txt is a secret key");
+  });
+
+  test.each([
+    [["--name", ""], "--name"],
+    [["--name", "a b"], "--name"],
+    [["--expires", "2031-02-30T00:00:00Z"], "no date"],
+    [["--expires", "1/2/2031"], "no date"],
+    [["--expires", "2031-01-02T00:00:00"], "no date"],
+    [["--expires", "2020-01-01T00:00:00Z"], "is over"],
+  ])("%j is wrong use", async (args, says) => {
+    const { secret } = await newKey("keys");
+    await fails(["--key", secret, ...args], "usage", says);
+  });
+
+  test("the wrong half of a key is told as that", async () => {
+    const key = await newKey("keys");
+    await fails(["--key", key.public], "trust-refused", "is a public key, and only the secret one signs");
+    for (const words of [
+      ["lint", tree],
+      ["plan", tree, "--mac", "020000000001"],
+    ]) {
+      const { status, stderr } = await start(["tree", ...words, "--key", key.secret]);
+      expect({ status, stderr }).toMatchObject({ status: EXIT["trust-refused"] });
+      expect(stderr).toContain(`${key.secret} is a secret key; the public one is asked for`);
+    }
+  });
+
+  test("a folder in the place of a file is told as what it is, and nothing is left behind", async () => {
+    const { secret } = await newKey("keys");
+    mkdirSync(join(tree, "MANIFEST.sig"));
+    const { status, stderr } = await start(["tree", "sign", tree, "--key", secret]);
+    expect({ status, stderr }).toEqual({ status: EXIT.failed, stderr: expect.stringContaining("FILE_UNWRITABLE: ") });
+    expect(readdirSync(tree).sort()).toEqual(["MANIFEST.sig", "default.uci", "sites"]);
+    rmSync(join(tree, "MANIFEST.sig"), { recursive: true });
+    mkdirSync(join(tree, "MANIFEST"));
+    for (const words of [
+      ["sign", tree, "--key", secret],
+      ["records", tree, "--base", "https://a/", "--domain", "a.example"],
+    ]) {
+      const { status, stderr } = await start(["tree", ...words]);
+      expect({ status, stderr }).toEqual({
+        status: EXIT.failed,
+        stderr: expect.stringContaining("FILE_UNREADABLE: "),
+      });
+      expect(stderr).toContain("MANIFEST cannot be read");
+    }
+  });
+});
+
+test("an expiry and a hold that the next manifest drops are told", async () => {
+  const { secret } = await newKey("keys");
+  await sign(["--key", secret, "--expires", "2031-01-31", "--rollout", "hold"]);
+  const next = await start(["tree", "sign", tree, "--key", secret]);
+  expect(next.stderr).toMatch(/never expires[\s\S]*was held/);
+  expect((await start(["tree", "sign", tree, "--key", secret])).stderr).toBe("");
+});
+
+test("one key given twice signs once", async () => {
+  const { secret, fingerprint } = await newKey("keys");
+  expect((await sign(["--key", secret, "--key", secret]))["keys"]).toEqual([fingerprint]);
+});
+
+test("an output that its disk cannot hold is no success", async () => {
+  const { secret } = await newKey("keys");
+  await sign(["--key", secret]);
+  const words = ["tree", "records", tree, "--base", "https://a.example/", "--domain", "a.example"];
+  const full = openSync("/dev/full", "w");
+  try {
+    const program = join(import.meta.dirname, "../../dist/uciprov.cjs");
+    const { status, stderr } = spawnSync(process.execPath, [program, ...words], { stdio: ["ignore", full, "pipe"] });
+    expect({ status, stderr: String(stderr) }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining("FILE_UNWRITABLE"),
+    });
+  } finally {
+    closeSync(full);
+  }
 });

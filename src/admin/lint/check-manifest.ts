@@ -4,11 +4,10 @@ import { ProvisionError } from "../../errors.ts";
 import { type PublicKey, parsePublicKey } from "../../tree/keys.ts";
 import { MANIFEST_LIMITS, type Manifest, parseManifest } from "../../tree/manifest.ts";
 import { verifySignatures } from "../../tree/signature.ts";
-import { readBounded } from "../read-bounded.ts";
+import { readKeyFile } from "../key-files.ts";
 import type { Report } from "./rules.ts";
 import type { TreeFile } from "./tree-files.ts";
 
-const KEY_LIMIT = 4096;
 const DAYS_AHEAD = 30;
 const DAY = 86_400_000;
 
@@ -32,6 +31,7 @@ export async function checkManifest(
   now: number,
   report: Report,
 ): Promise<Manifest | undefined> {
+  const keys = readKeys(keyFiles);
   const file = files.get("MANIFEST");
   if (file === undefined) return undefined;
   if (file.size > limit)
@@ -46,7 +46,7 @@ export async function checkManifest(
   }
   const bytes = readFileSync(file.path);
   const manifest = readable(bytes, report);
-  checkSignatures(bytes, files, keyFiles, report);
+  checkSignatures(bytes, files, keys, report);
   if (manifest === undefined) return undefined;
   const soon = manifest.expires === undefined ? undefined : expiry(manifest.expires, now);
   if (soon !== undefined)
@@ -80,7 +80,7 @@ function readable(bytes: Uint8Array, report: Report): Manifest | undefined {
 function checkSignatures(
   manifest: Uint8Array,
   files: ReadonlyMap<string, TreeFile>,
-  keyFiles: readonly string[],
+  keys: ReadonlyMap<string, PublicKey>,
   report: Report,
 ): void {
   const file = files.get("MANIFEST.sig");
@@ -88,11 +88,6 @@ function checkSignatures(
     const message = "MANIFEST is not signed: only `trust any`, or a source of one's own over TLS, accepts it";
     report({ rule: "signature", level: "warning", message, file: "MANIFEST" });
     return;
-  }
-  const keys = new Map<string, PublicKey>();
-  for (const path of keyFiles) {
-    const key = parsePublicKey(Buffer.from(readBounded(path, KEY_LIMIT)).toString("utf8"));
-    keys.set(key.fingerprint, key);
   }
   try {
     const { valid, unknown, wrong } = verifySignatures(manifest, readFileSync(file.path).toString("utf8"), keys);
@@ -117,6 +112,16 @@ function checkSignatures(
       ...(thrown.place?.line === undefined ? {} : { line: thrown.place.line }),
     });
   }
+}
+
+/** All of them, also where there is no signature yet: a wrong file is no key of anybody's. */
+function readKeys(files: readonly string[]): ReadonlyMap<string, PublicKey> {
+  return new Map(
+    files.map((file) => {
+      const key = readKeyFile(file, "public", parsePublicKey);
+      return [key.fingerprint, key] as const;
+    }),
+  );
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -16,11 +16,16 @@ const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 /** `usign -G` and `signify -G`: a comment line, then base64 that begins with `Ed` and the name of the key derivation, `BK`. */
 const SIGNING_KEY = /^untrusted comment:[^\n]*\n(RWRCS[A-Za-z0-9+/=]{100,})\s*$/;
 
+/** Whether this text, byte for byte, is a key that signs trees. */
+export function isSecretSigningKey(text: string): boolean {
+  return SIGNING_KEY.test(text);
+}
+
 /** What must not be published, in the file as it is; also how long its certificates hold. */
 export function checkSecrets(file: TreeFile, shape: ResourceShape | undefined, now: number, report: Report): void {
   if (file.size > TEXT_LIMIT) return;
   const text = readFileSync(file.path).toString("latin1");
-  if (SIGNING_KEY.test(text))
+  if (isSecretSigningKey(text))
     report({ rule: "secret-signing-key", message: "a secret key that signs trees", file: file.name });
   const key = PRIVATE_KEY.exec(text);
   if (key !== null && shape?.isPersonal !== true)

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { DeviceFacts, Files, Log } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
@@ -9,6 +8,7 @@ import { isNetworkTaught, type MacroValue } from "../../macros.ts";
 import { deviceMacros, preinit } from "../../stages/preinit.ts";
 import { STATE } from "../../state.ts";
 import { parsePublicKey } from "../../tree/keys.ts";
+import { readKeyFile } from "../key-files.ts";
 import type { KnownDevice } from "./device-facts.ts";
 import { type PaperFile, paperDisk } from "./paper-disk.ts";
 
@@ -91,15 +91,7 @@ export function withKnown({ ctx }: PaperRun, device: Device, known: KnownDevice,
 }
 
 function readKey(file: string): { readonly name: string; readonly bytes: Uint8Array } {
-  try {
-    const bytes = readFileSync(file);
-    return { name: parsePublicKey(bytes.subarray(0, 4096).toString("utf8")).fingerprint, bytes };
-  } catch (cause) {
-    if (cause instanceof ProvisionError) {
-      throw new ProvisionError(cause.code, `${file} is no public key`, { cause, place: { file } });
-    }
-    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
-  }
+  return readKeyFile(file, "public", (text) => ({ name: parsePublicKey(text).fingerprint, bytes: Buffer.from(text) }));
 }
 
 async function nowhere(): Promise<never> {

@@ -2,16 +2,17 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
-import { parseManifest } from "../../tree/manifest.ts";
+import { MANIFEST_LIMITS, parseManifest } from "../../tree/manifest.ts";
 import { domainName } from "../domain-name.ts";
+import { readBounded } from "../read-bounded.ts";
 import { phoneRecipes } from "./phones.ts";
 import { type Announcement, recipes } from "./records.ts";
 
 /** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
 export const records: Command = async (invocation) => {
-  const [, folder] = invocation.words;
+  const [, folder, ...more] = invocation.words;
   const { base, domain, certificate, phones } = invocation.options;
-  if (folder === undefined || base === undefined || domain === undefined) {
+  if (folder === undefined || more.length > 0 || base === undefined || domain === undefined) {
     throw new ProvisionError(
       "USAGE",
       "tree records DIR --base URI --domain DOMAIN [--certificate FILE] [--phones URI]",
@@ -39,7 +40,7 @@ export const records: Command = async (invocation) => {
 /** Of the signed tree, so that the record and the tree say the same. */
 function serialOf(folder: string): number | undefined {
   const file = join(folder, "MANIFEST");
-  return existsSync(file) ? parseManifest(readFileSync(file), { file }).serial : undefined;
+  return existsSync(file) ? parseManifest(readBounded(file, MANIFEST_LIMITS.bytes), { file }).serial : undefined;
 }
 
 function read(file: string): string {
