@@ -61,9 +61,14 @@ const REFUSED: Readonly<Record<string, string>> = {
   V: "a volume label",
 };
 
-/** By a plain loop: `every` calls a function a byte, some 340 for an ordinary header. */
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** By Node's own comparison: an ordinary header has some 340 bytes to look at, and a first run's loops are not compiled yet. */
 export function isZero(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== 0) return false;
+  for (let at = start; at < end; at += BLOCK) {
+    const stop = Math.min(at + BLOCK, end);
+    if (ZEROS.compare(bytes, at, stop, 0, stop - at) !== 0) return false;
+  }
   return true;
 }
 
