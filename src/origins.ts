@@ -55,17 +55,28 @@ export function rememberOrigins(
 ): OriginRecord | undefined {
   const sources: OriginSource[] = [];
   const indexes = new Map<string, number>();
+  const met = new Map<OriginSource, number>();
   const indexOf = (source: OriginSource): number => {
+    const known = met.get(source);
+    if (known !== undefined) return known;
     const key = JSON.stringify([source.module, source.uri, source.signer, source.detail, source.generation]);
     const index = indexes.get(key) ?? sources.push(source) - 1;
     indexes.set(key, index);
+    met.set(source, index);
     return index;
+  };
+  /** What one layer or archive sets comes in a row: one source for all of it. */
+  let latest: OriginSource | undefined;
+  const sourceNow = (origin: Origin): OriginSource => {
+    const isLatest = latest?.module === origin.module && latest.uri === origin.uri && latest.signer === origin.signer;
+    latest = isLatest && latest !== undefined ? latest : { ...plain(origin), ...now };
+    return latest;
   };
   const tell = ({ owned, set }: OwnedNames, earlier: (name: string) => OriginSource | undefined): Told | undefined => {
     const by = new Map<string, number>();
     for (const name of owned) {
       const origin = set.get(name);
-      const source = origin === undefined ? earlier(name) : { ...plain(origin), ...now };
+      const source = origin === undefined ? earlier(name) : sourceNow(origin);
       if (source !== undefined) by.set(name, indexOf(source));
     }
     return shortest(by);
