@@ -3,6 +3,7 @@ import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { readState } from "../state.ts";
 import { TX } from "../transaction/layout.ts";
+import { lookIn } from "../transaction/steps.ts";
 import { treeName } from "./apply.ts";
 import { noteFailure } from "./failed-tree.ts";
 import { packagesWithDeltas } from "./foreign-deltas.ts";
@@ -52,8 +53,9 @@ function refuseTooLarge(ctx: RunContext, plan: Plan): void {
 function neededBytes(ctx: RunContext, plan: Plan): { bytes: number; files: number } {
   let bytes = 0;
   let files = 8;
+  const look = lookIn(ctx.disk);
   for (const action of plan.actions) {
-    const original = ctx.disk.stat(action.path);
+    const original = look(action.path);
     if (original?.kind === "file") bytes += original.size + PER_FILE;
     if (action.kind === "write") bytes += action.size + PER_FILE;
     files += 2;

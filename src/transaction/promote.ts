@@ -3,7 +3,7 @@ import { makeFolders } from "./folders.ts";
 import { folderOf, TX, temporaryBeside } from "./layout.ts";
 import type { Promotion } from "./order.ts";
 import { putFile } from "./replace-file.ts";
-import { placeOfPath } from "./steps.ts";
+import { placesIn } from "./steps.ts";
 import { parseUndoList, printUndoList, type UndoItem } from "./undo-list.ts";
 import type { Writer } from "./writer.ts";
 
@@ -16,8 +16,9 @@ export function keepPromotions(
   writer: Writer,
   promotions: readonly Promotion[],
 ): void {
+  const placeOf = placesIn(disk);
   const items = promotions.map(({ path, bytes }, index): UndoItem => {
-    const place = placeOfPath(disk, path);
+    const place = placeOf(path);
     const before = disk.stat(place);
     const owner = processes.isRoot ? { uid: before?.uid ?? 0, gid: before?.gid ?? 0 } : {};
     writer.writeNew(`${TX.promote}/${index}`, bytes, { mode: before?.mode ?? 0o600, ...owner });

@@ -27,8 +27,11 @@ export function stepsOf(files: Files, actions: readonly Action[]): Step[] {
     throw new ProvisionError("PLAN_INVALID", `the plan has ${actions.length} files; ${MAX_ACTIONS} are the limit`);
   }
   const known = new Map<string, Folder>();
-  const there = new Map<string, boolean>();
-  const places = actions.map((action) => landingOf(files, action, known, there));
+  const look = lookIn(files);
+  const places = actions.map((action): Landing => {
+    const { path, through } = placeIn(files, action.path, known);
+    return { path, through, action, before: look(path) };
+  });
   refuseForbidden(places);
   refuseCollisions(files, places);
   return places
@@ -45,18 +48,21 @@ interface Landing {
   readonly through: readonly string[];
 }
 
-/** In a folder that is not there yet, as most of a new overlay's are, nothing is looked for. */
-function landingOf(files: Files, action: Action, known: Map<string, Folder>, there: Map<string, boolean>): Landing {
-  const { path, through } = placeIn(files, action.path, known);
-  const folder = folderOf(path);
-  const isThere = there.get(folder) ?? files.stat(folder) !== undefined;
-  there.set(folder, isThere);
-  return { path, through, action, before: isThere ? files.stat(path) : undefined };
+/** `stat`, which looks for nothing in a folder that is not there, as most of a new overlay's are not. Of folders it tells what it saw first. */
+export function lookIn(files: Files): (path: string) => FileStat | undefined {
+  const there = new Map<string, boolean>();
+  return (path) => {
+    const folder = folderOf(path);
+    const isThere = there.get(folder) ?? files.stat(folder) !== undefined;
+    there.set(folder, isThere);
+    return isThere ? files.stat(path) : undefined;
+  };
 }
 
-/** Where a path lands when the links on the way to its folder are followed; the last name itself is not. */
-export function placeOfPath(files: Files, path: string): string {
-  return placeIn(files, path, new Map()).path;
+/** Where paths land when the links on the way to their folder are followed; the last name itself is not. Each folder is gone to once. */
+export function placesIn(files: Files): (path: string) => string {
+  const known = new Map<string, Folder>();
+  return (path) => placeIn(files, path, known).path;
 }
 
 /** A folder as a path names it: where it really is, and the links on the way. */

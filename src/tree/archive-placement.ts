@@ -41,7 +41,7 @@ export function placeEntries(entries: readonly ArchivedEntry[], ground: Ground):
       continue;
     }
     const path = folder.path + entry.path.slice(entry.path.lastIndexOf("/"));
-    const refused = refusalOf(entry, path, ground);
+    const refused = refusalOf(entry, path, folder.isThere ? ground.kind(path) : undefined);
     if (refused !== undefined) fault(refused.code, refused.what);
     else if (placed.has(path)) fault("ARCHIVE_UNSAFE", `is ${showBytes(path)} on this device, which is there twice`);
     else placed.set(path, { ...entry, path });
@@ -58,9 +58,15 @@ interface Refusal {
   readonly what: string;
 }
 
+/** Where a folder of the archive lies on the device. In one that is not there, nothing is. */
+interface Found {
+  readonly path: string;
+  readonly isThere: boolean;
+}
+
 /** Remembers folders: an archive has many files in few of them. The root is the empty path. */
-function folderFinder(ground: Ground): (folder: string) => { readonly path: string } | Refusal {
-  const known = new Map<string, { readonly path: string } | Refusal>();
+function folderFinder(ground: Ground): (folder: string) => Found | Refusal {
+  const known = new Map<string, Found | Refusal>();
   return (folder) => {
     const found = known.get(folder) ?? findFolder(folder, ground);
     known.set(folder, found);
@@ -68,7 +74,7 @@ function folderFinder(ground: Ground): (folder: string) => { readonly path: stri
   };
 }
 
-function findFolder(folder: string, ground: Ground): { readonly path: string } | Refusal {
+function findFolder(folder: string, ground: Ground): Found | Refusal {
   const resolved = resolveLinks(folder, (path) => ground.readLink(path));
   if (resolved === undefined) return { code: "ARCHIVE_UNSAFE", what: "lies behind links that lead in a circle" };
   const own = resolved.through.find((link) => ground.isOwned(link));
@@ -76,6 +82,7 @@ function findFolder(folder: string, ground: Ground): { readonly path: string } |
     return { code: "ARCHIVE_UNSAFE", what: `would be written through ${showBytes(own)}, a link that a tree placed` };
   }
   const path = resolved.path === "/" ? "" : resolved.path;
+  let isThere = true;
   for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
     const kind = ground.kind(path.slice(0, end));
     if (kind === "directory") break;
@@ -85,14 +92,14 @@ function findFolder(folder: string, ground: Ground): { readonly path: string } |
         what: `lies below ${showBytes(path.slice(0, end))}, which is no folder on this device`,
       };
     }
+    isThere = false;
   }
-  return { path };
+  return { path, isThere };
 }
 
-function refusalOf(entry: Placeable, path: string, ground: Ground): Refusal | undefined {
+function refusalOf(entry: Placeable, path: string, kind: ReturnType<Ground["kind"]>): Refusal | undefined {
   const why = whyForbidden(entry.path) ?? whyForbidden(path);
   if (why !== undefined) return { code: "PATH_FORBIDDEN", what: `may not be written by a tree: ${why}` };
-  const kind = ground.kind(path);
   if (kind === "directory")
     return { code: "PLAN_INVALID", what: "is a folder on this device; only files and links are replaced" };
   if (kind === "other") return { code: "PLAN_INVALID", what: "is neither file nor link on this device, and stays" };

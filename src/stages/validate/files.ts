@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Finding } from "../../api.ts";
+import type { FileStat, Finding } from "../../api.ts";
 import type { PathChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
@@ -9,7 +9,7 @@ import { resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
 import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
-import { placeOfPath } from "../../transaction/steps.ts";
+import { lookIn, placesIn } from "../../transaction/steps.ts";
 import type { Held } from "../bisect/hold.ts";
 import { whyScheduleLost } from "./own-survival.ts";
 import { withOwners } from "./owners.ts";
@@ -47,13 +47,14 @@ export function planFiles(
     isHeld(path) || protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
   const wanted = all.filter(({ path, origin }) => !isHeld(path) && !held.hasPath(path, origin.module));
   const owned = withOwners(ctx, wanted, isMoreToCome);
-  const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path), isProtected);
+  const look = lookIn(ctx.disk);
+  const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path, look(path)), isProtected);
   const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {
     return { files: [], actions: [], record, names: { owned: [], set: new Map() }, drift: [], findings };
   }
   return {
-    files: settlement.actions.map((action) => filePlan(ctx, action)),
+    files: settlement.actions.map((action) => filePlan(ctx, action, look)),
     actions: [
       ...settlement.save.map(({ path, sha256 }) => keepOriginal(ctx, path, sha256)),
       ...settlement.actions.map((action) => asAction(ctx, action)),
@@ -73,12 +74,13 @@ export function planFiles(
 
 /** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
 function forbidden(ctx: RunContext, wanted: readonly PathChange[]): Finding[] {
+  const place = placesIn(ctx.disk);
   return wanted.flatMap((change): Finding[] => {
     const reason =
       whyForbidden(change.path) ??
-      whyForbiddenBehindLinks(ctx, change) ??
+      whyForbiddenBehindLinks(ctx, change, place(change.path)) ??
       whyOutOfReach(change, wanted) ??
-      whyScheduleLost(ctx, change) ??
+      whyScheduleLost(ctx, change, place(change.path)) ??
       whyOddMode(change);
     if (reason === undefined) return [];
     return [
@@ -101,8 +103,7 @@ function whyOddMode(change: PathChange): string | undefined {
   return `its mode ${told} is more than rights of owner, group and others: no setuid, setgid or sticky bit`;
 }
 
-function whyForbiddenBehindLinks(ctx: RunContext, change: PathChange): string | undefined {
-  const landing = placeOfPath(ctx.disk, change.path);
+function whyForbiddenBehindLinks(ctx: RunContext, change: PathChange, landing: string): string | undefined {
   const why = whyForbidden(landing);
   if (why !== undefined) return `it is ${landing}: ${why}`;
   if (change.kind !== "symlink") return undefined;
@@ -127,8 +128,7 @@ function whyOutOfReach({ path }: PathChange, wanted: readonly PathChange[]): str
   return path === NETWORK || isLost ? "without it nobody would ever reach the device again" : undefined;
 }
 
-function stateOf(ctx: RunContext, path: string): FileState {
-  const stat = ctx.disk.stat(path);
+function stateOf(ctx: RunContext, path: string, stat: FileStat | undefined): FileState {
   if (stat === undefined) return { kind: "absent" };
   if (stat.kind === "symlink") return { kind: "symlink", target: ctx.disk.readLink(path) ?? "" };
   if (stat.kind !== "file") return { kind: "other" };
@@ -180,16 +180,17 @@ function restoring(ctx: RunContext, path: string, to: FileState): Action {
   return { kind: "write", path, content, size: bytes.length, sha256: to.sha256, mode: to.mode, ...owner };
 }
 
-function filePlan(ctx: RunContext, action: FileAction): FilePlan {
+function filePlan(ctx: RunContext, action: FileAction, look: (path: string) => FileStat | undefined): FilePlan {
   const { path } = action;
   if (action.kind === "restore") return { path, act: "restored", origin: { module: action.module } };
   const { change } = action;
   if (change.kind === "remove") return { path, act: "removed", origin: change.origin };
   if (change.kind === "symlink") return { path, act: "linked", origin: change.origin };
-  const before = ctx.disk.stat(path);
+  const before = look(path);
   // What only its owner may read on the device is not for a terminal's history either.
   const isPrivate = (change.mode & 0o077) === 0 || (before !== undefined && (before.mode & 0o077) === 0);
-  const text = change.content.kind === "bytes" && !isPrivate ? toldText(ctx, path, change.content.bytes) : undefined;
+  const text =
+    change.content.kind === "bytes" && !isPrivate ? toldText(ctx, path, before, change.content.bytes) : undefined;
   return {
     path,
     act: before === undefined ? "new" : "changed",
@@ -203,8 +204,7 @@ function filePlan(ctx: RunContext, action: FileAction): FilePlan {
   };
 }
 
-function toldText(ctx: RunContext, path: string, bytes: Uint8Array): FilePlan["text"] {
-  const stat = ctx.disk.stat(path);
+function toldText(ctx: RunContext, path: string, stat: FileStat | undefined, bytes: Uint8Array): FilePlan["text"] {
   if (bytes.length > TOLD_LIMIT || (stat?.kind === "file" && stat.size > TOLD_LIMIT)) return undefined;
   const before = stat?.kind === "file" ? (ctx.disk.readBytes(path, TOLD_LIMIT) ?? new Uint8Array()) : new Uint8Array();
   if (before.includes(0) || bytes.includes(0)) return undefined;

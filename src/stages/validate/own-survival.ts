@@ -4,7 +4,6 @@ import type { PathChange, ServiceChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import { readSettings, type Settings } from "../../settings.ts";
-import { placeOfPath } from "../../transaction/steps.ts";
 import type { UciPackage } from "../../uci/model.ts";
 import { smallContent } from "../archived.ts";
 import { probesOf } from "../confirm/probes.ts";
@@ -143,9 +142,9 @@ const CRONTAB = "/etc/crontabs/root";
 const MARK = "# uciprov";
 const LIMIT = 262_144;
 
-/** Why a change would take uciprov's line out of root's crontab in a way that `keepSchedule` cannot mend; undefined: it would not. */
-export function whyScheduleLost({ disk }: RunContext, change: PathChange): string | undefined {
-  if (placeOfPath(disk, change.path) !== CRONTAB || ownLines(disk).length === 0) return undefined;
+/** Why a change that lands there would take uciprov's line out of root's crontab in a way that `keepSchedule` cannot mend; undefined: it would not. */
+export function whyScheduleLost({ disk }: RunContext, change: PathChange, landing: string): string | undefined {
+  if (landing !== CRONTAB || ownLines(disk).length === 0) return undefined;
   if (change.path !== CRONTAB) return `it is ${CRONTAB}, which has uciprov's own line: name it so`;
   if (change.kind === "symlink") return "it has uciprov's own line, which a link would take away";
   return change.kind === "file" && change.size > LIMIT ? `it is longer than ${LIMIT} bytes` : undefined;
