@@ -15,7 +15,7 @@ export interface Served {
   readonly client: string;
 }
 
-/** A static tree over HTTPS, as any web server would serve it: ETags, 304, 404, ranges left out. */
+/** A static tree over HTTPS, as any web server would serve it: ETags, 304, 404, and parts of a file, one range at a time. */
 export interface TreeServer {
   readonly port: number;
   readonly served: readonly Served[];
@@ -67,9 +67,10 @@ async function answer(
 ): Promise<Served> {
   const path = decoded(request.url ?? "/");
   const client = (request.socket.remoteAddress ?? "?").replace(/^::ffff:/, "");
-  const end = (status: number, body: Uint8Array, etag?: string): Served => {
+  const end = (status: number, body: Uint8Array, etag?: string, more: Record<string, string> = {}): Served => {
     response.writeHead(status, {
-      ...(etag === undefined ? {} : { etag }),
+      ...(etag === undefined ? {} : { etag, "accept-ranges": "bytes" }),
+      ...more,
       ...(status === 304 ? {} : { "content-length": body.length, "content-type": "application/octet-stream" }),
     });
     response.end(request.method === "HEAD" ? undefined : body);
@@ -81,7 +82,25 @@ async function answer(
   const body = path === undefined ? undefined : await readBelow(folder, path);
   if (body === undefined) return end(404, Buffer.from("not here\n"));
   const etag = `"${createHash("sha256").update(body).digest("hex").slice(0, 16)}"`;
-  return request.headers["if-none-match"] === etag ? end(304, new Uint8Array(), etag) : end(200, body, etag);
+  if (request.headers["if-none-match"] === etag) return end(304, new Uint8Array(), etag);
+  const part = askedPart(request, etag, body.length);
+  if (part === undefined) return end(200, body, etag);
+  const { first, last } = part;
+  const range = { "content-range": `bytes ${first}-${last}/${body.length}` };
+  return end(206, body.subarray(first, last + 1), etag, range);
+}
+
+/**
+ * The one range that is asked for, cut to what there is; undefined where the whole file is the answer: no range, several, one of another version (`If-Range`), or one that
+ * this server does not know. RFC 9110 §14.2 lets a server leave any range aside, one past the end as well.
+ */
+function askedPart({ method, headers }: IncomingMessage, etag: string, size: number) {
+  const [, from, to] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(headers.range ?? "") ?? [];
+  const ifRange = headers["if-range"];
+  if (method !== "GET" || from === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined;
+  const first = Number(from);
+  const last = to ? Math.min(Number(to), size - 1) : size - 1;
+  return first > last ? undefined : { first, last };
 }
 
 /** The path of the request, its escapes resolved; undefined if no file below the folder can be meant. */
