@@ -139,7 +139,7 @@ function startTls(origin: URL, context: SecureContext, isJudgedHere: boolean): T
   });
 }
 
-const TCP = { noDelay: true, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS } as const;
+const TCP = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS } as const;
 
 interface Awaited {
   readonly origin: URL;
@@ -182,6 +182,8 @@ function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined
     })
     .once("connect", () => {
       if (isTls) phase = "TLS with";
+      // The option `noDelay` does not reach a TLS socket: its first request would wait until the server has acknowledged the handshake's last message.
+      socket.setNoDelay(true);
     })
     .once(ready, onReady)
     .once("error", onError)
