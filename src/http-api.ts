@@ -10,6 +10,10 @@ export interface HttpRequest {
   readonly modified?: string;
   /** Put the body into this file (a path of the device's, in RAM) rather than in memory; a cut body is resumed from it. */
   readonly spool?: string;
+  /** Bytes of the body, where a list names them: a large one is then asked for in pieces if the server is far and gives parts. Only for `spool`. */
+  readonly size?: number;
+  /** So many requests to the same server follow together once this one is answered: connections for them may be opened meanwhile. */
+  readonly more?: number;
   /** Further request headers, e.g. a device's identity where the admin asked for it. */
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -13,6 +13,7 @@ import { fetchManifest } from "./fetch/manifest.ts";
 import { proveTree, type TreeProof } from "./fetch/proof.ts";
 import { type Brought, fetchResources } from "./fetch/resources.ts";
 import { whyWait } from "./fetch/turn.ts";
+import { wantedResources } from "./fetch/wanted.ts";
 import { noteFullCheck } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
@@ -75,7 +76,9 @@ export async function fetchTree(
     confirmed?.base === source.base.text &&
     confirmed.inputs === inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
 
-  const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
+  // Only on a first run is it known beforehand that the answer will be news.
+  const more = confirmed === undefined ? wantedResources(device.settings, modules).length : undefined;
+  const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined, more);
   if (answer.kind === "not-modified") return unchanged(ctx, device, source);
 
   const proof = proveTree(ctx, device, source, keys, answer);

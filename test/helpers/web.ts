@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
-import type { Disk, Http, HttpAnswer, HttpRequest } from "../../src/api.ts";
+import type { Clock, Disk, Http, HttpAnswer, HttpRequest } from "../../src/api.ts";
 import { clock } from "../../src/host/clock.ts";
 import { openDisk } from "../../src/host/disk.ts";
 import { type HttpSettings, openHttp } from "../../src/host/http.ts";
@@ -25,6 +25,10 @@ export interface RawServer {
   /** Connections open now, and opened in all, even if TLS came to nothing. */
   readonly open: () => number;
   readonly opened: () => number;
+  /** From now on it closes every connection beyond so many. */
+  takeAtMost(count: number): void;
+  /** Closes those that have asked nothing yet. */
+  closeIdle(): void;
   close(): Promise<void>;
 }
 
@@ -34,14 +38,17 @@ type Answering = (socket: Socket, asked: AskedHead, index: number) => void;
 export async function rawServer(answer: Answering, tls?: TlsOptions): Promise<RawServer> {
   const asked: AskedHead[] = [];
   const sockets = new Set<Socket>();
+  const silent = new Set<Socket>();
   let opened = 0;
   let used = 0;
   const onSocket = (socket: Socket) => {
     const connection = used++;
     let text = "";
     sockets.add(socket);
+    silent.add(socket);
     socket.on("close", () => sockets.delete(socket)).on("error", () => undefined);
     socket.on("data", (chunk) => {
+      silent.delete(socket);
       text += chunk.toString("latin1");
       for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
         const head = { ...parseHead(text.slice(0, end)), connection };
@@ -64,6 +71,12 @@ export async function rawServer(answer: Answering, tls?: TlsOptions): Promise<Ra
     asked,
     open: () => sockets.size,
     opened: () => opened,
+    takeAtMost(count) {
+      server.maxConnections = count;
+    },
+    closeIdle() {
+      for (const socket of silent) socket.destroy();
+    },
     close() {
       for (const socket of sockets) socket.destroy();
       return new Promise((done) => server.close(() => done()));
@@ -96,11 +109,12 @@ export function testClient(
   settings: Partial<HttpSettings> = {},
   isClockPlausible = true,
   serverKeys?: AskServerKeys,
+  time: Clock = clock,
 ): TestClient {
   const root = mkdtempSync(join(tmpdir(), "uciprov-http-"));
   mkdirSync(join(root, "tmp"));
   const disk = openDisk(root);
-  const http = openHttp({ settings: { ...SHORT, ...settings }, serverKeys }, disk, clock, () => isClockPlausible);
+  const http = openHttp({ settings: { ...SHORT, ...settings }, serverKeys }, disk, time, () => isClockPlausible);
   return {
     disk,
     get: (request) => http.get(request),
@@ -111,6 +125,12 @@ export function testClient(
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** A clock by which every server is 20 ms away: loopback is near. */
+export function farClock(): Clock {
+  let asked = 0;
+  return { ...clock, elapsed: () => 20 * asked++ };
 }
 
 const NEVER = new AbortController().signal;

@@ -10,11 +10,15 @@ import { withRetries } from "../../src/retry.ts";
 export interface Asking {
   readonly folder: string;
   readonly settings: HttpSettings;
+  /** Let the clock say that every server is far. */
+  readonly isFar?: boolean;
   /** One after another; the URIs of one step at once. */
   readonly steps: readonly {
     readonly uris: readonly string[];
     readonly etag?: string;
     readonly spool?: string;
+    readonly size?: number;
+    readonly more?: number;
     readonly tries?: number;
   }[];
 }
@@ -30,10 +34,12 @@ export interface Fetched {
 }
 
 async function main(): Promise<void> {
-  const { folder, settings, steps }: Asking = JSON.parse(readFileSync(0, "utf8"));
+  const { folder, settings, isFar = false, steps }: Asking = JSON.parse(readFileSync(0, "utf8"));
   const root = mkdtempSync(join(folder, "device-"));
   mkdirSync(join(root, "tmp"));
-  const http = openHttp({ settings }, openDisk(root), clock, () => true);
+  let looks = 0;
+  const time = isFar ? { ...clock, elapsed: () => 20 * looks++ } : clock;
+  const http = openHttp({ settings }, openDisk(root), time, () => true);
   const { signal } = new AbortController();
   for (const { uris, tries = 1, ...conditions } of steps) {
     const get = (uri: string) => http.get({ uri, limit: 50_000_000, signal, ...conditions });

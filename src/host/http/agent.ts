@@ -9,7 +9,7 @@ import type { Connector, Link } from "./connect.ts";
 /** The connection that carries a request. */
 export interface Carrier {
   readonly link: Link;
-  /** Whether it carried another before: then the server may just have closed it. */
+  /** Whether it carried another before, or waited for the first: then the server may just have closed it. */
   readonly isReused: boolean;
 }
 
@@ -23,12 +23,12 @@ export interface TracedOptions extends Dispatcher.DispatchOptions {
   readonly trace: Trace;
 }
 
-/** A server's file list is short and its files small: more connections would only cost handshakes. */
-export const CONNECTIONS = 6;
+/** Six that bring the pieces of a large file, and two beside them for small ones: more would only cost handshakes. */
+export const CONNECTIONS = 8;
 const HEAD_BYTES = 16_384;
 const KEEP_MILLISECONDS = 30_000;
 
-/** undici's agent over our own connections: at most six to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
+/** undici's agent over our own connections: at most eight to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
 export function openAgent(connector: Connector): Dispatcher {
   keepWasmBaseline();
   return new UndiciAgent({
@@ -59,7 +59,7 @@ class TracedClient extends UndiciClient {
       connect(_options, done) {
         connector.open(origin, (error, link) => {
           if (link === undefined) return done(error ?? new Error("no connection"), null);
-          Object.assign(connection, { link, requests: 0 });
+          Object.assign(connection, { link, requests: link.hasWaited ? 1 : 0 });
           done(null, link.socket);
         });
         setImmediate(makeParser);

@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { Disk, NewFile } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { Sink } from "./exchange.ts";
-import { contentRange, entityTag, type Head, statedLength } from "./head.ts";
+import { contentRange, type Head, strongTag } from "./head.ts";
 
 /** What came of a body. */
 export interface Received {
@@ -11,12 +11,20 @@ export interface Received {
   readonly sha256: string;
 }
 
+/** What is known of a body before its first byte. */
+export interface WholeBody {
+  /** Bytes, if they are stated. */
+  readonly length: number | undefined;
+  /** Its entity tag, if it is a strong one. */
+  readonly tag: string | undefined;
+}
+
 /** Where one answer's body goes. */
 export interface Body extends Sink {
   /** Request fields that ask for the rest of what is kept; none if nothing is. */
   fields(): Readonly<Record<string, string>>;
   /** A whole body begins: what was kept is void. Throws TOO_LARGE or NO_SPACE if its stated length is too much. */
-  begin(head: Head, uri: string): void;
+  begin(whole: WholeBody, uri: string): void;
   /** The rest of what was kept begins; Restart if the answer is not precisely that. */
   resume(head: Head, uri: string): void;
   /** TRUNCATED if less came than was stated. */
@@ -45,8 +53,8 @@ export function memoryBody(limit: number): Body {
   let hash = createHash("sha256");
   return {
     fields: () => ({}),
-    begin(head) {
-      refuseLarge(statedLength(head), limit);
+    begin({ length }) {
+      refuseLarge(length, limit);
       chunks = [];
       size = 0;
       hash = createHash("sha256");
@@ -95,8 +103,8 @@ export function spoolBody({ disk, path, asked, limit, parts }: SpoolTo): Body {
   };
   return {
     fields: (): Record<string, string> => (kept ? { range: `bytes=${kept.size}-`, "if-range": kept.tag } : {}),
-    begin(head, uri) {
-      total = statedLength(head);
+    begin({ length, tag }, uri) {
+      total = length;
       refuseLarge(total, limit);
       drop();
       if (disk.stat(path) !== undefined) disk.unlink(path);
@@ -104,7 +112,7 @@ export function spoolBody({ disk, path, asked, limit, parts }: SpoolTo): Body {
       file = disk.createNew(path, { mode: 0o600 });
       hash = createHash("sha256");
       size = 0;
-      source = { from: uri, tag: strongTag(head) };
+      source = { from: uri, tag };
     },
     resume(head, uri) {
       const range = contentRange(head);
@@ -169,11 +177,6 @@ function isCut(error: unknown): boolean {
 /** Errors that say what is published now is not what was begun; any other leaves the part as good as it was. */
 function isContentWrong(error: unknown): boolean {
   return !(error instanceof ProvisionError) || !error.mayRetry || error.code === "PORTAL";
-}
-
-function strongTag(head: Head): string | undefined {
-  const tag = entityTag(head);
-  return tag?.startsWith("W/") ? undefined : tag;
 }
 
 function refuseLarge(size: number | undefined, limit: number): void {

@@ -5,11 +5,22 @@ import { ProvisionError } from "../../errors.ts";
 import { redactUri } from "../../uri.ts";
 import type { AskServerKeys } from "../tlsa.ts";
 import { CONNECTIONS, openAgent } from "./agent.ts";
+import { connectAhead } from "./ahead.ts";
 import { type Body, memoryBody, type Part, Restart, spoolBody } from "./body.ts";
 import { connector } from "./connect.ts";
 import { type Answer, exchange, type Sink, StaleConnection } from "./exchange.ts";
-import { entityTag, field, isSameTag, lastModified, refuseOddHead, retryAfter } from "./head.ts";
+import {
+  entityTag,
+  field,
+  isSameTag,
+  lastModified,
+  refuseOddHead,
+  retryAfter,
+  statedLength,
+  strongTag,
+} from "./head.ts";
 import type { HttpSettings } from "./how.ts";
+import { fetchPieces, givesParts, isWorthPieces, Whole } from "./pieces.ts";
 import { refusePortalType, refusingHtml } from "./portal.ts";
 import { isRedirection, redirection, requestUri } from "./redirect.ts";
 
@@ -20,8 +31,9 @@ export function openClient(
   clock: Clock,
   isClockPlausible: () => boolean,
 ): Required<Omit<Http, "prepare">> {
-  const connections = connector(settings, isClockPlausible, serverKeys);
+  const connections = connectAhead((onReached) => connector(settings, clock, isClockPlausible, serverKeys, onReached));
   const agent = openAgent(connections);
+  const servers: Servers = { partial: new Set(), isFar: (origin) => connections.isFar(origin) };
   const parts = new Map<string, Part>();
   return {
     async get(request) {
@@ -31,8 +43,9 @@ export function openClient(
         request.spool === undefined
           ? memoryBody(request.limit)
           : spoolBody({ disk, path: request.spool, asked: uri.href, limit: request.limit, parts });
+      if (request.more !== undefined) connections.expect(uri, Math.min(request.more, CONNECTIONS - ASKED_TOGETHER));
       try {
-        return await new Fetch({ agent, settings, clock, request, body, signal }).follow(uri);
+        return await new Fetch({ agent, servers, settings, clock, request, body, signal }).follow(uri);
       } catch (thrown) {
         body.giveUp(thrown);
         throw thrown;
@@ -73,8 +86,19 @@ export function openClient(
   };
 }
 
+/** The request that says what follows, and one beside it (a manifest's signature), have connections of their own, which those that follow use again. */
+const ASKED_TOGETHER = 2;
+
+/** What is known of servers by what was fetched from them before. */
+interface Servers {
+  /** Origins that have said that they give parts of their files. */
+  readonly partial: Set<string>;
+  isFar(origin: URL): boolean;
+}
+
 interface FetchWith {
   readonly agent: Dispatcher;
+  readonly servers: Servers;
   readonly settings: HttpSettings;
   readonly clock: Clock;
   readonly request: HttpRequest;
@@ -94,6 +118,8 @@ class Fetch {
   }
 
   async follow(start: URL): Promise<HttpAnswer> {
+    const inPieces = await this.#inPieces(start);
+    if (inPieces !== undefined) return telling(start, () => this.#conclude(inPieces, start));
     const visited: string[] = [];
     let uri = start;
     for (;;) {
@@ -106,25 +132,68 @@ class Fetch {
   }
 
   /**
-   * Asks one URI until it has answered what was asked: kept connections that turn out to be closed, a part that does not fit and a 304 for
-   * another version than ours are no answers; each of these can happen only a few times.
+   * A large body of a far server that gives parts, over several connections. Undefined: it is not that, or did not come so, and is to be asked for as a whole.
+   */
+  async #inPieces(uri: URL): Promise<Answer | undefined> {
+    const { request, servers, body, signal } = this.#with;
+    const { size, spool } = request;
+    const mayBe = spool !== undefined && !this.#isConditional && body.fields().range === undefined;
+    if (!mayBe || !isWorthPieces(size) || !servers.partial.has(uri.origin) || !servers.isFar(uri)) return undefined;
+    try {
+      const answers = await fetchPieces({
+        uri,
+        size,
+        body,
+        signal,
+        ask: ({ first, last }, stop, choose) =>
+          this.#askOpen(uri, { ...this.#fields(uri, uri, false), range: `bytes=${first}-${last}` }, choose, stop),
+      });
+      return provenByAll(answers);
+    } catch (thrown) {
+      if (thrown instanceof Whole) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** One request; over another connection if a kept one turns out to be closed, which can happen only so many times. */
+  async #askOpen(
+    uri: URL,
+    fields: Record<string, string>,
+    choose: (head: Answer) => Sink | undefined,
+    signal = this.#with.signal,
+  ): Promise<Answer> {
+    const { agent, settings, servers } = this.#with;
+    const { headerSeconds, bodyIdleSeconds } = settings;
+    for (let stale = 0; ; stale++) {
+      try {
+        return await exchange(agent, { uri, fields, signal, headerSeconds, bodyIdleSeconds }, (head) =>
+          telling(uri, () => {
+            refuseOddHead(head);
+            if (givesParts(head)) servers.partial.add(uri.origin);
+            return choose(head);
+          }),
+        );
+      } catch (thrown) {
+        if (!(thrown instanceof StaleConnection) || stale === CONNECTIONS) throw thrown;
+      }
+    }
+  }
+
+  /**
+   * Asks one URI until it has answered what was asked: a part that does not fit and a 304 for another version than ours are no answers; each of these can
+   * happen only once.
    */
   async #ask(uri: URL, start: URL): Promise<Answer> {
-    const { agent, settings, signal, body } = this.#with;
-    let stale = 0;
+    const { body } = this.#with;
     for (;;) {
       const part = body.fields();
       const fields = { ...this.#fields(uri, start, part.range === undefined), ...part };
-      const { headerSeconds, bodyIdleSeconds } = settings;
       try {
-        const answer = await exchange(agent, { uri, fields, signal, headerSeconds, bodyIdleSeconds }, (head) =>
-          telling(uri, () => this.#choose(head, uri, start)),
-        );
+        const answer = await this.#askOpen(uri, fields, (head) => this.#choose(head, uri, start));
         if (answer.status === 416 && part.range !== undefined) body.giveUp(undefined);
         else if (answer.status === 304 && this.#isConditional && !this.#isOurs(answer)) this.#isConditional = false;
         else return answer;
       } catch (thrown) {
-        if (thrown instanceof StaleConnection && ++stale <= CONNECTIONS) continue;
         if (!(thrown instanceof Restart)) throw thrown;
       }
     }
@@ -153,10 +222,9 @@ class Fetch {
 
   #choose(answer: Answer, uri: URL, start: URL): Sink | undefined {
     const { body } = this.#with;
-    refuseOddHead(answer);
     if (answer.status === 200) {
       refusePortalType(answer, start);
-      body.begin(answer, uri.href);
+      body.begin({ length: statedLength(answer), tag: strongTag(answer) }, uri.href);
       return refusingHtml(body, start);
     }
     if (answer.status !== 206) return undefined;
@@ -209,6 +277,17 @@ class Fetch {
     if (status >= 400) return new ProvisionError("HTTP_REFUSED", `the server refused it with status ${status}`);
     return new ProvisionError("HTTP_ODD", `the server answered with status ${status}`);
   }
+}
+
+/** The first answer, over a connection that is proven by no more than all of them are. */
+function provenByAll(answers: readonly Answer[]): Answer {
+  const [first, ...others] = answers as [Answer, ...Answer[]];
+  const proofs = first.link.proofs.filter((proof) =>
+    others.every(({ link }) =>
+      link.proofs.some(({ kind, fingerprint }) => kind === proof.kind && fingerprint === proof.fingerprint),
+    ),
+  );
+  return { ...first, link: { ...first.link, proofs } };
 }
 
 function described(answer: Answer): { etag?: string; modified?: string; contentType?: string } {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
-import type { ServerProof } from "../../api.ts";
+import type { Clock, ServerProof } from "../../api.ts";
 import type { Tlsa } from "../../dns/rdata.ts";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
 import type { AskServerKeys } from "../tlsa.ts";
@@ -15,6 +15,8 @@ export interface Link {
   readonly socket: Socket | TLSSocket;
   /** The strongest first; none: plain HTTP. */
   readonly proofs: readonly ServerProof[];
+  /** Opened before anybody asked for it: the server may have closed it at the moment it is used. */
+  readonly hasWaited?: true;
 }
 
 /** Opens connections by one device's settings, and closes those still being opened when asked to. */
@@ -26,10 +28,13 @@ export interface Connector {
 /** Node gives each address but the last this long before it tries the next one; its own 250 ms is less than a satellite's round trip. */
 const ADDRESS_MILLISECONDS = 1_500;
 
+/** `onReached` is told how long each TCP handshake took, in milliseconds. */
 export function connector(
   settings: HttpSettings,
+  clock: Pick<Clock, "elapsed">,
   isClockPlausible: () => boolean,
   serverKeys: AskServerKeys | undefined,
+  onReached: (origin: URL, milliseconds: number) => void,
 ): Connector {
   const opening = new Set<Socket>();
   const pins = settings.pins.map(pinAsHex);
@@ -56,7 +61,7 @@ export function connector(
         : startTcp(origin);
       opening.add(socket);
       const prove = () => (anchors ? proveServer(socket as TLSSocket, pins, keys, anchors) : []);
-      awaitLink(socket, { origin, settings, isClockPlausible, prove }, (error, link) => {
+      awaitLink(socket, { origin, settings, clock, isClockPlausible, prove, onReached }, (error, link) => {
         opening.delete(socket);
         const isUnknown = error instanceof ProvisionError && error.code === "TLS_UNTRUSTED";
         if (!isUnknown || isClosed || set + 1 >= authorities.length) return done(error, link);
@@ -144,14 +149,17 @@ const TCP = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MI
 interface Awaited {
   readonly origin: URL;
   readonly settings: HttpSettings;
+  readonly clock: Pick<Clock, "elapsed">;
   readonly isClockPlausible: () => boolean;
   readonly prove: () => readonly ServerProof[];
+  readonly onReached: (origin: URL, milliseconds: number) => void;
 }
 
 function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined, link?: Link) => void): void {
   const peer = peerOf(how.origin);
   const isTls = how.origin.protocol === "https:";
   let phase: LinkPhase = isIP(address(how.origin).host) ? "connecting to" : "looking up";
+  let began = how.clock.elapsed();
   const settle = (error: ProvisionError | undefined) => {
     clearTimeout(timer);
     socket.off("error", onError).off("close", onClose).off(ready, onReady);
@@ -178,12 +186,15 @@ function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined
   const ready = isTls ? "secureConnect" : "connect";
   socket
     .once("lookup", (error: Error | null) => {
-      if (!error) phase = "connecting to";
+      if (error) return;
+      phase = "connecting to";
+      began = how.clock.elapsed();
     })
     .once("connect", () => {
       if (isTls) phase = "TLS with";
       // The option `noDelay` does not reach a TLS socket: its first request would wait until the server has acknowledged the handshake's last message.
       socket.setNoDelay(true);
+      how.onReached(how.origin, how.clock.elapsed() - began);
     })
     .once(ready, onReady)
     .once("error", onError)

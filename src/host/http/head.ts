@@ -47,6 +47,12 @@ export function entityTag(head: Head): string | undefined {
   return tag !== undefined && tag.length <= 256 && /^(?:W\/)?"[\x21\x23-\x7e]*"$/.test(tag) ? tag : undefined;
 }
 
+/** The entity tag if it stands for the very bytes (RFC 9110 §8.8.1). */
+export function strongTag(head: Head): string | undefined {
+  const tag = entityTag(head);
+  return tag?.startsWith("W/") ? undefined : tag;
+}
+
 /** Weak comparison (RFC 9110 §8.8.3.2): the same but for the mark of weakness. */
 export function isSameTag(one: string, other: string): boolean {
   return one.replace(/^W\//, "") === other.replace(/^W\//, "");
