@@ -69,11 +69,8 @@ type Told = (at: number, message: string) => void;
 function deviceOf(row: Row, columns: Columns, seen: Seen, fault: Told): InventoryDevice {
   const facts: { -readonly [F in FactName]?: string } = {};
   const macros: Record<string, string> = {};
-  const names = new Set<string>();
   for (const cell of row.cells) {
     const kind = columns.kindOf(cell);
-    if (names.has(cell.name)) fault(cell.at, `the column ${cell.name} stands there twice`);
-    names.add(cell.name);
     const text = cell.text.trim();
     if (text === "" || kind === "wrong") continue;
     const wrong = valueFault(text);
@@ -120,10 +117,10 @@ class Columns {
     this.fault = fault;
   }
 
-  kindOf({ name, at }: Cell): FactName | "macro" | "wrong" {
+  kindOf({ name, namedAt }: Cell): FactName | "macro" | "wrong" {
     const before = this.known.get(name);
     if (before !== undefined) return before;
-    const kind = this.judge(name, at);
+    const kind = this.judge(name, namedAt);
     this.known.set(name, kind);
     return kind;
   }

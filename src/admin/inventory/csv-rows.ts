@@ -24,13 +24,29 @@ export function csvRows(text: string, fault: Fault): Row[] {
       fault(at, `more than ${INVENTORY_LIMITS.devices} devices`);
       break;
     }
-    rows.push({ line, at, cells: fields.map((field, i): Cell => ({ name: names[i] ?? "", ...field })) });
+    rows.push({
+      line,
+      at,
+      cells: fields.map((field, i): Cell => ({ name: names[i]?.name ?? "", namedAt: names[i]?.at ?? 0, ...field })),
+    });
   }
   return rows;
 }
 
-function columnNames(fields: readonly Field[], fault: Fault): readonly string[] | undefined {
-  const names = fields.map(({ text }) => text.trim());
+interface Column {
+  readonly name: string;
+  readonly at: number;
+}
+
+function columnNames(fields: readonly Field[], fault: Fault): readonly Column[] | undefined {
+  const names = fields.map(({ text, at }) => ({ name: text.trim(), at }));
+  const sign = names.length === 1 ? /[;\t]/.exec(names[0]?.name ?? "")?.[0] : undefined;
+  if (sign !== undefined) {
+    fault(0, `the columns are divided by ${JSON.stringify(sign)}: a comma is what divides them`);
+    return undefined;
+  }
+  for (const [i, { name, at }] of names.entries())
+    if (names.findIndex((one) => one.name === name) < i) fault(at, `the column ${name} stands there twice`);
   const tooMany = fields[INVENTORY_LIMITS.columns];
   if (tooMany !== undefined) {
     fault(tooMany.at, `more than ${INVENTORY_LIMITS.columns} columns`);

@@ -88,7 +88,7 @@ class Reader {
       this.expect(":");
       this.blank();
       const valueAt = this.at;
-      cells.push({ name, text: this.value(), at: valueAt });
+      cells.push({ name, text: this.value(), at: valueAt, namedAt: valueAt });
     } while (this.take(","));
     this.expect("}");
     return { line, at, cells };

@@ -14,6 +14,8 @@ export interface Cell {
   readonly name: string;
   readonly text: string;
   readonly at: number;
+  /** Where its column is named. */
+  readonly namedAt: number;
 }
 
 export interface Row {
