@@ -108,6 +108,7 @@ export function readExchange(context: PlanContext, list: GatewayList): Exchange 
   if (address !== undefined && isIPv6(address) && pbx.domain === undefined) {
     tell("beesip.pbx.domain", "is not set, and an IPv6 address cannot stand for it");
   }
+  if (pbx.role === "proxy" && address !== undefined) noteFamilies(inService, address, tell);
   const known = new Map(inService.map((one) => [one.id, one]));
   const trunks = allRoutes.flatMap((route) =>
     trunkOf(
@@ -233,6 +234,18 @@ function checkProxy(gateways: readonly Gateway[], tell: Tell): void {
     if (srtp !== "none") tell(place, "wants SRTP, which only Asterisk does: take role `both` or `b2bua`");
     if (max_calls !== undefined) tell(place, "has max_calls, which a proxy does not count", "warning");
   }
+}
+
+/** Kamailio has no socket to send from where it does not listen, and leaves such a gateway out with a line in its log. */
+function noteFamilies(gateways: readonly Gateway[], address: string, tell: Tell): void {
+  if (isIPv6(address)) return;
+  for (const { id, host } of gateways)
+    if (isIPv6(host))
+      tell(
+        `gateway ${id}`,
+        "has an IPv6 address, and with an IPv4 one in beesip.pbx.address Kamailio speaks IPv4 alone: no call goes there",
+        "warning",
+      );
 }
 
 function trunkOf(

@@ -83,6 +83,15 @@ describe("what is refused, with its place", () => {
     expect(told).toEqual([expect.stringMatching(/^warning gateway one: .*everybody counts/)]);
   });
 
+  test("a gateway that Kamailio cannot reach, since it speaks no IPv6, is told; Asterisk reaches it", async () => {
+    const six = gateway({ host: "2001:db8::9" });
+    const says = [expect.stringMatching(/^warning gateway one: .*IPv4 alone/)];
+    expect((await plan(exchange({ role: "proxy" }, six))).told).toEqual(says);
+    const own = { address: "2001:db8::1", domain: "pbx.example" };
+    expect((await plan(exchange({ role: "proxy", ...own }, six))).told).toEqual([]);
+    expect((await plan(exchange({ role: "both" }, six))).told).toEqual([]);
+  });
+
   test("TLS without the usual authorities is told: what Asterisk does not find it drops without a word", async () => {
     const beesip = exchange({}, gateway({ transport: "tls", srtp: "sdes" }));
     const bare = await plan(beesip);
