@@ -76,7 +76,11 @@ export function list(initial: readonly string[], meaning: string, check: Check):
     isList: true,
     initial: initial.length > 0 ? initial.join(" ") : undefined,
     meaning,
-    read: (given) => (given.length > 0 ? given.map((one) => checked(one, check)) : initial),
+    read(given) {
+      const wrong = given.flatMap((one) => check(one) ?? []);
+      if (wrong.length > 0) throw new WrongOption(firstOf(wrong).join("; "));
+      return given.length > 0 ? given : initial;
+    },
   };
 }
 
@@ -119,6 +123,11 @@ export function placedSections(config: UciPackage, type: string): { section: Uci
   return config.sections
     .filter((section) => section.type === type)
     .map((section, index) => ({ section, place: `beesip.${section.name ?? `@${type}[${index}]`}` }));
+}
+
+/** A list that is wrong from end to end shall not fill the log. */
+function firstOf(wrong: readonly string[]): readonly string[] {
+  return wrong.length > 10 ? [...wrong.slice(0, 10), `and ${wrong.length - 10} more`] : wrong;
 }
 
 class WrongOption extends Error {}

@@ -78,6 +78,13 @@ describe("what is refused, with its place", () => {
     expect((await plan(exchange(options))).told).toEqual([expect.stringMatching(wanted)]);
   });
 
+  test("all that is wrong in a list is told, up to a measure", async () => {
+    const { told } = await plan(exchange({ local_net: ["10.0.0.0/8", "here", "there"] }));
+    expect(told).toEqual([expect.stringMatching(/local_net "here" is no address or network; "there" is no/)]);
+    const many = await plan(exchange({ local_net: Array.from({ length: 40 }, (_, at) => `no-${at}`) }));
+    expect(many.told).toEqual([expect.stringMatching(/"no-9" is no .*; and 30 more/)]);
+  });
+
   test("a gateway that everybody is, is told", async () => {
     const { told } = await plan(exchange({}, gateway({ match: ["0.0.0.0/0", "192.0.2.1"] })));
     expect(told).toEqual([expect.stringMatching(/^warning gateway one: .*everybody counts/)]);
