@@ -65,6 +65,9 @@ export async function main(keepCode: () => void): Promise<number> {
     if (uci) return await runUci(uci);
     const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
+    // These count for seconds without a pause, and are safe to kill: they read, or replace files whole.
+    if (name === "tree" && words[0] !== "serve")
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal);
     const paint = isTerminal(1) ? COLOURED : PLAIN;
     const exit = await dispatch(name, {
       root,

@@ -1,5 +1,6 @@
 /** `tree sign` and `keys generate` as a publisher starts them; test/real/signify.test.ts asks stock tools about the same. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   cpSync,
@@ -15,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../src/errors.ts";
 import { parsePublicKey } from "../../src/tree/keys.ts";
@@ -383,4 +385,16 @@ test("an output that its disk cannot hold is no success", async () => {
   } finally {
     closeSync(full);
   }
+});
+
+test("a plan for many devices ends at once when it is asked to", async () => {
+  const devices = Array.from({ length: 60_000 }, (_, at) => `02${at.toString(16).padStart(10, "0")},h${at}`);
+  writeFileSync(join(folder, "fleet.csv"), `mac,hostname\n${devices.join("\n")}\n`);
+  const program = join(import.meta.dirname, "../../dist/uciprov.cjs");
+  const words = ["tree", "plan", tree, "--inventory", join(folder, "fleet.csv")];
+  const child = spawn(process.execPath, [program, ...words], { stdio: "ignore" });
+  const ended = once(child, "exit");
+  await sleep(700);
+  child.kill("SIGINT");
+  expect(await ended).toEqual([null, "SIGINT"]);
 });
