@@ -11,6 +11,7 @@ import type { Action } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
 import { runningFirmware } from "../transaction/running-firmware.ts";
 import { undoActs } from "./apply.ts";
+import { restoreDeltas, setDeltasAside } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { readDeviceSettings } from "./preinit.ts";
@@ -76,13 +77,18 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
     async () => undefined,
   );
   if (prepared.kind === "nothing") return { number, paths: [], reboots: [] };
-  ctx.startWatcher(WATCH);
-  applyActions(ctx, prepared);
-  if (reboots.length === 0) {
-    await reload(ctx, settings, packages);
-    await actForGeneration(ctx, settings, services);
+  setDeltasAside(ctx, packages);
+  try {
+    ctx.startWatcher(WATCH);
+    applyActions(ctx, prepared);
+    if (reboots.length === 0) {
+      await reload(ctx, settings, packages);
+      await actForGeneration(ctx, settings, services);
+    }
+    await confirmTransaction(ctx, prepared.journal.id, () => true, keepBy(settings));
+  } finally {
+    restoreDeltas(ctx);
   }
-  await confirmTransaction(ctx, prepared.journal.id, () => true, keepBy(settings));
   return { number, paths: [...changed], reboots };
 }
 

@@ -43,4 +43,27 @@ describe("changes that somebody staged and did not commit", () => {
     expect(staged("network")).toBe("network.lan.proto='dhcp'\nnetwork.lan.proto='none'\n");
     expect(ctx.disk.list("/var/run/uciprov/deltas")).toEqual([]);
   });
+
+  test("that cannot be staged again stay aside, are told, and keep nobody else's there", () => {
+    const told: string[] = [];
+    ctx = { ...ctx, log: (_, text) => void told.push(text) };
+    for (const name of ["dhcp", "network"]) stage(name, `${name}.x=y\n`);
+    setDeltasAside(ctx, ["dhcp", "network"]);
+    ctx.disk.makeDirectory("/tmp/.uci/dhcp", 0o700);
+    restoreDeltas(ctx);
+    expect(staged("network")).toBe("network.x=y\n");
+    expect(ctx.disk.list("/var/run/uciprov/deltas")).toEqual(["dhcp"]);
+    expect(told.at(-1)).toContain("dhcp stay in /var/run/uciprov/deltas");
+  });
+
+  test("are staged once, wherever a run died that put them back", () => {
+    stage("network", "network.lan.proto='dhcp'\n");
+    setDeltasAside(ctx, ["network"]);
+    ctx.disk.writeNew("/var/run/uciprov/deltas/.network.joined", Buffer.from("half"), { mode: 0o600 });
+    stage("network", "network.lan.proto='dhcp'\nnetwork.lan.proto='none'\n");
+    restoreDeltas(ctx);
+    expect(staged("network")).toBe("network.lan.proto='dhcp'\nnetwork.lan.proto='none'\n");
+    expect(ctx.disk.list("/var/run/uciprov/deltas")).toEqual([]);
+    expect(ctx.disk.list("/tmp/.uci")).toEqual(["network"]);
+  });
 });

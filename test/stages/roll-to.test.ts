@@ -71,6 +71,28 @@ async function generation(ctx: RunContext, actions: readonly Action[]): Promise<
 }
 
 describe("rollback", () => {
+  test("keeps what somebody staged and did not commit out of the older generation, and gives it back", async () => {
+    const { ctx, calls } = await device();
+    for (const folder of ["/tmp", "/tmp/.uci"]) ctx.disk.makeDirectory(folder, 0o700);
+    ctx.disk.writeNew("/tmp/.uci/network", bytes("network.lan.proto='none'\n"), { mode: 0o600 });
+    const seen: unknown[] = [];
+    const { run } = ctx.commands;
+    const watching: RunContext = {
+      ...ctx,
+      commands: {
+        ...ctx.commands,
+        run(name, args, how) {
+          if (args.includes("event")) seen.push(ctx.disk.stat("/tmp/.uci/network"));
+          return run(name, args, how);
+        },
+      },
+    };
+    await rollBackTo(watching, 0);
+    expect(calls.some((call) => call.includes("config.change"))).toBe(true);
+    expect(seen).toEqual([undefined]);
+    expect(ctx.disk.read("/tmp/.uci/network")).toBe("network.lan.proto='none'\n");
+  });
+
   test("the watcher knows what to do to services if it has to take the rollback back", async () => {
     const { ctx, calls, journals } = await device();
     const back = await rollBackTo(ctx, 0);
