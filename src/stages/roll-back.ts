@@ -52,7 +52,7 @@ export async function takeBackTrial(
 }
 
 /** Each has a deadline of its own; that some hang is no reason to leave the others as they are. */
-function longEnoughFor(services: readonly string[]): AbortSignal {
+export function longEnoughFor(services: readonly string[]): AbortSignal {
   return AbortSignal.timeout(DEADLINE + services.length * LONGEST_ACT);
 }
 

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { CommandResult } from "../../src/api.ts";
 import type { RunContext } from "../../src/context.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { recoverTransaction } from "../../src/stages/recover-transaction.ts";
 import { takeBackTrial } from "../../src/stages/roll-back.ts";
 import { restart, rollBackTo } from "../../src/stages/roll-to.ts";
 import { printOwned, readState, STATE } from "../../src/state.ts";
@@ -161,6 +162,39 @@ test("services that hang on the way back leave none of the others as they are, a
   const failure = new ProvisionError("NOT_CONFIRMED", "nobody answers");
   expect(await takeBackTrial(ctx, aDevice().settings, [], failure)).toBe(failure);
   expect(acted).toEqual(["a", "b", "c", "d", "e"]);
+  expect(readJournal(ctx.disk)).toBeUndefined();
+  expect(readState(ctx.disk).failed).toMatchObject({ attempts: 1 });
+});
+
+test("a run that is stopped, or dies, while services learn of the way back leaves none of them out", async () => {
+  const { ctx, calls } = await device();
+  const order = specimenOrder({
+    id: "t-2",
+    actions: [write("/etc/config/network", "config interface 'lan'\n", 0o600)],
+    packages: ["network"],
+    services: ["asterisk:restart"],
+  });
+  const prepared = await prepare(ctx, order, copyArchived);
+  if (prepared.kind === "ready") applyActions(ctx, prepared);
+  const stop = new AbortController();
+  const dying: RunContext = {
+    ...ctx,
+    signal: stop.signal,
+    commands: {
+      ...ctx.commands,
+      async run(name, args, how) {
+        stop.abort();
+        how.signal.throwIfAborted();
+        expect(readJournal(ctx.disk)).toMatchObject({ state: "rolled-back" });
+        return await ctx.commands.run(name, args, how);
+      },
+    },
+  };
+  await recoverTransaction(dying);
+  expect(calls.filter((call) => /event|init\.d/.test(call))).toEqual([
+    expect.stringContaining('"package":"network"'),
+    "/etc/init.d/asterisk restart",
+  ]);
   expect(readJournal(ctx.disk)).toBeUndefined();
   expect(readState(ctx.disk).failed).toMatchObject({ attempts: 1 });
 });
