@@ -64,12 +64,13 @@ export function undoActs(services: Plan["services"]): readonly string[] {
 }
 
 export function treeName({ download }: Plan): TransactionOrder["tree"] {
-  const serial = download.manifest?.serial;
+  const { serial, successor } = download.manifest ?? {};
   return {
     uri: download.source.base.text,
     sha256: download.digest,
     ...(download.manifest?.tree ? { name: download.manifest.tree } : {}),
     ...(serial === undefined ? {} : { serial }),
+    ...(successor === undefined ? {} : { successor }),
   };
 }
 

@@ -7,7 +7,7 @@ import { writeState } from "./write-state.ts";
 
 /**
  * Counts a tree that was taken back. Written to flash, since it must outlive the boot that the next attempt may bring. With the last attempt
- * the tree is bad, and its serial is taken as seen: nobody can offer an older one in its stead.
+ * the tree is bad, and its serial is taken as seen, with the successor that it names: nobody can offer an older one in its stead, and its owner can go on elsewhere.
  */
 export function noteFailure(ctx: RunContext, state: State, tree: TreeName, reason: string): void {
   if (tree.sha256 === undefined) return;
@@ -18,7 +18,7 @@ export function noteFailure(ctx: RunContext, state: State, tree: TreeName, reaso
     tree: tree.name ?? "",
     serial: tree.serial,
     sha256: tree.sha256,
-    successor: undefined,
+    successor: tree.successor,
   });
   writeState(ctx, STATE.freshness, printFreshness(state.floor, trees));
 }

@@ -74,6 +74,7 @@ export function printJournal(journal: Journal): string {
     "tree-name": oneLine(tree.name ?? ""),
     "tree-sha256": tree.sha256 ?? "",
     "tree-serial": tree.serial === undefined ? "" : String(tree.serial),
+    "tree-successor": oneLine(tree.successor ?? ""),
     left: oneLine(journal.left),
     end: "1",
   };
@@ -134,6 +135,8 @@ function parseTree(fields: Fields): TreeName {
     ...(name === "" ? {} : { name }),
     ...(sha256 === "" ? {} : { sha256 }),
     ...(field(fields, "tree-serial") === "" ? {} : { serial: number(fields, "tree-serial") }),
+    // Absent in journals from before it was noted.
+    ...((fields.get("tree-successor") ?? "") === "" ? {} : { successor: field(fields, "tree-successor") }),
   };
 }
 

@@ -25,6 +25,8 @@ export interface TreeName {
   /** Of the manifest, or of whatever stands for the whole tree. */
   readonly sha256?: string;
   readonly serial?: number;
+  /** The tree that it names to take over. */
+  readonly successor?: string;
 }
 
 /** State that becomes true only with the confirmation: owner latch, serial floor, the confirmed record. */

@@ -76,6 +76,18 @@ describe("a configuration that cuts the device off", () => {
     await refused(scene, { code: "SERIAL_LOWER", exit: "trust-refused", says: ["known 7"] });
   });
 
+  scenario("that named a successor may be followed by it all the same", async (scene) => {
+    await provisioned(scene);
+    scene.settings(CUT_OFF);
+    scene.put("default.uci", "package system\n\nconfig system\n\toption hostname 'moving'\n");
+    scene.publish({ serial: 7, successor: "second-light" });
+    for (let attempt = 0; attempt < 3; attempt++) expect((await scene.run()).status).toBe(6);
+    scene.settings();
+    scene.publish({ tree: "second-light", serial: 8 });
+    await provisioned(scene);
+    expect(JSON.parse(scene.device("/etc/uciprov/state/confirmed.json") ?? "")).toMatchObject({ tree: "second-light" });
+  });
+
   scenario("after a confirmed one goes back to that one, not to the factory", async (scene) => {
     await provisioned(scene);
     const good = contentOf(scene.root, [...OWN, "/etc/config/uciprov"]);
