@@ -115,7 +115,7 @@ const FORBIDDEN: readonly Forbidden[] = [
     // With /usr merged into the root, as some builds have it, the same things have the other name.
     path: at(
       "(?:usr/)?bin/(?:busybox|sh|ash)",
-      "(?:usr/)?s?bin/(?:cp|mv|rm|rmdir|mkdir|sed|tail|wc|sleep|sync|fsync|grep|logger|reboot)",
+      "(?:usr/)?s?bin/(?:cp|ln|mv|rm|rmdir|mkdir|sed|tail|wc|sleep|sync|fsync|grep|logger|reboot)",
       "(?:usr/)?lib/(?:libc\\.so|ld-[^/]*|lib(?:gcc_s|ubox|uci|ubus)[^/]*)",
     ),
     why: "recovery needs it to take a bad configuration back",

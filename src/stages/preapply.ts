@@ -15,7 +15,7 @@ const RESERVE = 131_072;
 const PER_FILE = 4096;
 
 /**
- * Makes sure, before anything is written, that all of it will fit: the new files, the originals, the list of the way back. Then brings the packages
+ * Makes sure, before anything is written, that all of it will fit: the new files, the originals, the list of the way back, and the way back itself. Then brings the packages
  * that the plan wants, and has the plan made again with what they brought: that one is applied. NO_SPACE, and what `installSoftware` throws.
  */
 export async function preflight(
@@ -56,9 +56,15 @@ function neededBytes(ctx: RunContext, plan: Plan): { bytes: number; files: numbe
   const look = lookIn(ctx.disk);
   for (const action of plan.actions) {
     const original = look(action.path);
-    if (original?.kind === "file") bytes += original.size + PER_FILE;
+    if (original?.kind === "file") bytes += original.size + PER_FILE + roomToComeBack(ctx, action.path, original.size);
     if (action.kind === "write") bytes += action.size + PER_FILE;
     files += 2;
   }
   return { bytes, files };
+}
+
+/** A file of the image lies in the read-only part: what takes its place frees nothing, and to put it back takes its size once more. */
+function roomToComeBack({ disk }: RunContext, path: string, size: number): number {
+  const isOfImage = disk.stat(`/rom${path}`) !== undefined && disk.stat(`/overlay/upper${path}`) === undefined;
+  return isOfImage ? size : 0;
 }

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,14 +11,20 @@ import {
   rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { openDisk } from "../../src/host/disk.ts";
+import { openProcesses } from "../../src/host/processes.ts";
+import { applyActions } from "../../src/transaction/apply.ts";
+import { prepare } from "../../src/transaction/prepare.ts";
 import { type Ended, provisioned, refused, type Scene, withScene } from "../helpers/scenario.ts";
 import { contentOf } from "../helpers/snapshot.ts";
-import { recoverShAtBoot } from "../transaction/recover-shell.ts";
+import { recoverShAtBoot, skipsShell } from "../transaction/recover-shell.ts";
+import { copyArchived, specimenOrder, write } from "../transaction/specimen.ts";
 
 const BREAK_AT = join(import.meta.dirname, "../helpers/break-at.cjs");
 const FILL_AT = join(import.meta.dirname, "../helpers/fill-at.cjs");
@@ -83,6 +90,34 @@ describe.skipIf(whyNot !== undefined)("a full overlay", () => {
     });
   });
 });
+
+test.skipIf(whyNot !== undefined || skipsShell)(
+  "recover.sh puts back what it can't copy on a full disk, and can be cut there and run again",
+  async () => {
+    await onSmallDisk(2048, async (scene) => {
+      const { root } = scene;
+      const disk = openDisk(root);
+      const host = { disk, processes: openProcesses() };
+      const old = Buffer.alloc(300_000, "old");
+      mkdirSync(join(root, "usr/bin"), { recursive: true });
+      writeFileSync(join(root, "usr/bin/big"), old, { mode: 0o755 });
+      const actions = [write("/usr/bin/big", "new", 0o600), write("/etc/small", "new")];
+      const prepared = await prepare(host, specimenOrder({ actions, firmware: "" }), copyArchived);
+      if (prepared.kind === "ready") applyActions(host, prepared);
+      leave(scene, 8192);
+      // As an earlier try left it that was cut after the second name, and after the rename.
+      for (const earlier of [".uciprov-tx-1", "big"]) {
+        rmSync(join(root, "usr/bin", earlier), { force: true });
+        linkSync(join(root, "lib/uciprov/tx/work/undo/1"), join(root, "usr/bin", earlier));
+      }
+      expect(recoverShAtBoot(root)).toBe(0);
+      expect(readFileSync(join(root, "usr/bin/big")).equals(old)).toBe(true);
+      expect(statSync(join(root, "usr/bin/big"))).toMatchObject({ nlink: 1, mode: 0o100_755 });
+      expect(readdirSync(join(root, "usr/bin"))).toEqual(["big"]);
+      expect(existsSync(join(root, "etc/small"))).toBe(false);
+    });
+  },
+);
 
 describe.skipIf(whyNot !== undefined)("an overlay that breaks at a write of apply", () => {
   // All of them with UCIPROV_EVERY_WRITE=1; each is tried on a disk in memory as well (test/transaction/faults.test.ts).

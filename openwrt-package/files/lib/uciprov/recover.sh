@@ -8,7 +8,7 @@
 # time they were written, so they are followed plainly; in a scratch root with absolute links put there since, use Node instead.
 #
 # It trusts nothing it reads: the journal and the whole undo list are checked before anything is touched; of a version or state it
-# does not know it touches nothing. It copies originals and never moves them, so a cut at any point is mended by running it again.
+# does not know it touches nothing. It copies originals (or links them, if the disk is full) and never moves them, so a cut at any point is mended by running it again.
 # The layout is that of src/transaction/; docs/transaction.md explains both. It is one file on purpose: a package that was half exchanged when the power failed
 # has it whole, old or new, and never a part of each.
 # Exit status: 0 nothing open any more (or not ours to end), 1 something is left to do, said on stderr and in the log.
@@ -386,11 +386,22 @@ put_back() {
 		[ -L "$target" ] || return 1
 		rm -f "$target" || return 1 # or mv would go through the link
 	fi
-	if cp -dp "$UNDO/$number" "$temporary" && { [ "$kind" = link ] || flush "$temporary"; } && mv -f "$temporary" "$target"; then
+	linked=''
+	if copy_beside && { [ "$kind" = link ] || flush "$temporary"; } && mv -f "$temporary" "$target"; then
+		# Where both names were one file's already, by an earlier try, mv leaves it.
+		[ -z "$linked" ] || rm -f "$temporary"
 		return 0
 	fi
 	rm -f "$temporary"
 	return 1
+}
+
+# On a full disk the original itself, under a second name, must do: its own stays, so that this can be cut and done again.
+copy_beside() {
+	cp -dp "$UNDO/$number" "$temporary" && return 0
+	rm -f "$temporary"
+	linked=1
+	ln "$UNDO/$number" "$temporary"
 }
 
 # ---------------------------------------------------------------- claims
