@@ -42,7 +42,12 @@ export function parseGatewayList(
       });
     },
   };
-  const list = readDocument(document, reader);
+  const parsed = parseJson(document);
+  if ("wrong" in parsed) {
+    const place = { file, ...parsed.place };
+    return { faults: [{ severity: "error", code: "PLAN_INVALID", message: parsed.wrong, place }] };
+  }
+  const list = readDocument(parsed.value, reader);
   return list === undefined || faults.length > 0 ? { faults } : { list };
 }
 
@@ -50,12 +55,7 @@ interface Reader {
   fault(place: string, wrong: string): void;
 }
 
-function readDocument(document: string, reader: Reader): GatewayList | undefined {
-  const root = asObject(parseJson(document));
-  if (root === undefined) {
-    reader.fault("the gateway list", "is no JSON object");
-    return undefined;
-  }
+function readDocument(root: Readonly<Record<string, unknown>>, reader: Reader): GatewayList | undefined {
   if (root["version"] !== VERSION) {
     reader.fault("version", `is ${JSON.stringify(root["version"])?.slice(0, 20) ?? "missing"}, not ${VERSION}`);
     return undefined;
@@ -232,12 +232,25 @@ function noteDoubles(names: readonly string[], placeOf: (at: number) => string, 
   }
 }
 
-function parseJson(text: string): unknown {
+interface NoJson {
+  readonly wrong: string;
+  readonly place?: { readonly line: number; readonly byte: number };
+}
+
+function parseJson(text: string): { readonly value: Readonly<Record<string, unknown>> } | NoJson {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    const value = asObject(JSON.parse(text));
+    return value === undefined ? { wrong: "the gateway list is no JSON object" } : { value };
+  } catch (thrown) {
+    // Node's own words quote the document, in which passwords stand; all that is taken of them is where.
+    const [, at] = /at position (\d+)/.exec(thrown instanceof Error ? thrown.message : "") ?? [];
+    return { wrong: "the gateway list is no JSON", ...(at === undefined ? {} : { place: placeIn(text, Number(at)) }) };
   }
+}
+
+function placeIn(text: string, at: number): { readonly line: number; readonly byte: number } {
+  const before = text.slice(0, at).split("\n");
+  return { line: before.length, byte: Buffer.byteLength(before.at(-1) ?? "") + 1 };
 }
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {

@@ -26,7 +26,10 @@ export async function checkContent(
     report({ rule: "too-large", message: `${file.size} bytes, and devices take ${limit}`, file: file.name });
     return [];
   }
-  if (!ASKED.has(shape.module.name)) return [];
+  if (!ASKED.has(shape.module.name)) {
+    if (shape.template.text.endsWith(".json")) checkJson(file, report);
+    return [];
+  }
   const bytes = shape.size === "small" ? readFileSync(file.path) : undefined;
   const resource: Resource = {
     name: shape.name,
@@ -50,6 +53,15 @@ export async function checkContent(
     }
   }
   return changes;
+}
+
+/** What it says is for its module, which needs the whole plan to read it; that it can be read at all is seen here. */
+function checkJson(file: TreeFile, report: Report): void {
+  try {
+    JSON.parse(readFileSync(file.path, "utf8").replace(/^\ufeff/, ""));
+  } catch {
+    report({ rule: "content", message: "this is no JSON", file: file.name });
+  }
 }
 
 async function planned(

@@ -16,6 +16,9 @@ const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 /** `usign -G` and `signify -G`: a comment line, then base64 that begins with `Ed` and the name of the key derivation, `BK`. */
 const SIGNING_KEY = /^untrusted comment:[^\n]*\n(RWRCS[A-Za-z0-9+/=]{100,})\s*$/;
 
+/** A password that a gateway list holds, and the like. */
+const JSON_SECRET = /"(password|secret|psk|token)"\s*:\s*"[^"]/g;
+
 /** Whether this text, byte for byte, is a key that signs trees. */
 export function isSecretSigningKey(text: string): boolean {
   return SIGNING_KEY.test(text);
@@ -34,6 +37,14 @@ export function checkSecrets(file: TreeFile, shape: ResourceShape | undefined, n
       message: "a private key that whoever fetches the tree has",
       file: file.name,
       line: lineOf(text, key.index),
+    });
+  const shared = file.name.endsWith(".json") && shape !== undefined && !shape.isPersonal ? text : "";
+  for (const found of shared.matchAll(JSON_SECRET))
+    report({
+      rule: "secret-password",
+      message: `${found[1]} is for whoever fetches the tree to read`,
+      file: file.name,
+      line: lineOf(text, found.index),
     });
   for (const found of text.matchAll(
     /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,16384}?-----END CERTIFICATE-----/g,

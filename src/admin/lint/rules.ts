@@ -59,7 +59,8 @@ export const RULES = {
   },
   content: {
     level: "error",
-    meaning: "A key list, service list, package list or certificate file that a device would refuse or partly ignore.",
+    meaning:
+      "A key list, service list, package list, certificate file or gateway list that a device would refuse or partly ignore.",
     remedy: "Correct the line that is told.",
   },
   "too-large": {

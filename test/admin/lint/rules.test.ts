@@ -82,8 +82,14 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
     ['error path-forbidden overlay.tar.gz "/etc/uciprov/keys/0123456789abcdef" may not be written by a tree'],
   ],
   content: [
-    { tree: { services: "cron enabled\ncron maybe\n", authorized_keys: "# ours\nssh-rsa AAAA\n" } },
-    ["error content authorized_keys:2 the line", 'error content services:2 "cron maybe" is not'],
+    {
+      tree: { services: "cron enabled\ncron maybe\n", authorized_keys: "# ours\nssh-rsa AAAA\n", "gateways.json": "{" },
+    },
+    [
+      "error content authorized_keys:2 the line",
+      "error content gateways.json this is no JSON",
+      'error content services:2 "cron maybe" is not',
+    ],
   ],
   "too-large": [
     { tree: { "default.uci": "#".repeat(2000) }, settings: "config uciprov 'limits'\n\toption small '1024'\n" },
@@ -160,9 +166,13 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
       tree: {
         "default.uci":
           "package network\n\nconfig interface 'wan'\n\toption proto 'pppoe'\n\toption password 'hunter2'\n",
+        "gateways.json": '{ "version": 1, "gateways": [\n{ "auth": { "username": "u", "password": "hunter2" } } ] }',
       },
     },
-    ["warning secret-password default.uci:5:2 network.wan.password is for whoever fetches the tree to read"],
+    [
+      "warning secret-password default.uci:5:2 network.wan.password is for whoever fetches the tree to read",
+      "warning secret-password gateways.json:2 password is for whoever fetches the tree to read",
+    ],
   ],
   "secret-mode": [
     { tree: { "overlay.tar.gz": tarGz({ name: "etc/shadow", body: "root:$1$x:1:0:99999:7:::\n", mode: 0o644 }) } },

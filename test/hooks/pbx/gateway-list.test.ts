@@ -88,8 +88,8 @@ describe("the gateway list", () => {
     return copy;
   };
   const BAD: [string, unknown, RegExp][] = [
-    ["a web page", "<!DOCTYPE html>", /no JSON object/],
-    ["nothing", "", /no JSON object/],
+    ["a web page", "<!DOCTYPE html>", /no JSON/],
+    ["nothing", "", /no JSON/],
     ["an array", [], /no JSON object/],
     ["an empty list", { version: 1, gateways: [], prefixes: [] }, /is empty/],
     ["another version", { ...LIST, version: 2 }, /version: .*is 2, not 1/],
@@ -119,6 +119,12 @@ describe("the gateway list", () => {
       /at most 1000/,
     ],
   ];
+
+  test("where a list is no JSON is told, and nothing of what stands there", async () => {
+    const { findings } = await withList('{ "version": 1,\n  "gateways": [ { "password": "hunter2", } ] }');
+    expect(findings).toMatchObject([{ severity: "error", message: "the gateway list is no JSON", place: { line: 2 } }]);
+    expect(JSON.stringify(findings)).not.toContain("hunter2");
+  });
 
   test.each(BAD)("%s is refused with its place, where there is no good one", async (_, list, wanted) => {
     const { told, changes } = await withList(list);
