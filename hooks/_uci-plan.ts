@@ -10,6 +10,9 @@ import {
   uci,
 } from "../src/api.ts";
 
+/** U+FEFF in UTF-8, as some editors begin a file; nobody sees it. */
+const MARK = Buffer.from("\ufeff");
+
 export function planLayers(context: PlanContext): readonly Change[] {
   return context.resources.flatMap((resource) => layersIn(resource, context));
 }
@@ -18,6 +21,12 @@ export function planLayers(context: PlanContext): readonly Change[] {
 function layersIn(resource: Resource, context: PlanContext): readonly Change[] {
   const bytes = "bytes" in resource.content ? resource.content.bytes : new Uint8Array();
   const file = resource.origin.uri ?? resource.uri;
+  if (Buffer.from(bytes.subarray(0, 3)).equals(MARK)) {
+    const message =
+      "a byte order mark stands before the first line, and uci takes it for a word: save the file without it";
+    context.finding("error", "UCI_INVALID", message, { file, line: 1, byte: 1 });
+    return [];
+  }
   const mode = context.settings.resources.find((setting) => setting.name === resource.name)?.mode ?? "merge";
   try {
     const read = () =>

@@ -54,6 +54,14 @@ describe("faults", () => {
     for (const { place } of findings) expect(place?.file).toBeDefined();
   });
 
+  test("a mark that nobody sees is named", async () => {
+    const { context, findings } = planScene({ module: "uci", isSmall: true, tree: { default: `\ufeff${SYSTEM}` } });
+    expect(await uci.plan?.(context)).toEqual([]);
+    expect(findings).toMatchObject([
+      { code: "UCI_INVALID", message: expect.stringContaining("byte order mark"), place: { line: 1, byte: 1 } },
+    ]);
+  });
+
   test.each(["../x", "a.b", "a b", "."])("a package cannot be called %j", async (name) => {
     const { context, findings } = planScene({
       module: "uci",
