@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Files } from "../api.ts";
 import type { RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
+import { sha256 } from "../sha256.ts";
 import { printFailed, readState, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
 import { confirmTransaction } from "../transaction/confirm.ts";
@@ -10,6 +11,10 @@ import { listGenerations, undoTo } from "../transaction/generations.ts";
 import type { Action } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
 import { runningFirmware } from "../transaction/running-firmware.ts";
+import { diffPackages } from "../uci/diff.ts";
+import { parsePackage } from "../uci/parse.ts";
+import { printConfig } from "../uci/print.ts";
+import { settle } from "../uci/settle.ts";
 import { undoActs } from "./apply.ts";
 import { restoreDeltas, setDeltasAside } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
@@ -18,6 +23,7 @@ import { readDeviceSettings } from "./preinit.ts";
 import { recoverDevice } from "./recover.ts";
 import { reload } from "./reload.ts";
 import { actForGeneration, servicesOfGeneration } from "./services-of-generation.ts";
+import { OURS } from "./validate/packages.ts";
 import { rebootReasons } from "./validate/reboots.ts";
 
 const WATCH = 60;
@@ -48,7 +54,9 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
       `generation ${number} cannot be gone back to; kept are ${known.join(", ") || "none"}`,
     );
   }
-  const actions = undoTo(ctx.disk, number).filter(({ path }) => !isKey(path));
+  const actions = undoTo(ctx.disk, number).flatMap((action) =>
+    isKey(action.path) ? [] : [withTrustOfNow(ctx, action)],
+  );
   const packages = actions.flatMap(({ path }) => /^\/etc\/config\/([^/]+)$/.exec(path)?.[1] ?? []);
   const digest = state.confirmed?.digest;
   const failed = digest === undefined ? [] : [markBad(digest, number)];
@@ -122,6 +130,26 @@ export async function restart(ctx: RunContext, { reboots }: WentBack): Promise<v
 /** Keys go with the owner, who is not taken back either: one that was removed had its reason, and without the new ones nobody could ever sign again. */
 function isKey(path: string): boolean {
   return path.startsWith(`${STATE.keys}/`);
+}
+
+const SETTINGS = "/etc/config/uciprov";
+
+/** Nor does whom the device believes: these settings no tree changes, so what they were in the older generation a person has changed since, and meant it. */
+function withTrustOfNow({ disk }: RunContext, action: Action): Action {
+  if (action.path !== SETTINGS || action.kind === "symlink") return action;
+  const parse = (bytes: Uint8Array | undefined) =>
+    parsePackage(bytes ?? new Uint8Array(), { name: "uciprov", file: SETTINGS });
+  const then = parse(action.kind === "write" && action.content.kind === "bytes" ? action.content.bytes : undefined);
+  const { desired } = settle(
+    parse(disk.readBytes(SETTINGS)),
+    undefined,
+    [{ mode: "replace", content: then, origin: "rollback" }],
+    OURS,
+  );
+  if (diffPackages(then, desired).change === "none") return action;
+  const bytes = printConfig(desired);
+  const as = action.kind === "write" ? action : { kind: "write" as const, path: SETTINGS, mode: 0o600 };
+  return { ...as, content: { kind: "bytes", bytes }, size: bytes.length, sha256: sha256(bytes) };
 }
 
 function newest(ctx: RunContext): number {

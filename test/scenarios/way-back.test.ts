@@ -123,6 +123,28 @@ describe("going back by hand", () => {
     },
   );
 
+  scenario(
+    "a rollback leaves whom the device believes as it is by now, and takes the rest of its settings back",
+    async (scene) => {
+      scene.settings({ "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci" }, main: { trust: "any" } });
+      scene.put("extra.txt", "package uciprov\n\nconfig uciprov 'main'\n\toption tries '7'\n");
+      scene.publish({ serial: 2 });
+      await provisioned(scene);
+      const own = scene.device("/etc/config/uciprov") ?? "";
+      expect(own).toContain("option tries '7'");
+      scene.edit(
+        "/etc/config/uciprov",
+        own.replace("option trust 'any'", "option trust 'signed'\n\tlist protect 'firewall'"),
+      );
+      await provisioned(scene, ["rollback", "0"]);
+      const after = scene.device("/etc/config/uciprov") ?? "";
+      expect(after).toContain("option trust 'signed'");
+      expect(after).toContain("list protect 'firewall'");
+      expect(after).toContain("option tries '1'");
+      expect(after).not.toMatch(/'any'|'7'/);
+    },
+  );
+
   scenario("after a rollback the next plain run does not bring the tree back", async (scene) => {
     await provisioned(scene);
     await provisioned(scene, ["rollback", "0"]);

@@ -23,7 +23,7 @@ const LIMIT = 16_777_216;
 /**
  * Never changed by a tree, whoever signed it: what decides whom the device believes (design §5). Said here, in one place, for every way in.
  */
-const OURS = [
+export const OURS = [
   "uciprov.main.trust",
   "uciprov.main.threshold",
   "uciprov.main.allowed_host",
