@@ -131,7 +131,12 @@ const FORBIDDEN: readonly Forbidden[] = [
     why: "without it the next boot brings no network up; a package or `image` replaces it",
     mayBeLinkedTo: true,
   },
-  { path: at("usr/bin/node", "usr/lib/node"), why: "uciprov runs on it; its package replaces it", mayBeLinkedTo: true },
+  // The wrapper looks for them in all these folders.
+  {
+    path: at("(?:usr/)?s?bin/(?:node|env)", "usr/lib/node"),
+    why: "uciprov runs on it; its package replaces it",
+    mayBeLinkedTo: true,
+  },
   {
     path: /^\/etc\/(?:init\.d\/(?:boot|done|rcS)|rc\.d\/[SK][0-9]+(?:boot|done))$/s,
     why: "OpenWrt's boot and overlay depend on it",

@@ -30,11 +30,30 @@ export async function confirm(
   wasReloaded: boolean,
 ): Promise<number> {
   if (wasReloaded) await ctx.clock.sleep(device.settings.confirm.settle * 1000, ctx.signal);
+  await startAgain(ctx, plan);
   const base = plan.download.source.base.text;
   // A tree that changes what must succeed proves itself by that as well: else it would hold, and be the last that ever does.
   const { settings: after } = readDeviceSettings(ctx.disk);
   if (!isDeepStrictEqual(after, device.settings)) await prove(ctx, after, base, trial.deadline);
   return await hold(ctx, device.settings, base, trial);
+}
+
+/** Where programs and the libraries of Node lie: what runs keeps the ones it has, and no probe would tell. */
+const PROGRAMS = /^\/(?:usr\/)?(?:lib|bin|sbin)\//;
+const START_DEADLINE = 60_000;
+
+/** Whether uciprov starts with what the plan has put among programs and libraries: else this would be the last tree that the device ever takes. */
+async function startAgain(ctx: RunContext, { files }: Plan): Promise<void> {
+  if (!files.some(({ path }) => PROGRAMS.test(path)) || !ctx.commands.has("uciprov")) return;
+  const { status, signal, stderr } = await ctx.commands.run("uciprov", ["graph"], {
+    deadline: START_DEADLINE,
+    signal: ctx.signal,
+  });
+  if (status === 0) return;
+  throw new ProvisionError(
+    "NOT_CONFIRMED",
+    `with the new programs and libraries uciprov does not start (${status ?? signal}): ${stderr.trim().slice(0, 300)}`,
+  );
 }
 
 /** The same for a trial whose plan rebooted: all that is left of it is its journal. The boot's own network may still be coming up. */
