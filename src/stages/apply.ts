@@ -81,6 +81,6 @@ export function promotions(ctx: RunContext, device: Device, plan: Plan): readonl
   return [
     { path: STATE.freshness, bytes: printFreshness(floor, trees) },
     ...(owner === undefined ? [] : [{ path: STATE.owner, bytes: owner }]),
-    { path: STATE.confirmed, bytes: printConfirmed(confirmedBy(ctx, plan)) },
+    { path: STATE.confirmed, bytes: printConfirmed(confirmedBy(ctx, device, plan)) },
   ];
 }

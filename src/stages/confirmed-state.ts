@@ -1,11 +1,21 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Device, RunContext } from "../context.ts";
 import type { Plan } from "../plan.ts";
 import type { Confirmed, State } from "../state.ts";
 import { raiseFloor, remember } from "../tree/freshness.ts";
 import { printLatch } from "../trust.ts";
 
-/** What the device will know of the tree that this plan makes true. */
-export function confirmedBy(ctx: RunContext, { download, inputsAfter, left }: Plan): Confirmed {
+/**
+ * What the device will know of the tree that this plan makes true. If it knows just that, it also keeps the time: a tree without a manifest is looked at as
+ * a whole at every run, and none of them is to write to the flash.
+ */
+export function confirmedBy(ctx: RunContext, { state }: Device, plan: Plan): Confirmed {
+  const fresh = freshlyConfirmed(ctx, plan);
+  const same = { ...fresh, at: state.confirmed?.at ?? fresh.at };
+  return isDeepStrictEqual(same, state.confirmed) ? same : fresh;
+}
+
+function freshlyConfirmed(ctx: RunContext, { download, inputsAfter, left }: Plan): Confirmed {
   return {
     base: download.source.base.text,
     resolver: download.source.resolver,

@@ -213,6 +213,21 @@ describe("files for the first boot", () => {
     expect(await provisioned(scene)).toMatchObject({ result: "unchanged" });
   });
 
+  scenario(
+    "a tree without a manifest, of which all is asked for at every run, writes nothing either",
+    async (scene) => {
+      scene.settings({ main: { trust: "any" } });
+      for (const name of ["MANIFEST", "MANIFEST.sig"]) rmSync(join(scene.tree, name));
+      await provisioned(scene);
+      await provisioned(scene);
+      const before = snapshotOf(scene.root);
+      await new Promise((done) => setTimeout(done, 1100)); // the time that is remembered is in seconds
+      expect(await provisioned(scene)).toMatchObject({ result: "recorded" });
+      expect(await provisioned(scene, ["run", "--force"])).toMatchObject({ result: "recorded" });
+      expect(snapshotOf(scene.root)).toEqual(before);
+    },
+  );
+
   scenario("a tree that leads away from the file which says so is TREE_UNSETTLED, and stays so", async (scene) => {
     scene.settings({ "resource:extra": { uri: "{base_uri}/extra.txt", module: "uci" } });
     scene.put("extra.txt", "package uciprov\n\nconfig resource 'extra'\n\toption uri '{base_uri}/more.txt'\n");
