@@ -35,13 +35,13 @@ export interface Generation {
   readonly paths: readonly string[];
 }
 
-/** The history, the newest (which the device is in, drift aside) first. */
+/** The history, the newest (which the device is in, drift aside) first. One that cannot be read is no reason not to tell of the others. */
 export function listGenerations(files: Files): Generation[] {
   return numbers(files).flatMap((number) => {
-    const meta = readMeta(files, number);
-    if (meta === undefined) return [];
+    const [meta, items] = [readMeta(files, number), unlessDamaged(() => undoItems(files, number))];
+    if (meta === undefined || items === undefined) return [];
     const { id, tree, firmware, at, boot, up, left } = meta;
-    const paths = undoItems(files, number).filter(({ kind }) => kind !== "rmdir");
+    const paths = items.filter(({ kind }) => kind !== "rmdir");
     const part = left === "" ? {} : { left };
     const since = up === undefined ? {} : { up };
     return [{ number, id, tree, firmware, at, boot, ...since, ...part, paths: paths.map(({ path }) => path).sort() }];
@@ -139,8 +139,19 @@ function numbers(files: Files): number[] {
 }
 
 function readMeta(files: Files, number: number): Journal | undefined {
-  const text = files.read(`${folderOfGeneration(number)}/${UNDO_NAMES.meta}`);
-  return text === undefined ? undefined : parseJournal(text);
+  return unlessDamaged(() => {
+    const text = files.read(`${folderOfGeneration(number)}/${UNDO_NAMES.meta}`);
+    return text === undefined ? undefined : parseJournal(text);
+  });
+}
+
+function unlessDamaged<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    if (thrown instanceof ProvisionError) return undefined;
+    throw thrown;
+  }
 }
 
 function undoItems(files: Files, number: number): UndoItem[] {

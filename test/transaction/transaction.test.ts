@@ -412,6 +412,19 @@ describe("the history", () => {
     expect(await codeOf(() => undoTo(disk, 1))).toBe("GENERATION_UNKNOWN");
   });
 
+  test.each(["meta", "list"])(
+    "tells of the others, and leads to those behind it, if the %s of one is damaged",
+    async (name) => {
+      const path = `${TX.generations}/2/${name}`;
+      const half = (disk.read(path) ?? "").slice(0, 40);
+      disk.unlink(path);
+      disk.writeNew(path, bytes(half), { mode: 0o600 });
+      expect(listGenerations(disk).map(({ number }) => number)).toEqual([3, 1]);
+      expect(undoTo(disk, 2)).toHaveLength(2);
+      expect(await codeOf(() => undoTo(disk, 1))).toMatch(/GENERATION_UNKNOWN|JOURNAL_INVALID/);
+    },
+  );
+
   test("keeps the newest only as far as allowed, by number and by size", async () => {
     await onTrial({ id: "t-4", actions: net(4) });
     await confirmTransaction(host, "t-4", () => true, { generations: 2, bytes: 1 << 20 });
