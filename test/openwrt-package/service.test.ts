@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir, uptime } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
@@ -38,6 +48,7 @@ config_get_bool() { config_get "$@"; }
 logger() { echo "log $*"; }
 fsync() { :; }
 sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
+[ -z "$BLOCKS" ] || { trap '' XFSZ; ulimit -f "$BLOCKS"; }
 . "$INIT"
 SELF=$FOLDER/self CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
 CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried NEWS=$FOLDER/changed
@@ -56,7 +67,7 @@ function call(words: readonly string[], env: Record<string, string> = {}): strin
     env: { PATH: "/usr/bin:/bin", FOLDER: folder, INIT, ...set, ...env },
     encoding: "utf8",
   });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect({ status, stderr: env["BLOCKS"] === undefined ? stderr : "" }).toEqual({ status: 0, stderr: "" });
   return stdout.replaceAll(folder, "").trim().split("\n");
 }
 
@@ -103,6 +114,33 @@ test.skipIf(noAsh)("back with a daemon, switched off, or removed: only our line 
     call([word]);
     expect(crontab()).toBe("1 2 3 4 5 somebody else's\n");
   }
+});
+
+test.skipIf(noAsh)("the crontab keeps its mode; one that was not there is root's alone", () => {
+  settings = { schedule_by: "crond" };
+  const modes = [undefined, 0o600, 0o640].map((mode) => {
+    rmSync(path("crontabs/root"), { force: true });
+    if (mode !== undefined) {
+      writeFileSync(path("crontabs/root"), "PASSWORD=secret\n");
+      chmodSync(path("crontabs/root"), mode);
+    }
+    call(["start"]);
+    return statSync(path("crontabs/root")).mode & 0o777;
+  });
+  expect(modes).toEqual([0o600, 0o600, 0o640]);
+});
+
+test.skipIf(noAsh).each([
+  ["for what others have in it", "1 2 3 4 5 job\n".repeat(100)],
+  ["for our line alone", "1 2 3 4 5 job\n".repeat(36)],
+])("on a disk without room %s the crontab stays whole, and that is told", (_, others) => {
+  settings = { schedule_by: "crond" };
+  writeFileSync(path("crontabs/root"), others);
+  const told = call(["start"], { BLOCKS: "1" }).filter((line) => line.startsWith("log "));
+  expect(told).toEqual([expect.stringMatching(/^log -t uciprov .*cannot be written: it stays as it is$/)]);
+  expect(crontab()).toBe(others);
+  expect(readdirSync(path("crontabs"))).toEqual(["root"]);
+  expect(called()).toEqual([]);
 });
 
 test.skipIf(noAsh)("switched off, nothing is started", () => {
