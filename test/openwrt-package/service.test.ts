@@ -41,6 +41,7 @@ procd_add_raw_trigger() { echo "on $*"; }
 procd_send_signal() { echo "signal $*"; }
 service_running() { [ -n "$RUNNING" ]; }
 rc_procd() { "$@"; }
+enabled() { [ -z "$DISABLED" ]; }
 start() { start_service; }
 config_load() { :; }
 config_get() { eval "$1=\\"\\\${SET_$2_$3-\\$4}\\""; }
@@ -230,6 +231,26 @@ test.skipIf(noAsh)("after a boot with crond, neither interfaces nor new leases h
   expect(call(["retry"])).toEqual([""]);
   const until = Number(readFileSync(path("run/retried"), "utf8"));
   expect(Math.abs(until - uptime() - 300)).toBeLessThan(60);
+});
+
+test.skipIf(noAsh)("`disable` holds for the crontab's line and for new leases, too", () => {
+  settings = { schedule_by: "crond", schedule_jitter: "0" };
+  expect(call(["scheduled"])).toEqual(ONCE);
+  expect(call(["retry"])).toEqual(ONCE);
+  writeFileSync(path("run/retried"), "-600\n");
+  for (const word of ["scheduled", "retry"]) expect(call([word], { DISABLED: "1" })).toEqual([""]);
+});
+
+test.skipIf(noAsh).each([
+  ["08", 8],
+  ["0000", 0],
+  ["00017", 17],
+])("a jitter of %s is one of %d seconds", (jitter, seconds) => {
+  settings = { schedule_by: "crond", schedule_jitter: jitter };
+  writeFileSync(path("confirmed.json"), "{}");
+  call(["boot"]);
+  const until = Number(readFileSync(path("run/retried"), "utf8"));
+  expect(Math.abs(until - uptime() - seconds)).toBeLessThan(3);
 });
 
 test.skipIf(noAsh)("reload asks a daemon that was there to look now, and one that was not is started", () => {
