@@ -13,7 +13,7 @@ procd_set_param() { echo "$*"; }
 procd_close_instance() { echo close; }
 logger() { echo "log $*"; }
 . "$INIT"
-NFT=$FOLDER/nft RULES=$FOLDER/guard.nft GUARD=$FOLDER/guard.json
+NFT=$FOLDER/nft LIB=$FOLDER/lib RULES=$FOLDER/guard.nft GUARD=$FOLDER/guard.json
 "$@"
 `;
 
@@ -60,7 +60,7 @@ test.skipIf(noAsh)("without the module's files nothing is loaded and nothing run
 });
 
 test.skipIf(noAsh)(
-  "rules are loaded in one go; the follower runs where it is told what to do, and begins anew with another file",
+  "rules are loaded in one go; the follower runs where it is told what to do, and begins anew with another file or program",
   () => {
     writeFileSync(join(folder, "guard.nft"), RULES);
     expect(call("start_service")).toMatchObject({ status: 0, told: "", called: "-f -\n", loaded: `${RULES}\n` });
@@ -69,7 +69,7 @@ test.skipIf(noAsh)(
     expect(told.replaceAll(folder, "").split("\n")).toEqual([
       "open",
       "command /usr/bin/uciprov guard",
-      "file /guard.json",
+      "file /guard.json /lib/*.cjs",
       "respawn 3600 5 0",
       "stdout 1",
       "stderr 1",

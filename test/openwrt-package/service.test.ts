@@ -23,7 +23,8 @@ let settings: Record<string, string>;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "uciprov-service-"));
   settings = {};
-  mkdirSync(join(folder, "crontabs"));
+  for (const name of ["crontabs", "lib"]) mkdirSync(join(folder, name));
+  for (const name of ["core.cjs", "uciprov.cjs", "LICENSES.txt"]) writeFileSync(join(folder, "lib", name), "");
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -51,7 +52,7 @@ fsync() { :; }
 sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
 [ -z "$BLOCKS" ] || { trap '' XFSZ; ulimit -f "$BLOCKS"; }
 . "$INIT"
-SELF=$FOLDER/self CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
+SELF=$FOLDER/self LIB=$FOLDER/lib CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
 CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried NEWS=$FOLDER/changed
 uciprov_line_is() { uciprov_read; uciprov_line; }
 "$@"
@@ -74,7 +75,9 @@ function call(words: readonly string[], env: Record<string, string> = {}): strin
 
 const called = () => (existsSync(path("called")) ? readFileSync(path("called"), "utf8").trim().split("\n") : []);
 
-const PROCD = ["term_timeout 150", "stdout 1", "stderr 1", "close"];
+/** What procd compares by content: a process of the old version must not load parts of the new one. */
+const VERSION = "file /lib/core.cjs /lib/uciprov.cjs";
+const PROCD = [VERSION, "term_timeout 150", "stdout 1", "stderr 1", "close"];
 const DAEMON = ["open", "command /usr/bin/uciprov daemon", "respawn 3600 5 0", ...PROCD];
 const ONCE = ["open", "command /usr/bin/uciprov run --quiet", ...PROCD];
 
