@@ -244,6 +244,28 @@ test("two things that want one place are refused: a folder does not replace the 
   expect(found).toEqual(["TARGET_INVALID", "two things want to be /etc/config/uciprov"]);
 });
 
+test.each([
+  ["a link", (path: string) => symlinkSync("/tmp", path)],
+  ["a file", (path: string) => writeFileSync(path, "x")],
+])("%s where a folder has to be is refused like any other conflict", (_, make) => {
+  mkdirSync(join(folder, "over/etc"), { recursive: true });
+  make(join(folder, "over/etc/config"));
+  const found = refused(() => layOut(parse(target({ files: ["over"] })), folder, join(folder, "out")));
+  expect(found).toEqual(["TARGET_INVALID", "/etc/config is to be a folder, and something else"]);
+});
+
+test("a folder that holds the target file itself is refused, and not laid into itself without end", () => {
+  mkdirSync(join(folder, "etc"));
+  const found = refused(() => layOut(parse(target({ files: ["."] })), folder, join(folder, "out")));
+  expect(found).toEqual(["TARGET_INVALID", expect.stringMatching(/is laid out right now.*choose --out$/)]);
+  expect(readdirSync(folder)).toEqual(["etc"]);
+});
+
+test("releases are numbers, candidates and snapshots, those of a branch among them", () => {
+  for (const release of ["24.10.7", "25.12.0-rc1", "24.10-SNAPSHOT", "SNAPSHOT"])
+    expect(parse(target({ release })).wish.release).toBe(release);
+});
+
 test("what could not be laid out whole leaves nothing behind", () => {
   writeFileSync(join(folder, "none.pem"), "none");
   const before = readdirSync(folder);

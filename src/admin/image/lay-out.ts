@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -71,9 +72,11 @@ function fill(tree: FilesTree, { wish, sections }: TargetFile, from: string): st
 class FilesTree {
   readonly paths = new Set<string>();
   private readonly out: string;
+  private readonly own: string;
 
   constructor(out: string) {
     this.out = out;
+    this.own = realpathSync(out);
   }
 
   write(path: string, bytes: Uint8Array, mode: number): void {
@@ -84,7 +87,10 @@ class FilesTree {
 
   /** Plain files, links and folders, as they are; nothing is followed. */
   copy(folder: string, prefix: string): void {
-    for (const name of listOf(folder)) {
+    const names = listOf(folder);
+    if (realpathSync(folder) === this.own)
+      throw wrong(`${folder} is laid out right now, and is below a folder of the target file: choose --out`);
+    for (const name of names) {
       const [source, path] = [join(folder, name), `${prefix}/${name}`];
       const stat = lstatSync(source);
       if (stat.isDirectory()) {
@@ -104,6 +110,8 @@ class FilesTree {
   private take(path: string): void {
     if (this.paths.has(path)) throw wrong(`two things want to be ${path}`);
     this.makeFolder(dirname(path));
+    if (lstatSync(join(this.out, path), { throwIfNoEntry: false }))
+      throw wrong(`${path} is to be a folder, and something else`);
     this.paths.add(path);
   }
 

@@ -37,7 +37,7 @@ export interface TargetFile {
 
 /** What an ImageBuilder's variable may hold: it goes through make and a shell, and neither has a quoting for all else. */
 const WORDS: Readonly<Record<string, RegExp>> = {
-  release: /^\d{2}\.\d{2}(?:\.\d{1,3})?(?:-rc\d{1,2})?$|^SNAPSHOT$/,
+  release: /^\d{2}\.\d{2}(?:\.\d{1,3})?(?:-rc\d{1,2}|-SNAPSHOT)?$|^SNAPSHOT$/,
   target: /^[a-z0-9_-]{1,40}\/[a-z0-9_-]{1,40}$/,
   profile: /^[A-Za-z0-9][A-Za-z0-9_.,-]{0,99}$/,
   name: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
