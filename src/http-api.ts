@@ -12,8 +12,6 @@ export interface HttpRequest {
   readonly spool?: string;
   /** Bytes of the body, where a list names them: a large one is then asked for in pieces if the server is far and gives parts. Only for `spool`. */
   readonly size?: number;
-  /** So many requests to the same server follow together once this one is answered: connections for them may be opened meanwhile. */
-  readonly more?: number;
   /** Further request headers, e.g. a device's identity where the admin asked for it. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -80,6 +78,8 @@ export interface Http {
   post?(letter: HttpLetter): Promise<{ readonly status: number; readonly retryAfter: number | undefined }>;
   /** Loads what a request needs, without making one: for who waits anyway and knows that it will ask. */
   prepare?(): void;
+  /** So many requests to this server are about to be made: connections for them may be opened meanwhile. Never fails: whoever asks is told. */
+  expect?(uri: string, requests: number): void;
   /** Closes kept connections. */
   close(): Promise<void>;
 }

@@ -35,6 +35,12 @@ export function openHttp(
     prepare() {
       if (!isClosed) load().catch(() => undefined); // whoever asks is told
     },
+    expect(uri, requests) {
+      if (isClosed) return;
+      load()
+        .then((client) => client.expect(uri, requests))
+        .catch(() => undefined); // whoever asks is told
+    },
     async close() {
       isClosed = true;
       // A client that could not be opened was told of by `get`, and holds nothing.

@@ -18,6 +18,9 @@ import { noteFullCheck } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 
+/** MANIFEST and its signature. */
+const MANIFEST_REQUESTS = 2;
+
 /** A tree as far as it concerns this device: fetched, and proven to be its owner's. */
 export interface Download {
   readonly kind: "tree";
@@ -69,16 +72,17 @@ export async function fetchTree(
 ): Promise<Download | Unchanged | Waiting> {
   const base = parseUri(source.base.text, "the provisioning URI");
   const confirmed = device.state.confirmed;
-  const keys = readKeys(ctx);
   const macros = baseMacros(device, source);
+  const wanted = wantedResources(device.settings, modules);
+  // Only on a first run is it known beforehand that the manifest will be news.
+  if (confirmed === undefined) device.http.expect?.(base.text, wanted.length + MANIFEST_REQUESTS);
+  const keys = readKeys(ctx);
   const isSameQuestion =
     !ctx.choices.isForced &&
     confirmed?.base === source.base.text &&
     confirmed.inputs === inputsOf({ ...device, macros }, modules, ctx.disk.list(STATE.keys), device.state.latch);
 
-  // Only on a first run is it known beforehand that the answer will be news.
-  const more = confirmed === undefined ? wantedResources(device.settings, modules).length : undefined;
-  const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined, more);
+  const answer = await fetchManifest(ctx, device, base, isSameQuestion ? confirmed : undefined);
   if (answer.kind === "not-modified") return unchanged(ctx, device, source);
 
   const proof = proveTree(ctx, device, source, keys, answer);
@@ -86,8 +90,8 @@ export async function fetchTree(
   const keyChange = await fetchKeyChange(ctx, device, { base, manifest: answer.manifest, proof, keys });
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, ...wait };
-  const tree = { base, source, modules, macros, keys, proof, answer };
-  const { brought, findings } = await fetchResources(ctx, device, tree, onNews);
+  const tree = { base, source, macros, keys, proof, answer };
+  const { brought, findings } = await fetchResources(ctx, device, tree, wanted, onNews);
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
   refuseKnownFailure(device, digest); // without a manifest it is known only now
   noteFullCheck(ctx, { beacon: source.beacon, digest });

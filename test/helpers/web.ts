@@ -119,6 +119,7 @@ export function testClient(
     disk,
     get: (request) => http.get(request),
     post: (letter) => http.post(letter),
+    expect: (uri, requests) => http.expect(uri, requests),
     fetch: (uri, more = {}) => http.get({ uri, limit: 1_000_000, signal: NEVER, ...more }),
     async close() {
       await http.close();

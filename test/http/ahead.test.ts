@@ -5,88 +5,126 @@ import { always, answerText, farClock, type TestClient } from "../helpers/web.ts
 import { scene } from "./scene.ts";
 
 const { server, client } = scene();
-const many = (http: TestClient, origin: string) =>
+const far = (settings: Parameters<typeof client>[0] = {}) => client(settings, true, undefined, farClock());
+const twelve = (http: TestClient, origin: string) =>
   Promise.all(Array.from({ length: 12 }, (_, index) => http.fetch(`${origin}/${index}`)));
 
-describe("connections for what follows", () => {
-  test("are opened to a far server while the request that says so is answered, and used then", async () => {
-    const web = await server((socket) => void setTimeout(() => socket.write(answerText(200, {}, "x")), 100));
-    const http = client({}, true, undefined, farClock());
-    const first = http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
-    await expect.poll(() => web.opened()).toBe(7);
-    await first;
-    await many(http, web.origin);
+/** Waits until so many have been opened: loading the client takes its time. */
+const opened = (web: { opened(): number }, count: number) =>
+  expect.poll(() => web.opened(), { timeout: 5_000 }).toBe(count);
+
+describe.each([
+  ["near", () => client()],
+  ["far", () => far()],
+])("connections that are expected to a %s server", (_how, make) => {
+  test("are opened before they are asked for, no more than eight, and used then", async () => {
+    const web = await server((socket) => void setTimeout(() => socket.write(answerText(200, {}, "x")), 30));
+    const http = make();
+    http.expect(`${web.origin}/tree`, 20);
+    await opened(web, 8);
+    expect(web.asked).toEqual([]);
+    await twelve(http, web.origin);
     expect(web.opened()).toBe(8);
     expect(new Set(web.asked.map(({ connection }) => connection)).size).toBe(8);
   });
 
-  test("are no more than what is to follow", async () => {
+  test("are no more than what is expected", async () => {
     const web = await server(always(200, {}, "x"));
-    const http = client({}, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 2 });
-    await expect.poll(() => web.opened()).toBe(3);
-  });
-
-  test("are not opened to a near server, nor without a word of what follows", async () => {
-    const near = await server(always(200, {}, "x"));
-    await client().fetch(`${near.origin}/MANIFEST`, { more: 12 });
-    const far = await server(always(200, {}, "x"));
-    await client({}, true, undefined, farClock()).fetch(`${far.origin}/MANIFEST`);
+    make().expect(web.origin, 3);
+    await opened(web, 3);
     await sleep(50);
-    expect([near.opened(), far.opened()]).toEqual([1, 1]);
+    expect(web.opened()).toBe(3);
   });
 
-  test("over TLS prove the server as any other does", async () => {
-    const tls = makeAuthority("Waiting CA");
-    const web = await server(always(200, {}, "x"), tls.issue({ names: ["localhost"] }));
-    const http = client({ ca: [tls.cert] }, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
-    const answers = await many(http, web.origin);
-    expect(answers.map(({ transport }) => transport.proof.kind)).toEqual(new Array(12).fill("ca"));
-    expect(web.opened()).toBeLessThanOrEqual(8);
+  test("are taken by whoever asks while they are being opened", async () => {
+    const web = await server(always(200, {}, "x"));
+    const http = make();
+    http.expect(web.origin, 3);
+    expect(await http.fetch(web.origin)).toMatchObject({ kind: "body" });
+    expect(web.opened()).toBe(3);
   });
 
-  test("that the server has closed meanwhile are opened anew, and nobody is told", async () => {
-    const web = await server((socket, { path }) => {
-      socket.write(answerText(200, {}, "x"));
-      if (path === "/MANIFEST") web.closeIdle();
-    });
-    const http = client({}, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
+  test("and that the server has closed meanwhile are opened anew, and nobody is told", async () => {
+    const web = await server(always(200, {}, "x"));
+    const http = make();
+    http.expect(web.origin, 8);
+    await opened(web, 8);
+    web.closeIdle();
     await sleep(50);
-    expect((await many(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
+    expect((await twelve(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
   });
 
-  test("that the server closes at the very moment they are used count as closed while idle", async () => {
+  test("and that the server closes when they are used count as closed while idle", async () => {
     let used = 0;
-    const web = await server((socket, { path, connection }) => {
-      if (path !== "/MANIFEST" && connection > 0 && used++ < 3) socket.destroy();
+    const web = await server((socket) => {
+      if (used++ < 3) socket.destroy();
       else socket.write(answerText(200, {}, "x"));
     });
-    const http = client({}, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
+    const http = make();
+    http.expect(web.origin, 8);
+    await opened(web, 8);
     await sleep(50);
-    expect((await many(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
-    expect(used).toBeGreaterThanOrEqual(3);
+    expect((await twelve(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
   });
 
-  test("that cannot be opened are no failure: a server that takes three at a time serves all", async () => {
+  test("and that cannot be opened are no failure: a server that takes three at a time serves all", async () => {
     const web = await server(always(200, {}, "x"));
     web.takeAtMost(3);
-    const http = client({}, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
-    await expect.poll(() => web.opened()).toBe(3);
-    const answers = [];
-    for (let time = 0; time < 5; time++) answers.push(await http.fetch(`${web.origin}/${time}`));
-    expect(answers.every(({ kind }) => kind === "body")).toBe(true);
+    const http = make();
+    http.expect(web.origin, 12);
+    await opened(web, 3);
+    for (let time = 0; time < 5; time++) expect(await http.fetch(web.origin)).toMatchObject({ kind: "body" });
   });
 
   test("end with the client that opened them, used or not", async () => {
     const web = await server(always(200, {}, "x"));
-    const http = client({}, true, undefined, farClock());
-    await http.fetch(`${web.origin}/MANIFEST`, { more: 12 });
-    await expect.poll(() => web.open()).toBe(7);
+    const http = make();
+    http.expect(web.origin, 7);
+    await opened(web, 7);
+    await http.fetch(web.origin);
     await http.close();
     await expect.poll(() => web.open()).toBe(0);
+    http.expect(web.origin, 7);
+    await sleep(50);
+    expect(web.opened()).toBe(7);
+  });
+});
+
+describe("TLS that is expected", () => {
+  const tls = makeAuthority("Waiting CA");
+  const serving = () => server(always(200, {}, "x"), tls.issue({ names: ["localhost"] }));
+
+  test.each([
+    ["is made ready with a far server", far, 8],
+    ["is left to whoever asks with a near server", client, 0],
+  ])("%s", async (_what, make, ready) => {
+    const web = await serving();
+    const http = make({ ca: [tls.cert] });
+    http.expect(web.origin, 8);
+    await opened(web, 8);
+    await sleep(100);
+    expect(web.open()).toBe(ready);
+    const answers = await twelve(http, web.origin);
+    expect(answers.map(({ transport }) => transport.proof.kind)).toEqual(new Array(12).fill("ca"));
+    expect(web.opened()).toBe(8);
+  });
+
+  test.each([
+    ["far", far],
+    ["near", client],
+  ])("with a server that nobody vouches for is refused to whoever asks, near and far: %s", async (_how, make) => {
+    const web = await serving();
+    const http = make();
+    http.expect(web.origin, 2);
+    await opened(web, 2);
+    await sleep(50);
+    await expect(http.fetch(web.origin)).rejects.toMatchObject({ code: "TLS_UNTRUSTED" });
+  });
+
+  test("tries the next set of CAs where the first does not know the server", async () => {
+    const web = await serving();
+    const http = far({ ca: [makeAuthority("Another CA").cert, tls.cert] });
+    http.expect(web.origin, 4);
+    expect(await http.fetch(web.origin)).toMatchObject({ transport: { proof: { kind: "ca" } } });
   });
 });

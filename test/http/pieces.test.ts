@@ -97,7 +97,8 @@ describe("a large body of a far server", () => {
     const http = farClient();
     await http.fetch(`${web.origin}/MANIFEST`);
     const coming = http.fetch(`${web.origin}/overlay`, { spool: SPOOL, size: body.length, limit: 9_000_000 });
-    await sleep(200);
+    await expect.poll(() => asked(web).length).toBe(6);
+    await sleep(100);
     expect(asked(web).length).toBe(6);
     expect(await coming).toMatchObject({ sha256: sha256(body) });
     expect(Math.max(...asked(web).map((range) => lengthOf(range)))).toBeLessThanOrEqual(262_144);
@@ -202,11 +203,10 @@ describe("a large body of a far server", () => {
     const http = farClient({ headerSeconds: 10 });
     const stop = new AbortController();
     const coming = fetchBoth(http, web, { signal: stop.signal });
-    await sleep(100);
+    await expect.poll(() => asked(web).length).toBe(6);
     stop.abort();
     await expect(coming).rejects.toMatchObject({ code: "STOPPED" });
-    await sleep(50);
-    expect(web.open()).toBe(0);
+    await expect.poll(() => web.open()).toBe(0);
   });
 
   test("one silent piece ends the whole by the deadline for silence", async () => {

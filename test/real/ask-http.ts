@@ -18,7 +18,7 @@ export interface Asking {
     readonly etag?: string;
     readonly spool?: string;
     readonly size?: number;
-    readonly more?: number;
+    readonly expected?: number;
     readonly tries?: number;
   }[];
 }
@@ -41,7 +41,8 @@ async function main(): Promise<void> {
   const time = isFar ? { ...clock, elapsed: () => 20 * looks++ } : clock;
   const http = openHttp({ settings }, openDisk(root), time, () => true);
   const { signal } = new AbortController();
-  for (const { uris, tries = 1, ...conditions } of steps) {
+  for (const { uris, tries = 1, expected, ...conditions } of steps) {
+    if (expected !== undefined) http.expect(uris[0] ?? "", expected);
     const get = (uri: string) => http.get({ uri, limit: 50_000_000, signal, ...conditions });
     const told = uris.map((uri) =>
       withRetries(() => get(uri), { tries, minSeconds: 0.1, maxSeconds: 0.5, signal, clock }).then(plainly, failure),

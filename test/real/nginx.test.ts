@@ -98,7 +98,7 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
     const trace = join(net.folder, "trace");
     const [[manifest] = [], [answer] = []] = await ask(
       [
-        { uris: [`${https}/MANIFEST`], more: 9 },
+        { uris: [`${https}/MANIFEST`], expected: 11 },
         { uris: [`${https}/overlay.tar.gz`], spool: "/tmp/far", size: overlay.length },
       ],
       {},

@@ -113,7 +113,7 @@ export async function openPaperTree(
         const itsBase =
           one.source.base.text === base.text ? base : parseUri(one.source.base.text, "the provisioning URI");
         const itsHttp = itsBase === base ? http : paperWeb(folder, itsBase, spool);
-        const tree = { base: itsBase, source: one.source, modules, macros: one.source.macros, keys, proof, answer };
+        const tree = { base: itsBase, source: one.source, macros: one.source.macros, keys, proof, answer };
         const asking = { ...one.device, http: itsHttp };
         const findings: Finding[] = [];
         const asker = refusal === undefined ? asking : asInTheLaboratory(asking);

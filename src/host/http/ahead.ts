@@ -1,46 +1,37 @@
-import type { Connector, Link } from "./connect.ts";
+import type { Socket } from "node:net";
+import type { Connector, Link, OnLink } from "./connect.ts";
 
-/** Opens connections before they are asked for, to a server that is known to be asked for more at once. */
+/** Opens connections before they are asked for. */
 export interface AheadConnector extends Connector {
-  /** `count` more requests to this origin are to come together: once it turns out to be far, as many connections are opened. */
+  /** So many are about to be asked for. */
   expect(origin: URL, count: number): void;
   /** Whether a round trip to this origin takes so long that saving some is worth more handshakes; false: near, or not known. */
   isFar(origin: URL): boolean;
 }
 
-/** Below this a handshake costs a small device more than the round trips it saves. */
+/** Below this a handshake of TLS costs a small device more than the round trips that it saves. */
 const FAR_MILLISECONDS = 10;
 
 /**
- * A connection takes two round trips (TCP, TLS 1.3) before its first question. Where one request decides that many follow, as that for a manifest does, theirs are opened
- * while it is answered: as soon as the first connection has shown, by the time of its own TCP handshake, that the server is far. What cannot be opened ahead is
- * opened when it is needed. `make` is told whom to tell how long a TCP handshake took.
+ * A connection takes two round trips (TCP, TLS 1.3) before its first question. Where more are known to be needed, their TCP is opened at once, and TLS as soon as TCP has
+ * shown by its own time that the server is far; for a near one whoever asks does that. What comes to nothing is opened anew when it is needed. `make` is told whom to tell
+ * how long a TCP handshake took.
  */
 export function connectAhead(
   make: (onReached: (origin: URL, milliseconds: number) => void) => Connector,
 ): AheadConnector {
   const distances = new Map<string, number>();
-  const expected = new Map<string, number>();
   const spares = new Map<string, Spare[]>();
-  let isClosed = false;
-
-  const isFar = (origin: URL) => (distances.get(origin.origin) ?? 0) >= FAR_MILLISECONDS;
-  const openExpected = (origin: URL) => {
-    const count = expected.get(origin.origin);
-    expected.delete(origin.origin);
-    if (count === undefined || isClosed || !isFar(origin)) return;
-    const more = Array.from({ length: count }, () => new Spare(connector, origin));
-    spares.set(origin.origin, [...(spares.get(origin.origin) ?? []), ...more]);
-  };
   const connector = make((origin, milliseconds) => {
     if (!distances.has(origin.origin)) distances.set(origin.origin, milliseconds);
-    openExpected(origin);
   });
+  const isFar = (origin: URL) => (distances.get(origin.origin) ?? 0) >= FAR_MILLISECONDS;
   return {
+    ...connector,
     isFar,
     expect(origin, count) {
-      expected.set(origin.origin, count);
-      if (distances.has(origin.origin)) openExpected(origin);
+      const more = Array.from({ length: count }, () => new Spare(connector, origin, () => isFar(origin)));
+      spares.set(origin.origin, [...(spares.get(origin.origin) ?? []), ...more]);
     },
     open(origin, done) {
       const waiting = spares.get(origin.origin) ?? [];
@@ -48,49 +39,73 @@ export function connectAhead(
       connector.open(origin, done);
     },
     close() {
-      isClosed = true;
       connector.close();
       for (const spare of [...spares.values()].flat()) spare.close();
+      spares.clear();
     },
   };
 }
 
 /** A connection that nobody has asked for yet. */
 class Spare {
+  readonly #connector: Connector;
+  readonly #origin: URL;
+  /** Open, and waiting for whoever asks: TCP alone, or the whole. */
+  #line: Socket | undefined;
   #link: Link | undefined;
   #isGone = false;
-  #done: Parameters<Connector["open"]>[1] | undefined;
+  #done: OnLink | undefined;
   readonly #onEnd = () => {
     this.#isGone = true;
-    this.#link?.socket.destroy();
+    this.close();
   };
 
-  constructor(connector: Connector, origin: URL) {
-    connector.open(origin, (error, link) => {
-      if (this.#done !== undefined) this.#done(error, link);
-      else if (link === undefined) this.#isGone = true;
-      else this.#keep(link);
+  constructor(connector: Connector, origin: URL, isFar: () => boolean) {
+    this.#connector = connector;
+    this.#origin = origin;
+    connector.reach(origin, (error, line) => {
+      if (line === undefined) this.#came(error);
+      else if (this.#done !== undefined || isFar()) connector.secure(origin, line, (...came) => this.#came(...came));
+      else this.#line = this.#watched(line);
     });
   }
 
-  #keep(link: Link): void {
-    this.#link = { ...link, hasWaited: true };
-    for (const end of ENDS) link.socket.once(end, this.#onEnd);
+  #came(error: Error | undefined, link?: Link): void {
+    if (this.#done !== undefined) this.#done(error, link);
+    else if (link === undefined) this.#isGone = true;
+    else this.#link = { ...link, socket: this.#watched(link.socket), hasWaited: true };
   }
 
-  /** False: it has come to nothing meanwhile, and another has to be opened. Never calls back at once: undici goes on with a request only if told later. */
-  handTo(done: Parameters<Connector["open"]>[1]): boolean {
+  #watched<T extends Socket>(socket: T): T {
+    for (const end of ENDS) socket.once(end, this.#onEnd);
+    return socket;
+  }
+
+  /**
+   * False: it has come to nothing meanwhile, and another has to be opened. `done` is never called before this returns: undici goes on with a request only if it is told
+   * later.
+   */
+  handTo(done: OnLink): boolean {
     if (this.#isGone) return false;
     this.#done = done;
+    const line = this.#line;
     const link = this.#link;
-    if (link === undefined) return true;
-    for (const end of ENDS) link.socket.off(end, this.#onEnd);
-    queueMicrotask(() => done(undefined, link));
+    for (const end of ENDS) (link?.socket ?? line)?.off(end, this.#onEnd);
+    if (link !== undefined) queueMicrotask(() => done(undefined, link));
+    else if (line !== undefined) queueMicrotask(() => this.#secureOrAnew(line, done));
     return true;
   }
 
+  /** The server may have closed a line that waited. */
+  #secureOrAnew(line: Socket, done: OnLink): void {
+    this.#connector.secure(this.#origin, line, (_error, link) => {
+      if (link === undefined) this.#connector.open(this.#origin, done);
+      else done(undefined, { ...link, hasWaited: true });
+    });
+  }
+
   close(): void {
-    if (this.#done === undefined) this.#link?.socket.destroy();
+    (this.#link?.socket ?? this.#line)?.destroy();
   }
 }
 

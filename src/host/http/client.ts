@@ -43,7 +43,6 @@ export function openClient(
         request.spool === undefined
           ? memoryBody(request.limit)
           : spoolBody({ disk, path: request.spool, asked: uri.href, limit: request.limit, parts });
-      if (request.more !== undefined) connections.expect(uri, Math.min(request.more, CONNECTIONS - ASKED_TOGETHER));
       try {
         return await new Fetch({ agent, servers, settings, clock, request, body, signal }).follow(uri);
       } catch (thrown) {
@@ -73,6 +72,10 @@ export function openClient(
         release();
       }
     },
+    expect(text, requests) {
+      // A server whose zone must vouch for it is not even connected to before it does.
+      if (serverKeys === undefined) connections.expect(requestUri(text), Math.min(requests, CONNECTIONS));
+    },
     async close() {
       const closing = agent.destroy();
       connections.close();
@@ -85,9 +88,6 @@ export function openClient(
     },
   };
 }
-
-/** The request that says what follows, and one beside it (a manifest's signature), have connections of their own, which those that follow use again. */
-const ASKED_TOGETHER = 2;
 
 /** What is known of servers by what was fetched from them before. */
 interface Servers {

@@ -19,9 +19,17 @@ export interface Link {
   readonly hasWaited?: true;
 }
 
+/** Told once how it went: an error, or the link. */
+export type OnLink = (error: Error | undefined, link?: Link) => void;
+
 /** Opens connections by one device's settings, and closes those still being opened when asked to. */
 export interface Connector {
-  open(origin: URL, done: (error: Error | undefined, link?: Link) => void): void;
+  /** TCP alone: the name is looked up, its addresses are tried. */
+  reach(origin: URL, done: (error: Error | undefined, line?: Socket) => void): void;
+  /** Makes an open TCP connection a link: TLS where the origin has it, and who the server is. */
+  secure(origin: URL, line: Socket, done: OnLink): void;
+  /** Both. */
+  open(origin: URL, done: OnLink): void;
   close(): void;
 }
 
@@ -41,38 +49,104 @@ export function connector(
   const authorities = anchorSets(settings);
   /** Which set of CAs an origin was last tried against. */
   const chosen = new Map<string, number>();
+  const published = publishedKeys(serverKeys);
+  const seconds = settings.connectSeconds;
   let isClosed = false;
 
-  const published = publishedKeys(serverKeys);
-  const open: Connector["open"] = (origin, done) => {
-    if (serverKeys === undefined || origin.protocol !== "https:") return start(origin, undefined, done);
+  const prepareAnchors = (origin: URL) => {
+    try {
+      authorities[chosen.get(origin.origin) ?? 0]?.();
+    } catch {
+      // whoever needs them is told
+    }
+  };
+
+  const reach: Connector["reach"] = (origin, done) => {
+    const { host, port } = address(origin);
+    const peer = peerOf(origin);
+    let phase: LinkPhase = isIP(host) ? "connecting to" : "looking up";
+    let began = clock.elapsed();
+    const line = connectTcp({
+      host,
+      port,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS,
+    });
+    opening.add(line);
+    // Reading CAs takes the processor, a handshake the network.
+    if (origin.protocol === "https:") setImmediate(() => prepareAnchors(origin));
+    line.once("lookup", (error: Error | null) => {
+      if (error) return;
+      phase = "connecting to";
+      began = clock.elapsed();
+    });
+    awaitEvent(line, "connect", { phase: () => phase, peer, seconds, isClockPlausible }, (error) => {
+      opening.delete(line);
+      if (error) return done(error);
+      // Not by the option `noDelay`: that does not reach what TLS makes of it.
+      line.setNoDelay(true);
+      onReached(origin, clock.elapsed() - began);
+      done(undefined, line);
+    });
+  };
+
+  const secure: Connector["secure"] = (origin, line, done) => {
+    if (origin.protocol !== "https:") return done(undefined, { socket: line, proofs: [] });
+    if (serverKeys === undefined) return shakeHands(origin, line, undefined, done);
     published.of(origin).then(
-      (keys) => (isClosed ? done(new Error("closed")) : start(origin, keys, done)),
-      (thrown: unknown) => done(thrown instanceof Error ? thrown : new Error(String(thrown))),
+      (keys) => (isClosed ? done(new Error("closed")) : shakeHands(origin, line, keys, done)),
+      (thrown: unknown) => {
+        line.destroy();
+        done(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      },
     );
   };
 
-  const start = (origin: URL, keys: PublishedKeys | undefined, done: Parameters<Connector["open"]>[1]) => {
+  const shakeHands = (origin: URL, line: Socket, keys: PublishedKeys | undefined, done: OnLink) => {
+    const peer = peerOf(origin);
+    const set = chosen.get(origin.origin) ?? 0;
+    const fail = (thrown: unknown) => done(linkFault(thrown, "TLS with", peer, isClockPlausible));
     try {
-      const set = chosen.get(origin.origin) ?? 0;
-      const anchors = origin.protocol === "https:" ? authorities[set]?.() : undefined;
-      const socket = anchors
-        ? startTls(origin, anchors.context, pins.length > 0 || keys !== undefined)
-        : startTcp(origin);
+      const anchors = authorities[set]?.();
+      if (anchors === undefined) throw new ProvisionError("INTERNAL", "there is no set of CAs to try");
+      const socket = startTls(origin, line, anchors.context, pins.length > 0 || keys !== undefined);
       opening.add(socket);
-      const prove = () => (anchors ? proveServer(socket as TLSSocket, pins, keys, anchors) : []);
-      awaitLink(socket, { origin, settings, clock, isClockPlausible, prove, onReached }, (error, link) => {
+      awaitEvent(socket, "secureConnect", { phase: () => "TLS with", peer, seconds, isClockPlausible }, (error) => {
         opening.delete(socket);
-        const isUnknown = error instanceof ProvisionError && error.code === "TLS_UNTRUSTED";
-        if (!isUnknown || isClosed || set + 1 >= authorities.length) return done(error, link);
-        chosen.set(origin.origin, set + 1);
-        start(origin, keys, done);
+        try {
+          if (error) throw error;
+          done(undefined, { socket, proofs: proveServer(socket, pins, keys, anchors) });
+        } catch (thrown) {
+          socket.on("error", () => undefined).destroy();
+          const fault = linkFault(thrown, "TLS with", peer, isClockPlausible);
+          if (fault.code !== "TLS_UNTRUSTED" || isClosed || set + 1 >= authorities.length) return done(fault);
+          chosen.set(origin.origin, set + 1);
+          open(origin, done);
+        }
       });
     } catch (thrown) {
-      done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
+      line.destroy();
+      fail(thrown);
     }
   };
+
+  const open: Connector["open"] = (origin, done) => {
+    const begin = () => reach(origin, (error, line) => (line === undefined ? done(error) : secure(origin, line, done)));
+    try {
+      // What the settings have wrong is told before anything leaves.
+      if (origin.protocol === "https:") authorities[chosen.get(origin.origin) ?? 0]?.();
+      if (serverKeys === undefined || origin.protocol !== "https:") return begin();
+    } catch (thrown) {
+      return done(linkFault(thrown, "connecting to", peerOf(origin), isClockPlausible));
+    }
+    published.of(origin).then(
+      () => (isClosed ? done(new Error("closed")) : begin()),
+      (thrown: unknown) => done(thrown instanceof Error ? thrown : new Error(String(thrown))),
+    );
+  };
   return {
+    reach,
+    secure,
     open,
     close() {
       isClosed = true;
@@ -123,20 +197,15 @@ function toldOf(thrown: unknown, what: string): unknown {
   );
 }
 
-function startTcp(origin: URL): Socket {
-  return connectTcp({ ...address(origin), ...TCP });
-}
-
 /**
  * With pins or TLSA, OpenSSL's verdict is only noted (`rejectUnauthorized: false`) and `proveServer` judges before the first byte is sent.
  * No session is ever offered for resumption: a resumed one skips the check of names, and of pins.
  */
-function startTls(origin: URL, context: SecureContext, isJudgedHere: boolean): TLSSocket {
-  const { host, port } = address(origin);
+function startTls(origin: URL, line: Socket, context: SecureContext, isJudgedHere: boolean): TLSSocket {
+  const { host } = address(origin);
   return connectTls({
+    socket: line,
     host,
-    port,
-    ...TCP,
     secureContext: context,
     servername: isIP(host) ? "" : host,
     rejectUnauthorized: !isJudgedHere,
@@ -144,61 +213,35 @@ function startTls(origin: URL, context: SecureContext, isJudgedHere: boolean): T
   });
 }
 
-const TCP = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS } as const;
-
 interface Awaited {
-  readonly origin: URL;
-  readonly settings: HttpSettings;
-  readonly clock: Pick<Clock, "elapsed">;
+  /** What it is busy with, for whoever is told of a failure. */
+  phase(): LinkPhase;
+  readonly peer: string;
+  readonly seconds: number;
   readonly isClockPlausible: () => boolean;
-  readonly prove: () => readonly ServerProof[];
-  readonly onReached: (origin: URL, milliseconds: number) => void;
 }
 
-function awaitLink(socket: Socket, how: Awaited, done: (error: Error | undefined, link?: Link) => void): void {
-  const peer = peerOf(how.origin);
-  const isTls = how.origin.protocol === "https:";
-  let phase: LinkPhase = isIP(address(how.origin).host) ? "connecting to" : "looking up";
-  let began = how.clock.elapsed();
-  const settle = (error: ProvisionError | undefined) => {
+/** Until `event`, or what comes instead of it: then the socket is closed, and `done` has the reason. */
+function awaitEvent(
+  socket: Socket,
+  event: "connect" | "secureConnect",
+  { phase, peer, seconds, isClockPlausible }: Awaited,
+  done: (error?: ProvisionError) => void,
+): void {
+  const settle = (error?: ProvisionError) => {
     clearTimeout(timer);
-    socket.off("error", onError).off("close", onClose).off(ready, onReady);
-    if (error === undefined) return;
-    socket.on("error", () => undefined).destroy();
+    socket.off("error", onError).off("close", onClose).off(event, onEvent);
+    if (error !== undefined) socket.on("error", () => undefined).destroy();
     done(error);
   };
-  const fail = (thrown: unknown) => settle(linkFault(thrown, phase, peer, how.isClockPlausible));
+  const fail = (thrown: unknown) => settle(linkFault(thrown, phase(), peer, isClockPlausible));
+  const onEvent = () => settle();
   const onError = (thrown: Error) => fail(thrown);
-  const onClose = () => fail(new ProvisionError("CONNECT_FAILED", `${phase} ${peer}: the connection was closed`));
-  const onReady = () => {
-    try {
-      const proofs = how.prove();
-      settle(undefined);
-      done(undefined, { socket, proofs });
-    } catch (thrown) {
-      fail(thrown);
-    }
-  };
-  const seconds = how.settings.connectSeconds;
+  const onClose = () => fail(new ProvisionError("CONNECT_FAILED", `${phase()} ${peer}: the connection was closed`));
   const timer = setTimeout(() => {
-    settle(new ProvisionError(LATE[phase], `${phase} ${peer}: no answer within ${seconds} s`));
+    settle(new ProvisionError(LATE[phase()], `${phase()} ${peer}: no answer within ${seconds} s`));
   }, seconds * 1000);
-  const ready = isTls ? "secureConnect" : "connect";
-  socket
-    .once("lookup", (error: Error | null) => {
-      if (error) return;
-      phase = "connecting to";
-      began = how.clock.elapsed();
-    })
-    .once("connect", () => {
-      if (isTls) phase = "TLS with";
-      // The option `noDelay` does not reach a TLS socket: its first request would wait until the server has acknowledged the handshake's last message.
-      socket.setNoDelay(true);
-      how.onReached(how.origin, how.clock.elapsed() - began);
-    })
-    .once(ready, onReady)
-    .once("error", onError)
-    .once("close", onClose);
+  socket.once(event, onEvent).once("error", onError).once("close", onClose);
 }
 
 const LATE = {

@@ -19,13 +19,12 @@ export interface FetchedManifest {
 
 const SIGNATURE_LIMIT = 16_384;
 
-/** Asks for MANIFEST, conditionally if `confirmed` is given, and for its signature; `more` files will be asked for after it. */
+/** Asks for MANIFEST, conditionally if `confirmed` is given, and for its signature. */
 export async function fetchManifest(
   ctx: RunContext,
   device: Device,
   base: PlainUri,
   confirmed: Confirmed | undefined,
-  more?: number,
 ): Promise<FetchedManifest | { readonly kind: "not-modified" }> {
   const isConditional = confirmed?.etag !== undefined || confirmed?.modified !== undefined;
   // The signature travels along only when the manifest is expected to be new.
@@ -35,7 +34,6 @@ export async function fetchManifest(
       uri: entryUri("MANIFEST", base).text,
       limit: device.settings.limits.small,
       signal: ctx.signal,
-      ...(more === undefined ? {} : { more }),
       ...(confirmed?.etag === undefined ? {} : { etag: confirmed.etag }),
       ...(confirmed?.modified === undefined ? {} : { modified: confirmed.modified }),
     });

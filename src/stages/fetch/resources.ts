@@ -1,4 +1,4 @@
-import type { Finding, HttpAnswer, MacroTable, Module, Resource } from "../../api.ts";
+import type { Finding, HttpAnswer, MacroTable, Resource } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { Expanded } from "../../macros.ts";
@@ -12,7 +12,7 @@ import { chooseImage, type ImageChoice, imageMacros } from "./image.ts";
 import type { Keys } from "./keys.ts";
 import type { FetchedManifest } from "./manifest.ts";
 import { questionAbout, signatureFacts, type TreeProof } from "./proof.ts";
-import { type Wanted, wantedResources } from "./wanted.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** Resources by the name of the module they are for. */
 export type Brought = ReadonlyMap<string, readonly Resource[]>;
@@ -22,7 +22,6 @@ const SIGNATURE_LIMIT = 16_384;
 interface Tree {
   readonly base: PlainUri;
   readonly source: Source;
-  readonly modules: readonly Module[];
   readonly macros: MacroTable;
   readonly keys: Keys;
   readonly proof: TreeProof;
@@ -45,16 +44,16 @@ export interface Fetched {
 }
 
 /**
- * Gets every resource the device's modules want, all at once; the first failure stops the others. With a manifest nothing is asked for
+ * Gets every resource that is wanted, all at once; the first failure stops the others. With a manifest nothing is asked for
  * that is not there; without one, a 404 means "not for me". `onAsked` is told when all that can be asked at once is.
  */
 export async function fetchResources(
   ctx: RunContext,
   device: Device,
   tree: Tree,
+  wanted: readonly Wanted[],
   onAsked: () => void = () => undefined,
 ): Promise<Fetched> {
-  const wanted = wantedResources(device.settings, tree.modules);
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal]);
   const context = { ...ctx, signal };
