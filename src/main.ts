@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { COMMANDS, isCommand } from "./commands/all.ts";
 import type { Flags, Invocation, Options } from "./commands/command.ts";
+import { checkTaken } from "./commands/takes.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { lastWords } from "./last-words.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
@@ -63,12 +64,14 @@ export async function main(keepCode: () => void): Promise<number> {
   try {
     const uci = uciArguments(process.argv);
     if (uci) return await runUci(uci);
-    const { name, words, root, flags, options } = readArguments(process.argv.slice(2));
+    const { name, words, given, root, flags, options } = readArguments(process.argv.slice(2));
     isJson = flags.isJson;
     // These count for seconds without a pause, and are safe to kill: they read, or replace files whole.
     if (name === "tree" && words[0] !== "serve")
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal);
     const paint = isTerminal(1) ? COLOURED : PLAIN;
+    if (name !== undefined && isCommand(name)) checkTaken(name, words, given);
+    checkRoot(root);
     const exit = await dispatch(name, {
       root,
       words,
@@ -124,9 +127,17 @@ async function dispatch(name: string | undefined, invocation: Invocation): Promi
   return command(invocation);
 }
 
+/** A mistyped root would be a device that was never provisioned. */
+function checkRoot(root: string): void {
+  if (root !== "/" && statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new ProvisionError("USAGE", `--root ${root} is no folder`);
+}
+
 interface Arguments {
   readonly name: string | undefined;
   readonly words: readonly string[];
+  /** Names of the options that stand there. */
+  readonly given: readonly string[];
   readonly root: string;
   readonly flags: Flags;
   readonly options: Options;
@@ -138,6 +149,7 @@ function readArguments(argv: readonly string[]): Arguments {
   return {
     name: values.help ? "help" : name,
     words,
+    given: Object.keys(values),
     root: values.root ?? "/",
     flags: {
       isJson: values.json ?? false,

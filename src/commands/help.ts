@@ -10,7 +10,7 @@ interface Usage {
 /** What can be typed, in the order `help` and docs/operator.md show it. */
 export const USAGES: readonly Usage[] = [
   {
-    form: "run [--first-only] [--force] [--dry-run]",
+    form: "run [--first-only] [--force] [--dry-run] [--show-secrets]",
     meaning: "find, fetch, prove, plan, apply and confirm once",
   },
   {
@@ -50,7 +50,7 @@ export const USAGES: readonly Usage[] = [
     meaning: "show what changed from generation N (0: before the first) to M, or to the newest",
   },
   {
-    form: "blame OPTION | PATH",
+    form: "blame OPTION | PATH [--show-secrets]",
     meaning: "tell who set an option, a section, a package or a file: layer, signer, generation, when",
   },
   {
@@ -97,7 +97,7 @@ export const USAGES: readonly Usage[] = [
   {
     form: "tree plan DIR --mac MAC | --inventory FILE",
     meaning:
-      "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out)",
+      "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out, --show-secrets)",
   },
   {
     form: "tree records DIR --base URI --domain DOMAIN",

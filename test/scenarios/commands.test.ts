@@ -1,5 +1,8 @@
 /** What the commands say, and that the ones that only look change nothing. */
+import { tmpdir } from "node:os";
 import { describe, expect, test } from "vitest";
+import { USAGES } from "../../src/commands/help.ts";
+import { TAKES } from "../../src/commands/takes.ts";
 import { EXIT } from "../../src/errors.ts";
 import { STAGES } from "../../src/stages/table.ts";
 import { provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
@@ -11,7 +14,11 @@ describe("usage", () => {
     ["a command that is none", ["fly"], "fly"],
     ["an option that is none", ["run", "--fast"], "--fast"],
     ["an option without its value", ["run", "--root"], "root"],
-    ["a resolver that is none", ["resolve", "pigeon", "--root", "/nonexistent"], "pigeon"],
+    ["a resolver that is none", ["resolve", "pigeon", "--root", tmpdir()], "pigeon"],
+    ["a root that is not there", ["status", "--root", "/nonexistent"], "/nonexistent is no folder"],
+    ["an option of another command", ["explain", "--force"], "explain takes no --force"],
+    ["an option of another command on a tree", ["tree", "records", "x", "--key", "y"], "tree records takes no --key"],
+    ["a word where none can stand", ["run", "dry-run", "--root", tmpdir()], 'run takes no "dry-run"'],
   ];
   for (const [title, args, says] of wrong) {
     test.concurrent(`${title} is a usage error`, async () => {
@@ -20,6 +27,33 @@ describe("usage", () => {
       expect(stdout + stderr).toContain(says);
     });
   }
+
+  test.concurrent("what each command takes is what help says of it", () => {
+    const said = USAGES.map(({ form, meaning }) => {
+      const name = form.startsWith("tree ") ? form.split(" ").slice(0, 2).join(" ") : (form.split(" ")[0] ?? "");
+      return [name, [...`${form} ${meaning}`.matchAll(/--([a-z-]+)/g)].map(([, option]) => option ?? "")] as const;
+    });
+    const sorted = (options: readonly string[]) => [...new Set(options)].sort();
+    const taken = Object.entries(TAKES).map(([name, { options }]) => [name, sorted(options)]);
+    // It is taken to be refused in words.
+    expect(Object.fromEntries(taken)).toEqual({
+      ...Object.fromEntries(said.map(([name, options]) => [name, sorted(options)])),
+      keys: ["passphrase"],
+    });
+  });
+
+  scenario("a dry run of what knows none, and a word for an option, leave the device as it is", async (scene) => {
+    await provisioned(scene);
+    const before = snapshotOf(scene.root);
+    for (const words of [
+      ["rollback", "0", "--dry-run"],
+      ["reset", "--dry-run"],
+      ["reset", "transaction"],
+    ]) {
+      expect((await scene.run(words)).status).toBe(EXIT.usage);
+      expect(snapshotOf(scene.root)).toEqual(before);
+    }
+  });
 
   test.concurrent("help lists every exit status and ends well", async () => {
     for (const words of [["help"], ["--help"], ["run", "--help"]]) {

@@ -139,7 +139,7 @@ describe("what an exchange keeps from others", () => {
     "v&8]r0}wsL",
     "v&amp;8]r0}wsL",
     "Hy6t;",
-    "n3${HOME}xx",
+    "{HOME}xx",
     "trunk;secret",
     "trunk\\;",
   ];

@@ -1,7 +1,9 @@
 /** What did not prove itself is taken back; what did can be gone back from. */
+
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { EXIT } from "../../src/errors.ts";
 import { answer } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { contentOf, OWN } from "../helpers/snapshot.ts";
@@ -201,9 +203,8 @@ describe("room", () => {
 
   scenario("a root that is no folder is refused", async (scene) => {
     const { status, json } = await start(["run", "--root", `${scene.root}/etc/banner`, "--json"]);
-    expect(status).toBe(1);
-    expect(json).toMatchObject({ exit: "failed" });
-    expect(json).not.toMatchObject({ error: { code: "INTERNAL" } });
+    expect(status).toBe(EXIT.usage);
+    expect(json).toMatchObject({ exit: "usage", error: { message: expect.stringContaining("is no folder") } });
   });
 });
 
