@@ -3,7 +3,6 @@ import { basename } from "node:path";
 import { parseArgs, styleText } from "node:util";
 import { COMMANDS, isCommand } from "./commands/all.ts";
 import type { Flags, Invocation, Options } from "./commands/command.ts";
-import { checkTaken } from "./commands/takes.ts";
 import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.ts";
 import { lastWords } from "./last-words.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
@@ -51,6 +50,8 @@ const OPTIONS = {
   status: { type: "boolean" },
 } as const;
 
+const FOR_ALL: ReadonlySet<string> = new Set(["root", "json", "quiet", "verbose", "help"]);
+
 /** argv in, exit status out; `keepCode` keeps what V8 compiled of a run that is like the next ones. */
 export async function main(keepCode: () => void): Promise<number> {
   const stop = new AbortController();
@@ -70,7 +71,9 @@ export async function main(keepCode: () => void): Promise<number> {
     if (name === "tree" && words[0] !== "serve")
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeAllListeners(signal);
     const paint = isTerminal(1) ? COLOURED : PLAIN;
-    if (name !== undefined && isCommand(name)) checkTaken(name, words, given);
+    // A scheduled run has nothing to be checked.
+    if (name !== undefined && isCommand(name) && words.length + given.length > 0)
+      (await import("./commands/takes.ts")).checkTaken(name, words, given);
     checkRoot(root);
     const exit = await dispatch(name, {
       root,
@@ -136,7 +139,7 @@ function checkRoot(root: string): void {
 interface Arguments {
   readonly name: string | undefined;
   readonly words: readonly string[];
-  /** Names of the options that stand there. */
+  /** Names of the options that stand there, but for those that every command takes. */
   readonly given: readonly string[];
   readonly root: string;
   readonly flags: Flags;
@@ -149,7 +152,7 @@ function readArguments(argv: readonly string[]): Arguments {
   return {
     name: values.help ? "help" : name,
     words,
-    given: Object.keys(values),
+    given: Object.keys(values).filter((option) => !FOR_ALL.has(option)),
     root: values.root ?? "/",
     flags: {
       isJson: values.json ?? false,

@@ -40,8 +40,6 @@ export const TAKES: Readonly<Record<Exclude<CommandName, "tree"> | `tree ${strin
   image: { options: ["out"] },
 };
 
-const FOR_ALL: ReadonlySet<string> = new Set(["root", "json", "quiet", "verbose", "help"]);
-
 /**
  * USAGE for an option or a word that the command would pass over: `rollback --dry-run` and `reset transaction` must not do what they seem to prevent.
  */
@@ -50,7 +48,7 @@ export function checkTaken(name: CommandName, words: readonly string[], given: r
   const takes = isTold(whole) ? TAKES[whole] : undefined;
   if (takes === undefined) return;
   const { options, words: most = words.length } = takes;
-  const foreign = given.find((option) => !FOR_ALL.has(option) && !options.includes(option));
+  const foreign = given.find((option) => !options.includes(option));
   if (foreign !== undefined) throw new ProvisionError("USAGE", `${whole} takes no --${foreign}`);
   if (words.length > most) throw new ProvisionError("USAGE", `${whole} takes no ${JSON.stringify(words[most])}`);
 }
