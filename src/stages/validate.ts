@@ -107,7 +107,11 @@ export async function judgeLayout(
     ...findings,
     ...services.findings,
     ...files.findings,
-    ...ownSettings(device, packages.planned("uciprov"), { services: serviceChanges, paths: pathChanges }),
+    ...ownSettings(device, packages.planned("uciprov"), {
+      services: serviceChanges,
+      paths: pathChanges,
+      disk: ctx.disk,
+    }),
   ];
 }
 
@@ -133,9 +137,13 @@ export async function planChanges(
   const services = await planServices(ctx, device, serviceChanges, pathChanges, held, isMoreToCome);
   const files = planFiles(ctx, device, [...pathChanges, ...services.links], held, isMoreToCome);
   findings.push(...download.findings, ...uci.findings, ...aboutSoftware, ...services.findings, ...files.findings);
-  const toldBy = download.source.resolver;
   findings.push(
-    ...ownSettings(device, packages.planned("uciprov"), { services: serviceChanges, paths: pathChanges, toldBy }),
+    ...ownSettings(device, packages.planned("uciprov"), {
+      services: serviceChanges,
+      paths: pathChanges,
+      disk: ctx.disk,
+      toldBy: download.source.resolver,
+    }),
   );
   refuseFaulty(findings);
   const { firmware, findings: aboutImage } = await planFirmware(ctx, device, download, images);

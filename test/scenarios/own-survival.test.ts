@@ -74,6 +74,15 @@ describe("the name by which a device finds its tree", () => {
     await provisioned(scene);
   });
 
+  scenario("nor does a tree leave the start to cron where there is none", async (scene) => {
+    const text = "package uciprov\n\nconfig uciprov 'schedule'\n\toption by 'crond'\n";
+    layer(scene, text);
+    scene.edit("/etc/init.d/other", "#!/bin/sh /etc/rc.common\n");
+    await refused(scene, { code: "PLAN_INVALID", exit: "invalid-content", says: ["uciprov.schedule.by", "no cron"] });
+    scene.edit("/etc/init.d/cron", "#!/bin/sh /etc/rc.common\nSTART=50\n");
+    await provisioned(scene);
+  });
+
   scenario("nor does a tree leave out who named it, if nobody else surely knows", async (scene) => {
     for (const [text, place] of [
       ["config uciprov 'main'\n\tlist resolver 'dhcp'\n", "uciprov.main.resolver"],

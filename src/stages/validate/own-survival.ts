@@ -1,5 +1,5 @@
 /** A tree may change how uciprov works, but not so that it no longer does: nobody would ever reach the device again. */
-import { type Finding, file } from "../../api.ts";
+import { type Files, type Finding, file } from "../../api.ts";
 import type { PathChange, ServiceChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
@@ -8,10 +8,13 @@ import type { UciPackage } from "../../uci/model.ts";
 import { smallContent } from "../archived.ts";
 import { probesOf } from "../confirm/probes.ts";
 
+const CRON = "/etc/init.d/cron";
+
 /** What a plan says besides UCI, as far as uciprov's own survival hangs on it. */
 interface Besides {
   readonly services: readonly ServiceChange[];
   readonly paths: readonly PathChange[];
+  readonly disk: Files;
   /** The resolver that named this tree; undefined: it lies before us. */
   readonly toldBy?: string;
 }
@@ -20,7 +23,7 @@ interface Besides {
 export function ownSettings(
   device: Device,
   own: UciPackage | undefined,
-  { services, paths, toldBy }: Besides,
+  { services, paths, disk, toldBy }: Besides,
 ): readonly Finding[] {
   try {
     const { settings } = readSettings(own);
@@ -30,6 +33,7 @@ export function ownSettings(
       ...whyNotFound(device, settings),
       ...whyNotAsked(device, settings, toldBy),
       ...whyNotStarted(settings, services, paths),
+      ...whyNeverStarted(device, settings, hasCron(disk) || paths.some(bringsCron)),
     ];
   } catch (thrown) {
     if (thrown instanceof ProvisionError && thrown.code === "SETTINGS_INVALID") {
@@ -62,13 +66,26 @@ function whyNotStarted(
 ): readonly Finding[] {
   const isOff =
     services.some(({ name, boot, run }) => name === "cron" && (boot === "disabled" || run === "stopped")) ||
-    paths.some(({ kind, path }) => path === "/etc/init.d/cron" && kind !== "file") ||
+    paths.some(({ kind, path }) => path === CRON && kind !== "file") ||
     (paths.some(({ path }) => isCronStart(path)) && !paths.some(startsCron));
   return isOff && schedule.by === "crond"
     ? [fault("schedule.by", "cron is what starts uciprov here, so no tree switches it off; let it be `daemon`")]
     : [];
 }
 
+/** A device whose busybox has no crond is left without anybody who starts a run. */
+function whyNeverStarted({ settings: before }: Device, { schedule }: Settings, hasCron: boolean): readonly Finding[] {
+  return schedule.by === "crond" && before.schedule.by !== "crond" && !hasCron
+    ? [fault("schedule.by", "there is no cron on this device to start uciprov")]
+    : [];
+}
+
+/** On paper there are no init scripts at all, and then nobody knows. */
+function hasCron(disk: Files): boolean {
+  return disk.stat(CRON) !== undefined || disk.list("/etc/init.d").length === 0;
+}
+
+const bringsCron = ({ kind, path }: PathChange) => kind === "file" && path === CRON;
 const isCronStart = (path: string) => /^\/etc\/rc\.d\/S[0-9]{1,3}cron$/.test(path);
 
 function startsCron(change: PathChange): boolean {
