@@ -6,6 +6,7 @@ import { inputsOf } from "./fetch/inputs.ts";
 import type { Unchanged } from "./fetch.ts";
 import { wasChecked } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
+import { isOver } from "./time-floor.ts";
 
 /**
  * Ends the run after one DNS query: the TXT record carries the serial at which the confirmed tree was last seen, within a day, and everything else
@@ -17,9 +18,9 @@ export function unchangedByBeacon(
   source: Source,
   modules: readonly Module[],
 ): Unchanged | undefined {
-  const { confirmed, floor } = device.state;
+  const { confirmed } = device.state;
   if (ctx.choices.isForced || source.beacon === undefined || confirmed === undefined) return undefined;
-  const isExpired = confirmed.expires !== undefined && Math.max(ctx.clock.now(), floor) > confirmed.expires;
+  const isExpired = confirmed.expires !== undefined && isOver(ctx, device, confirmed.expires);
   if (confirmed.base !== source.base.text || isExpired) return undefined;
   if (!wasChecked(ctx, source.beacon, confirmed.digest)) return undefined;
   const macros = baseMacros(device, source);

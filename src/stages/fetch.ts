@@ -17,6 +17,7 @@ import { wantedResources } from "./fetch/wanted.ts";
 import { noteFullCheck } from "./full-check.ts";
 import type { Source } from "./geturi.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
+import { isOver } from "./time-floor.ts";
 
 /** MANIFEST and its signature. */
 const MANIFEST_REQUESTS = 2;
@@ -115,7 +116,7 @@ export async function fetchTree(
 
 function unchanged(ctx: RunContext, device: Device, source: Source): Unchanged {
   const { expires, digest = "" } = device.state.confirmed ?? {};
-  if (expires !== undefined && Math.max(ctx.clock.now(), device.state.floor) > expires) {
+  if (expires !== undefined && isOver(ctx, device, expires)) {
     throw new ProvisionError(
       "MANIFEST_EXPIRED",
       `the tree at ${redactUri(source.base.text)} expired ${new Date(expires).toISOString()}`,

@@ -5,7 +5,7 @@ import { verifySignatures } from "../../tree/signature.ts";
 import { judge, type SignatureFacts, type TrustQuestion, type Verdict } from "../../trust.ts";
 import { isHost, redactUri } from "../../uri.ts";
 import type { Source } from "../geturi.ts";
-import { timeFloor } from "../time-floor.ts";
+import { mayAskClock, timeFloor } from "../time-floor.ts";
 import type { Keys } from "./keys.ts";
 import type { FetchedManifest } from "./manifest.ts";
 
@@ -32,7 +32,7 @@ export function proveTree(
   const verdict = judge(question);
   if (!verdict.accepted) throw refusal(verdict, source, question);
   if (verdict.by === "lab") ctx.log("warning", "trust is `any`: this tree proves nothing, for the laboratory only");
-  const isClockProven = ctx.isClockProven() && ctx.clock.now() >= timeFloor(device);
+  const isClockProven = mayAskClock(ctx, timeFloor(device));
   if (verdict.by !== "lab") checkFreshness(ctx, device, source, answer, isClockProven);
   return {
     by: verdict.by,

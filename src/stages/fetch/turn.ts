@@ -4,7 +4,7 @@ import type { Manifest } from "../../tree/manifest.ts";
 import { printInstant } from "../../tree/manifest-headers.ts";
 import { turnOf } from "../../tree/rollout.ts";
 import type { KeyRollover } from "../../tree/rollover.ts";
-import { timeFloor } from "../time-floor.ts";
+import { mayAskClock, timeFloor } from "../time-floor.ts";
 
 /** A tree that is good, and not for this device yet. */
 export interface Wait {
@@ -31,7 +31,7 @@ export function whyWait(
   if (isUrgent && manifest.rollout !== "hold") return undefined;
   const time = {
     now: ctx.clock.now(),
-    isClockProven: ctx.isClockProven() && ctx.clock.now() >= timeFloor(device),
+    isClockProven: mayAskClock(ctx, timeFloor(device)),
     sinceBoot: ctx.clock.sinceBoot(),
   };
   const turn = turnOf(manifest, inLine(device), time);
