@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
@@ -260,16 +260,27 @@ install:
 endef
 `;
 
-test("make reads the Makefile, and what it installs is the device's files, the program and the chosen settings", () => {
-  const keys = join(folder, "keys of the admin");
+/** OpenWrt's build tree, as far as our Makefile sees it: runs make on a feed, with these choices. */
+function buildTree(feed: string, config: string): (target: string) => SpawnSyncReturns<string> {
+  const top = join(folder, "top");
+  rmSync(top, { recursive: true, force: true });
   for (const [name, text] of [
     ["rules.mk", RULES],
     ["include/package.mk", PACKAGE],
-    [".config", ""],
+    [".config", config],
   ] as const) {
-    mkdirSync(dirname(join(folder, "top", name)), { recursive: true });
-    writeFileSync(join(folder, "top", name), text);
+    mkdirSync(dirname(join(top, name)), { recursive: true });
+    writeFileSync(join(top, name), text);
   }
+  return (target) =>
+    spawnSync("make", ["-s", "-C", feed, `TOPDIR=${top}`, "SOURCE=feeds/uciprov/uciprov", target], {
+      encoding: "utf8",
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    });
+}
+
+test("make reads the Makefile, and what it installs is the device's files, the program and the chosen settings", () => {
+  const keys = join(folder, "keys of the admin");
   mkdirSync(keys);
   for (const name of ["0123456789abcdef", "0123456789abcdef.sec", "README"]) writeFileSync(join(keys, name), name);
   writeFileSync(join(folder, "authority.pem"), "PEM");
@@ -278,12 +289,7 @@ test("make reads the Makefile, and what it installs is the device's files, the p
     UCIPROV_KEYS: keys,
     UCIPROV_CA: join(folder, "authority.pem"),
   });
-  writeFileSync(join(folder, "top/.config"), config);
-  const make = (target: string) =>
-    spawnSync("make", ["-s", "-C", FEED, `TOPDIR=${join(folder, "top")}`, "SOURCE=feeds/uciprov/uciprov", target], {
-      encoding: "utf8",
-      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
-    });
+  const make = buildTree(FEED, config);
   const fields = make("fields");
   expect({ status: fields.status, stderr: fields.stderr }).toEqual({ status: 0, stderr: "" });
   expect(fields.stdout.split("\n").slice(0, 4)).toEqual([
@@ -313,6 +319,33 @@ test("make reads the Makefile, and what it installs is the device's files, the p
     parsePackage(readFileSync(join(root, "etc/config/uciprov"), "utf8"), { name: "uciprov" }),
   );
   expect([settings.dns.name, settings.main.ca]).toEqual(["it's#a$name.example", ["/etc/uciprov/ca.pem"]]);
+});
+
+test.each([
+  ["077, which nobody else can read", "go="],
+  ["002, which a group can write", "g+w"],
+])("a checkout under umask %s gives a package of the same modes", (_, modes) => {
+  const feed = join(folder, "checkout/uciprov");
+  rmSync(join(folder, "checkout"), { recursive: true, force: true });
+  for (const [from, to] of [
+    [FEED, feed],
+    ["openwrt-package/files", join(feed, "files")],
+    ["dist", join(feed, "dist")],
+  ] as const)
+    cpSync(from, to, { recursive: true });
+  execFileSync("chmod", ["-R", modes, feed]);
+  const { status, stderr } = buildTree(feed, dotConfig({}))("install");
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const root = join(folder, "top/root");
+  const odd = readdirSync(root, { recursive: true, withFileTypes: true })
+    .map((one) => {
+      const path = join(one.parentPath, one.name);
+      return `${(statSync(path).mode & 0o7777).toString(8)} ${path.slice(root.length)}`;
+    })
+    .filter((line) => !/^(?:755|644) /.test(line));
+  expect(odd.sort()).toEqual(["600 /etc/config/uciprov", "700 /etc/uciprov", "700 /etc/uciprov/keys"]);
+  expect(statSync(join(root, "etc/init.d/uciprov")).mode & 0o777).toBe(0o755);
+  expect(statSync(join(root, "lib/uciprov/functions.sh")).mode & 0o777).toBe(0o644);
 });
 
 test.skipIf(!hasKconfig)("kconfig itself reads Config.in, and its defaults are those of this test", () => {
