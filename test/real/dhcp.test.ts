@@ -10,9 +10,9 @@ import { type TwoHosts, twoHosts, whyNoHosts } from "./netns.ts";
 const missing = whyNoHosts("dnsmasq", "busybox", "unshare");
 if (missing) console.warn(`skipped: DHCP end to end (${missing})`);
 
-const DROP_IN4 = new URL("../../openwrt-package/files/etc/udhcpc.user.d/uciprov", import.meta.url).pathname;
+const DROP_IN4 = new URL("../../openwrt-package/files/lib/uciprov/udhcpc.sh", import.meta.url).pathname;
 const ODHCP6C = new URL("../../fixtures/answers/dhcp/odhcp6c-env.json", import.meta.url).pathname;
-const DROP_IN6 = new URL("../../openwrt-package/files/etc/odhcp6c.user.d/uciprov", import.meta.url).pathname;
+const DROP_IN6 = new URL("../../openwrt-package/files/lib/uciprov/odhcp6c.sh", import.meta.url).pathname;
 
 describe.skipIf(missing)("a lease, from the server to the resolver", () => {
   let net: TwoHosts;
