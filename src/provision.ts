@@ -4,7 +4,7 @@ import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
 import { type LeftPart, toldLeft } from "./left-part.ts";
-import { isModuleOn } from "./module-choice.ts";
+import { idleChoices, isModuleOn } from "./module-choice.ts";
 import { type Plan, toldUnsettled } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
@@ -94,6 +94,11 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
     const known = device;
     const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));
+    for (const choice of idleChoices(known.settings, plugins.modules))
+      ctx.log(
+        "warning",
+        `main.module: ${choice} leaves nothing out; it is \`-\` and a name that \`uciprov hooks list\` tells`,
+      );
     const found = await withRetries(
       async () => {
         judged = undefined;

@@ -118,6 +118,15 @@ describe("commands that only look", () => {
     expect(scene.device("/tmp/run/uciprov/status.json")).not.toContain("correct horse battery");
   });
 
+  scenario("a choice of modules that leaves none out is told", async (scene) => {
+    scene.settings({ main: { module: ["-led", "-sysupgade", "report"] } });
+    const { stderr } = await scene.run();
+    expect(stderr.match(/main\.module: \S+ leaves nothing out/g)).toEqual([
+      "main.module: -sysupgade leaves nothing out",
+      "main.module: report leaves nothing out",
+    ]);
+  });
+
   scenario("explain tells why each answer won or lost", async (scene) => {
     scene.settings({ static: { base_uri: scene.web.uri } });
     const { json } = await scene.run(["explain"]);
