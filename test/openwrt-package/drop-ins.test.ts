@@ -1,6 +1,6 @@
 /** What lies in folders that sysupgrade keeps as they were. What it does with a lease: test/real/dhcp.test.ts. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -38,3 +38,21 @@ test.skipIf(noAsh).each(["udhcpc", "odhcp6c"])(
     expect(source()).toMatchObject({ stdout: "<eth0><a b>status 0\n", stderr: "" });
   },
 );
+
+test.skipIf(noAsh).each([
+  ["udhcpc", "bound", ""],
+  ["odhcp6c", "eth0", "updated"],
+])("a lease that %s has before the service starts hides nothing but itself", (name, ...words) => {
+  const run = join(folder, "run/uciprov");
+  const text = readFileSync(join(FILES, `lib/uciprov/${name}.sh`), "utf8").replace(
+    "=/var/run/uciprov/dhcp",
+    `=${run}/dhcp`,
+  );
+  writeFileSync(join(folder, "record"), text);
+  const env = { PATH: "/bin", INTERFACE: "wan", opt224: "00", OPTION_59: "00" };
+  spawnSync("busybox", ["ash", "-c", 'umask 077; . "$0" "$@"', join(folder, "record"), ...words], { env });
+  const modes = ["", "dhcp", `dhcp/wan.v${name === "udhcpc" ? 4 : 6}`].map(
+    (path) => statSync(join(run, path)).mode & 0o777,
+  );
+  expect(modes).toEqual([0o755, 0o700, 0o600]);
+});

@@ -18,6 +18,9 @@ uciprov_dhcp_record() {
 		*) return 0 ;;
 	esac
 
+	# Leases come before the service does: what lies beside them is for all to read.
+	umask 022
+	mkdir -p "${folder%/*}"
 	umask 077
 	mkdir -p "$folder" || return 0
 	# shellcheck disable=SC2154  # udhcpc sets them, or not
