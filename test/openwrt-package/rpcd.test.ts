@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -92,6 +92,23 @@ test.skipIf(noAsh)(
     expect(called()).toEqual(["uciprov plan --json"]);
   },
 );
+
+test.skipIf(noAsh).each(["", "Killed\n", '{"exit":"provisioned","plan":{"pack', "[1]\n"])(
+  "a plan that came to %j came to nothing, and the answer is an object all the same",
+  async (said) => {
+    writeFileSync(join(folder, "said"), said);
+    program("uciprov", `cat ${folder}/said`);
+    call("plan");
+    expect(await ended("plan")).toEqual({ state: "none" });
+  },
+);
+
+test.skipIf(noAsh)("a job that is the first thing after the boot hides nothing but itself", async () => {
+  rmSync(join(folder, "ram"), { recursive: true });
+  call("plan");
+  await ended("plan");
+  expect(["ram", "ram/jobs"].map((path) => statSync(join(folder, path)).mode & 0o777)).toEqual([0o755, 0o700]);
+});
 
 test.skipIf(noAsh)(
   "run asks a daemon that is there, and is a process of its own where none is, or with force",
