@@ -15,11 +15,19 @@ export function quoted(word: string): string {
   return word.includes("'") ? word.replaceAll("'", "'\\''") : word;
 }
 
+/** Sections. So few are printed into one string: some memory more, and much less to do for a program that has just started, whose loops are not compiled. */
+const FEW = 250;
+
 /**
  * Twice over the package, first to measure and then to write: so there is exactly one buffer and no string in between,
  * which matters for 10 MB on a small device.
  */
 function print(pkg: UciPackage, hasHeader: boolean): Uint8Array {
+  if (pkg.sections.length <= FEW) {
+    const text = new Text();
+    walk(pkg, hasHeader, text);
+    return Buffer.from(text.all, "latin1");
+  }
   const length = new Length();
   walk(pkg, hasHeader, length);
   const bytes = new Bytes(length.total);
@@ -65,6 +73,18 @@ function line(start: string, name: string, value: string, sink: Sink): void {
   sink.plain(" '");
   sink.quoted(value);
   sink.plain("'\n");
+}
+
+class Text implements Sink {
+  all = "";
+
+  plain(text: string): void {
+    this.all += text;
+  }
+
+  quoted(text: string): void {
+    this.all += quoted(text);
+  }
 }
 
 const QUOTE = 39;

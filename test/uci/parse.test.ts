@@ -21,6 +21,15 @@ test("bytes that are no UTF-8 survive", () => {
   expect(toText("\xff")).toBe("�");
 });
 
+test("a package of many sections is printed like one of few, byte for byte", () => {
+  const section = `config a\n\toption b '${"ü'".repeat(3).replaceAll("'", "'\\''")}'\n\tlist l '${"x".repeat(60)}'\n`;
+  const printed = (count: number) => printConfig(parsePackage(section.repeat(count), { name: "p" }));
+  const few = Buffer.from(printed(1)).subarray(0, -1);
+  const many = Buffer.concat([...Array.from({ length: 400 }, () => few), Buffer.from("\n")]);
+  expect(few.toString()).toBe(`\n${section}`);
+  expect(Buffer.from(printed(400)).equals(many)).toBe(true);
+});
+
 test("readers give UTF-8 text, flags and lists", () => {
   const pkg = parsePackage("config a 'b'\n\toption t 'grün'\n\toption f 'yes'\n\tlist l 'x y'\n\tlist l 'z'\n", {
     name: "p",
