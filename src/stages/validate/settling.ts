@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { MacroTable, Module, PlanContext } from "../../api.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
@@ -92,8 +91,8 @@ function settingsAfter(device: Device, planned: PlanContext["uci"]): Settings {
 
 /** A tree may say in UCI what else of it is to be fetched, by whom, and under which macros: only another pass does. */
 function unsettledSetting(before: Settings, after: Settings): string | undefined {
-  const asks = ({ resources, macros, main: { module } }: Settings) => [resources, macros, module];
-  return isDeepStrictEqual(asks(before), asks(after)) ? undefined : RESOURCES;
+  const asks = ({ resources, macros, main: { module } }: Settings) => JSON.stringify([resources, macros, module]);
+  return asks(before) === asks(after) ? undefined : RESOURCES;
 }
 
 /** What the device will hold, and by whom it will be owned, once the plan is true. */
