@@ -36,6 +36,17 @@ describe.each([
     expect(web.opened()).toBe(3);
   });
 
+  test("are no more for being expected again", async () => {
+    const web = await server(always(200, {}, "x"));
+    const http = make();
+    for (let time = 0; time < 3; time++) http.expect(web.origin, 3);
+    await opened(web, 3);
+    await sleep(50);
+    expect(web.opened()).toBe(3);
+    http.expect(web.origin, 5);
+    await opened(web, 5);
+  });
+
   test("are taken by whoever asks while they are being opened", async () => {
     const web = await server(always(200, {}, "x"));
     const http = make();

@@ -3,7 +3,7 @@ import type { Connector, Link, OnLink } from "./connect.ts";
 
 /** Opens connections before they are asked for. */
 export interface AheadConnector extends Connector {
-  /** So many are about to be asked for. */
+  /** So many are about to be asked for, those that were said before and never asked for among them. */
   expect(origin: URL, count: number): void;
   /** Whether a round trip to this origin takes so long that saving some is worth more handshakes; false: near, or not known. */
   isFar(origin: URL): boolean;
@@ -30,8 +30,9 @@ export function connectAhead(
     ...connector,
     isFar,
     expect(origin, count) {
-      const more = Array.from({ length: count }, () => new Spare(connector, origin, () => isFar(origin)));
-      spares.set(origin.origin, [...(spares.get(origin.origin) ?? []), ...more]);
+      const waiting = (spares.get(origin.origin) ?? []).filter((spare) => !spare.isGone);
+      while (waiting.length < count) waiting.push(new Spare(connector, origin, () => isFar(origin)));
+      spares.set(origin.origin, waiting);
     },
     open(origin, done) {
       const waiting = spares.get(origin.origin) ?? [];
@@ -53,10 +54,11 @@ class Spare {
   /** Open, and waiting for whoever asks: TCP alone, or the whole. */
   #line: Socket | undefined;
   #link: Link | undefined;
-  #isGone = false;
+  /** It has come to nothing. */
+  isGone = false;
   #done: OnLink | undefined;
   readonly #onEnd = () => {
-    this.#isGone = true;
+    this.isGone = true;
     this.close();
   };
 
@@ -72,7 +74,7 @@ class Spare {
 
   #came(error: Error | undefined, link?: Link): void {
     if (this.#done !== undefined) this.#done(error, link);
-    else if (link === undefined) this.#isGone = true;
+    else if (link === undefined) this.isGone = true;
     else this.#link = { ...link, socket: this.#watched(link.socket), hasWaited: true };
   }
 
@@ -82,11 +84,11 @@ class Spare {
   }
 
   /**
-   * False: it has come to nothing meanwhile, and another has to be opened. `done` is never called before this returns: undici goes on with a request only if it is told
+   * False: it is gone, and another has to be opened. `done` is never called before this returns: undici goes on with a request only if it is told
    * later.
    */
   handTo(done: OnLink): boolean {
-    if (this.#isGone) return false;
+    if (this.isGone) return false;
     this.#done = done;
     const line = this.#line;
     const link = this.#link;
