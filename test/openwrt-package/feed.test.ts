@@ -279,10 +279,35 @@ function buildTree(feed: string, config: string): (target: string) => SpawnSyncR
     });
 }
 
+const PUBLIC = `untrusted comment: a key\nRW${"a".repeat(54)}\n`;
+const SECRET = `untrusted comment: a key\nRWRC${"a".repeat(136)}\n`;
+
+test.each([
+  ["a folder that is not there", {}, "no public key in"],
+  ["a folder without keys", { "key.pub": PUBLIC }, "no public key in"],
+  ["a secret key under a public one's name", { "0123456789abcdef": SECRET }, "0123456789abcdef is no public key"],
+])("%s ends the build: an image without its keys, or with more than those, must not be made", (_, files, told) => {
+  const keys = join(folder, "keys to refuse");
+  rmSync(keys, { recursive: true, force: true });
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(keys, { recursive: true });
+    writeFileSync(join(keys, name), text);
+  }
+  const { status, stderr } = buildTree(FEED, dotConfig({ UCIPROV_KEYS: keys }))("install");
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(told) });
+});
+
+test("an authority's file with a private key in it ends the build", () => {
+  const file = join(folder, "both.pem");
+  writeFileSync(file, "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n");
+  const { status, stderr } = buildTree(FEED, dotConfig({ UCIPROV_CA: file }))("install");
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining("holds a private key") });
+});
+
 test("make reads the Makefile, and what it installs is the device's files, the program and the chosen settings", () => {
   const keys = join(folder, "keys of the admin");
   mkdirSync(keys);
-  for (const name of ["0123456789abcdef", "0123456789abcdef.sec", "README"]) writeFileSync(join(keys, name), name);
+  for (const name of ["0123456789abcdef", "0123456789abcdef.sec", "README"]) writeFileSync(join(keys, name), PUBLIC);
   writeFileSync(join(folder, "authority.pem"), "PEM");
   const config = dotConfig({
     UCIPROV_DNS_NAME: "it's#a$name.example",
