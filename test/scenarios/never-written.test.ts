@@ -117,12 +117,19 @@ describe("by UCI", () => {
     "",
   ].join("\n");
 
-  /** By what name the device finds its tree: a layer that leaves nothing of it is refused. */
-  const findable = `\nconfig uciprov 'dns'\n\toption name '${DEMO_NAME}'\n`;
+  /** By what name the device finds its tree, and how it reads it: a layer that leaves nothing of that is refused, or another one at the next look. */
+  const findable = ({ bed }: Scene, mode: string): string =>
+    [
+      "\nconfig uciprov 'dns'",
+      `\toption name '${DEMO_NAME}'`,
+      `\tlist server '127.0.0.1#${bed.names.port}'`,
+      "\nconfig resource 'default'",
+      `\toption mode '${mode}'\n`,
+    ].join("\n");
 
   for (const mode of ["merge", "replace"]) {
     scenario(`in mode ${mode} what decides about trust stays, and the rest is the tree's`, async (scene) => {
-      await takesSettings(scene, mode, `package uciprov\n\n${evil}${findable}`);
+      await takesSettings(scene, mode, `package uciprov\n\n${evil}${findable(scene, mode)}`);
       expect(uciprov(scene)).toContain("option tries '7'");
     });
   }
@@ -155,7 +162,7 @@ describe("by UCI", () => {
   scenario(
     "an almost empty package in place of it leaves what decides about trust, and nothing else",
     async (scene) => {
-      await takesSettings(scene, "replace", `package uciprov\n${findable}`);
+      await takesSettings(scene, "replace", `package uciprov\n${findable(scene, "replace")}`);
       expect(uciprov(scene)).not.toContain("window");
     },
   );
