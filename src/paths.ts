@@ -163,6 +163,11 @@ export function whyNotLinkable(path: string): string | undefined {
   return FORBIDDEN.find((rule) => rule.mayBeLinkedTo !== true && rule.path.test(path))?.why;
 }
 
+/** Whether `list protect` names this path or a folder above it; a slash at the end makes no difference there. Its other words name packages. */
+export function isProtectedPath(protect: readonly string[], path: string): boolean {
+  return protect.some((one) => one.startsWith("/") && `${path}/`.startsWith(`${one.replace(/\/+$/, "")}/`));
+}
+
 /** Where a path leads when links on its way, and at its end, are followed as Linux does: 40 at most. */
 export interface Resolved {
   readonly path: string;

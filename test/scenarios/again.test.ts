@@ -1,11 +1,12 @@
 /** One run after another: the same tree, a changed one, one that takes back what it said, and a person in between. */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { generateKeyPair } from "../../src/tree/keys.ts";
 import { answer, serveBent } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
 import { contentOf, snapshotOf } from "../helpers/snapshot.ts";
+import { tarGz } from "../helpers/tar.ts";
 
 const SYSTEM = "/etc/config/system";
 const CHECKED = "/var/run/uciprov/checked.json";
@@ -146,6 +147,23 @@ describe("a changed tree", () => {
     expect(scene.device("/etc/config/network")).toContain("config interface 'iot'");
     expect(scene.device("/etc/banner")).toBe(banner);
   });
+
+  scenario(
+    "a protected path is left alone by whatever name, also a package's, and with all below it",
+    async (scene) => {
+      scene.settings({ main: { protect: ["/etc/config/network", "/etc/dropbear/", "/etc/real"] } });
+      const [network, keys] = [scene.device("/etc/config/network"), scene.device("/etc/dropbear/authorized_keys")];
+      scene.edit("/etc/real/mine", "mine\n");
+      symlinkSync("real", join(scene.root, "etc/alias"));
+      scene.put("overlay.tar.gz", tarGz({ name: "etc/alias/mine", body: "theirs\n" }));
+      scene.publish({ serial: 2 });
+      await provisioned(scene);
+      expect(scene.device("/etc/config/network")).toBe(network);
+      expect(scene.device("/etc/dropbear/authorized_keys")).toBe(keys);
+      expect(scene.device("/etc/real/mine")).toBe("mine\n");
+      expect(scene.device(SYSTEM)).toContain("attic");
+    },
+  );
 
   scenario("foreign uncommitted changes of a package are staged again afterwards", async (scene) => {
     scene.edit("/tmp/.uci/system", "system.ntp.enabled='0'\n");

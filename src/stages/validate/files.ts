@@ -5,7 +5,7 @@ import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { OwnedNames } from "../../origins.ts";
 import { type FileAction, type FileRecord, type FileState, settleFiles } from "../../ownership.ts";
-import { resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
+import { isProtectedPath, resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
 import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
@@ -38,13 +38,15 @@ export function planFiles(
   isMoreToCome = false,
 ): FilesPlanned {
   const record = device.state.owned.files ?? {};
-  const protectedPaths = device.settings.main.protect.filter((path) => path.startsWith("/"));
   const isHeld = (path: string) => {
     const module = record[path]?.module;
     return module !== undefined && held.hasPath(path, module);
   };
+  const protect = device.settings.main.protect.filter((path) => path.startsWith("/"));
+  const place = placesIn(ctx.disk);
+  // By its name, and by where that leads through links.
   const isProtected = (path: string) =>
-    isHeld(path) || protectedPaths.some((one) => path === one || path.startsWith(`${one}/`));
+    isHeld(path) || isProtectedPath(protect, path) || (protect.length > 0 && isProtectedPath(protect, place(path)));
   const wanted = all.filter(({ path, origin }) => !isHeld(path) && !held.hasPath(path, origin.module));
   const owned = withOwners(ctx, wanted, isMoreToCome);
   const look = lookIn(ctx.disk);

@@ -4,7 +4,7 @@ import type { UciChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { OwnedNames } from "../../origins.ts";
-import { resolveLinks } from "../../paths.ts";
+import { isProtectedPath, resolveLinks } from "../../paths.ts";
 import type { DriftPlan, PackagePlan } from "../../plan.ts";
 import type { Action } from "../../transaction/order.ts";
 import { diffPackages } from "../../uci/diff.ts";
@@ -77,6 +77,8 @@ export function packagePlanner(
   const settled = new Map<string, Settled>();
   const records = device.state.owned.uci;
   const protect = [...device.settings.main.protect.filter((path) => !path.startsWith("/")), ...OURS];
+  /** Whoever names the file, or a folder above it, means the package. */
+  const isProtected = (name: string) => isProtectedPath(device.settings.main.protect, `/etc/config/${name}`);
 
   const read = (name: string): UciPackage | undefined => {
     if (!current.has(name)) current.set(name, craft.readPackage(ctx, name));
@@ -86,7 +88,12 @@ export function packagePlanner(
     const known = settled.get(name);
     if (known) return known;
     const layers = (changes.get(name) ?? []).map(asLayer);
-    const made = craft.settle(read(name), records[name], layers, held.hasPackage(name) ? [name] : protect);
+    const made = craft.settle(
+      read(name),
+      records[name],
+      layers,
+      held.hasPackage(name) || isProtected(name) ? [name] : protect,
+    );
     settled.set(name, made);
     return made;
   };
