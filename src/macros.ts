@@ -23,6 +23,20 @@ export function expandText(template: Template, table: MacroTable): Expanded {
  * stands in a port, everywhere else they are percent-encoded. MACRO_* as above; URI_INVALID if the result is no plain URI.
  */
 export function expandUri(template: Template, table: MacroTable): Expanded {
+  try {
+    return expanded(template, table);
+  } catch (thrown) {
+    // A byte says nothing to whoever has ten of these texts.
+    if (!(thrown instanceof ProvisionError) || !thrown.code.startsWith("MACRO_")) throw thrown;
+    const message = `${thrown.message}, in ${redactUri(template.text)}`;
+    throw new ProvisionError(thrown.code, message, {
+      cause: thrown.cause,
+      ...(thrown.place === undefined ? {} : { place: thrown.place }),
+    });
+  }
+}
+
+function expanded(template: Template, table: MacroTable): Expanded {
   const run = begin(table, true);
   const [first, ...rest] = template.parts;
   const isBased = first?.kind === "macro" && first.name === "base_uri";

@@ -94,11 +94,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     if (!device.settings.main.enabled) return { outcome: ended("off", "switched off in the settings") };
     const known = device;
     const modules = plugins.modules.filter((module) => isModuleOn(known.settings, module));
-    for (const choice of idleChoices(known.settings, plugins.modules))
-      ctx.log(
-        "warning",
-        `main.module: ${choice} leaves nothing out; it is \`-\` and a name that \`uciprov hooks list\` tells`,
-      );
+    for (const idle of idleChoices(known.settings, plugins.modules)) ctx.log("warning", idle);
     const found = await withRetries(
       async () => {
         judged = undefined;

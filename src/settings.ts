@@ -199,7 +199,7 @@ export function readSettings(config: UciPackage | undefined): { settings: Settin
   const resources = named(sections, "resource").map(({ name, section }) => ({
     name,
     uri: optionText(section, "uri"),
-    isEnabled: optionText(section, "enabled") !== "0",
+    isEnabled: readEnabled(name, section, findings),
     module: optionText(section, "module"),
     mode: readMode(name, section, findings),
   }));
@@ -269,16 +269,34 @@ function readMode(name: string, section: UciSection, findings: Finding[]): Resou
   return "merge";
 }
 
+/** A resource that somebody wanted off must not stay on for another word. */
+function readEnabled(name: string, section: UciSection, findings: Finding[]): boolean {
+  const { value, wrong } = readFlag(optionText(section, "enabled") ?? "1");
+  if (wrong !== undefined) findings.push(fault(`${name}.enabled`, wrong));
+  return value ?? true;
+}
+
+/** Options of the sections that have names of the admin's own. */
+const NAMED: Readonly<Record<string, readonly string[]>> = {
+  macro: ["value"],
+  resource: ["uri", "enabled", "module", "mode"],
+};
+
 function noteUnknown(section: UciSection, findings: Finding[]): void {
-  if (section.type !== "uciprov") return;
-  const known: Record<string, unknown> | undefined = Object.entries(OPTIONS).find(
-    ([name]) => name === section.name,
-  )?.[1];
-  for (const option of section.options) {
-    const path = `${section.name ?? "anonymous"}.${option.name}`;
-    if (known && option.name in known) continue;
-    findings.push({ ...fault(path, "is no option uciprov knows"), severity: "warning" });
-  }
+  const warn = (path: string, wrong: string) => findings.push({ ...fault(path, wrong), severity: "warning" });
+  const { type, name = "anonymous" } = section;
+  const known = type === "uciprov" ? optionsOf(section.name) : NAMED[type];
+  if (known === undefined && type !== "uciprov") warn(name, `nobody reads a section \`config ${type}\``);
+  else if (type !== "uciprov" && section.name === undefined)
+    warn(name, `a section \`config ${type}\` without a name is not read`);
+  else
+    for (const option of section.options)
+      if (!known?.includes(option.name)) warn(`${name}.${option.name}`, "is no option uciprov knows");
+}
+
+function optionsOf(name: string | undefined): readonly string[] | undefined {
+  const [, options] = Object.entries(OPTIONS).find(([one]) => one === name) ?? [];
+  return options && Object.keys(options);
 }
 
 function fault(option: string, wrong: string): Finding {

@@ -258,3 +258,8 @@ test("in the host a value brings nothing but a host", () => {
   );
   expect(placed).toBeGreaterThan(300);
 });
+
+test("what is wrong in one of many texts is told with it", () => {
+  const source = "{base_uri}/{nosuch}.uci";
+  expect(() => uri(source, { base_uri: "https://h" })).toThrow(`no macro {nosuch}, in ${source}`);
+});

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ProvisionError } from "../../src/errors.ts";
+import { idleChoices } from "../../src/module-choice.ts";
+import { plugins } from "../../src/registry.ts";
 import { OPTIONS, readSettings } from "../../src/settings.ts";
 import { parsePackage } from "../../src/uci/parse.ts";
 
@@ -27,6 +29,41 @@ test("macros and resources are read by section name", () => {
   expect(settings.resources).toEqual([
     { name: "extra", uri: "{base_uri}/x.uci", isEnabled: true, module: "uci", mode: "replace" },
   ]);
+});
+
+test("a resource is off by every word that is off, and a word that is none is wrong", () => {
+  const enabled = (word: string) => `config resource 'image'\n\toption enabled '${word}'\n`;
+  for (const word of ["0", "off", "no", "false", "disabled"])
+    expect(read(enabled(word)).settings.resources).toMatchObject([{ isEnabled: false }]);
+  for (const word of ["1", "on", "yes", "true", "enabled"])
+    expect(read(enabled(word)).settings.resources).toMatchObject([{ isEnabled: true }]);
+  expect(() => read(enabled("never"))).toThrow(ProvisionError);
+});
+
+test("what nobody reads is told: sections of other types, without a name, and options of other names", () => {
+  const { findings } = read(
+    "config resourse 'image'\n\toption enabled '0'\nconfig macro\n\toption value 'x'\nconfig resource 'a'\n\toption url 'x'\nconfig macro 'm'\n\toption val 'x'\n",
+  );
+  expect(findings.map(({ severity, message }) => `${severity} ${message}`)).toEqual([
+    "warning uciprov.image: nobody reads a section `config resourse`",
+    "warning uciprov.anonymous: a section `config macro` without a name is not read",
+    "warning uciprov.a.url: is no option uciprov knows",
+    "warning uciprov.m.val: is no option uciprov knows",
+  ]);
+});
+
+test("choices and resources to no effect are told, others are not", () => {
+  const idle = (text: string) => idleChoices(read(text).settings, plugins.modules);
+  expect(
+    idle(
+      "config uciprov 'main'\n\tlist module '-led'\nconfig resource 'overlay'\n\toption enabled '0'\nconfig resource 'x'\n\toption module 'uci'\n\toption uri 'https://a/'\nconfig resource 'y'\n\toption module 'uci'\n\toption enabled '0'\n",
+    ),
+  ).toEqual([]);
+  expect(
+    idle(
+      "config uciprov 'main'\n\tlist module 'led'\nconfig resource 'overley'\n\toption uri 'https://a/'\nconfig resource 'x'\n\toption module 'uki'\n\toption uri 'https://a/'\nconfig resource 'y'\n\toption module 'uci'\n",
+    ).map((line) => line.split(/[:;]/)[0]),
+  ).toEqual(["main.module", "overley", "x", "y"]);
 });
 
 describe("wrong values", () => {
