@@ -120,6 +120,16 @@ test.skipIf(noAsh)("back with a daemon, switched off, or removed: only our line 
   }
 });
 
+test.skipIf(noAsh)("a line that only speaks of uciprov is somebody else's", () => {
+  const others = "# uciprov's own line is below\n0 3 * * * /root/save /etc/uciprov # uciprov's keys\n";
+  writeFileSync(path("crontabs/root"), others);
+  settings = { schedule_by: "crond" };
+  call(["start"]);
+  expect(crontab()).toBe(`${others}*/30 * * * * ${path("self")} scheduled # uciprov\n`);
+  call(["unschedule"]);
+  expect(crontab()).toBe(others);
+});
+
 test.skipIf(noAsh)("the crontab keeps its mode; one that was not there is root's alone", () => {
   settings = { schedule_by: "crond" };
   const modes = [undefined, 0o600, 0o640].map((mode) => {
