@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Device, RunContext } from "../context.ts";
 import { ProvisionError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
@@ -34,7 +33,7 @@ export async function confirm(
   const base = plan.download.source.base.text;
   // A tree that changes what must succeed proves itself by that as well: else it would hold, and be the last that ever does.
   const { settings: after } = readDeviceSettings(ctx.disk);
-  if (!isDeepStrictEqual(after, device.settings)) await prove(ctx, after, base, trial.deadline);
+  if (JSON.stringify(after) !== JSON.stringify(device.settings)) await prove(ctx, after, base, trial.deadline);
   return await hold(ctx, device.settings, base, trial);
 }
 

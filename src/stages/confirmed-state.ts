@@ -11,7 +11,8 @@ import { printLatch } from "../trust.ts";
  */
 export function confirmedBy(ctx: RunContext, { state }: Device, plan: Plan): Confirmed {
   const fresh = freshlyConfirmed(ctx, plan);
-  const same = { ...fresh, at: state.confirmed?.at ?? fresh.at };
+  if (state.confirmed === undefined) return fresh; // a first run need not load what compares
+  const same = { ...fresh, at: state.confirmed.at };
   return isDeepStrictEqual(same, state.confirmed) ? same : fresh;
 }
 
