@@ -14,7 +14,7 @@ export function idleChoices({ main, resources }: Settings, modules: readonly Mod
     ),
     ...idle.map(
       ({ name }) =>
-        `${name}: no module has a resource of this name, and not both \`uri\` and a \`module\` that is here are given: nothing is fetched for it`,
+        `config resource '${name}' does nothing: no module has it, and it does not say a \`uri\` and a \`module\` that is here`,
     ),
   ];
 }

@@ -62,8 +62,8 @@ test("choices and resources to no effect are told, others are not", () => {
   expect(
     idle(
       "config uciprov 'main'\n\tlist module 'led'\nconfig resource 'overley'\n\toption uri 'https://a/'\nconfig resource 'x'\n\toption module 'uki'\n\toption uri 'https://a/'\nconfig resource 'y'\n\toption module 'uci'\n",
-    ).map((line) => line.split(/[:;]/)[0]),
-  ).toEqual(["main.module", "overley", "x", "y"]);
+    ).map((line) => line.split(/ leaves| does/)[0]),
+  ).toEqual(["main.module: led", "config resource 'overley'", "config resource 'x'", "config resource 'y'"]);
 });
 
 describe("wrong values", () => {
