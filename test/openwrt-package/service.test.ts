@@ -49,7 +49,8 @@ config_get() { eval "$1=\\"\\\${SET_$2_$3-\\$4}\\""; }
 config_get_bool() { config_get "$@"; }
 logger() { echo "log $*"; }
 fsync() { :; }
-sleep() { echo "sleep $1" >>"$FOLDER/slept"; }
+sleep() { echo "sleep $1$({ : >&1000; } 2>/dev/null && echo ' with the lock')" >>"$FOLDER/slept"; }
+exec 1000>"$FOLDER/lock"
 [ -z "$BLOCKS" ] || { trap '' XFSZ; ulimit -f "$BLOCKS"; }
 . "$INIT"
 SELF=$FOLDER/self LIB=$FOLDER/lib CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
@@ -248,10 +249,27 @@ test.skipIf(noAsh)("after a boot with crond, neither interfaces nor new leases h
 
 test.skipIf(noAsh)("`disable` holds for the crontab's line and for new leases, too", () => {
   settings = { schedule_by: "crond", schedule_jitter: "0" };
-  expect(call(["scheduled"])).toEqual(ONCE);
+  call(["scheduled"]);
+  expect(called()).toEqual(["self start"]);
+  mkdirSync(path("run"));
+  writeFileSync(path("run/retried"), "-600\n");
   expect(call(["retry"])).toEqual(ONCE);
   writeFileSync(path("run/retried"), "-600\n");
   for (const word of ["scheduled", "retry"]) expect(call([word], { DISABLED: "1" })).toEqual([""]);
+  expect(called().filter((line) => line.startsWith("self"))).toEqual(["self start"]);
+});
+
+test.skipIf(noAsh)("nobody who calls the script waits for a run that waits for its turn", () => {
+  settings = { schedule_by: "crond", schedule_jitter: "90000" };
+  writeFileSync(path("confirmed.json"), "{}");
+  for (const word of ["scheduled", "boot"]) {
+    call([word]);
+    expect(readFileSync(path("slept"), "utf8"), word).toMatch(/^sleep \d+\n$/);
+    rmSync(path("slept"));
+  }
+  writeFileSync(path("journal"), "state=trial\n");
+  call(["reload_service"], { RUNNING: "1" });
+  expect(readFileSync(path("slept"), "utf8")).not.toContain("lock");
 });
 
 test.skipIf(noAsh).each([
