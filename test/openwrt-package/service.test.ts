@@ -49,12 +49,12 @@ config_get() { eval "$1=\\"\\\${SET_$2_$3-\\$4}\\""; }
 config_get_bool() { config_get "$@"; }
 logger() { echo "log $*"; }
 fsync() { :; }
-sleep() { echo "sleep $1$({ : >&1000; } 2>/dev/null && echo ' with the lock')" >>"$FOLDER/slept"; }
+sleep() { [ -z "$STOPS" ] || stop_service; echo "sleep $1$({ : >&1000; } 2>/dev/null && echo ' with the lock')" >>"$FOLDER/slept"; }
 exec 1000>"$FOLDER/lock"
 [ -z "$BLOCKS" ] || { trap '' XFSZ; ulimit -f "$BLOCKS"; }
 . "$INIT"
 SELF=$FOLDER/self LIB=$FOLDER/lib CRON=$FOLDER/cron CRONTAB=$FOLDER/crontabs/root JOURNAL=$FOLDER/journal
-CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried NEWS=$FOLDER/changed
+CONFIRMED=$FOLDER/confirmed.json STATUS=$FOLDER/status.json PENDING=$FOLDER/run/pending RETRIED=$FOLDER/run/retried STOPPED=$FOLDER/run/stopped NEWS=$FOLDER/changed
 uciprov_line_is() { uciprov_read; uciprov_line; }
 "$@"
 wait
@@ -258,6 +258,25 @@ test.skipIf(noAsh)("`disable` holds for the crontab's line and for new leases, t
   for (const word of ["scheduled", "retry"]) expect(call([word], { DISABLED: "1" })).toEqual([""]);
   expect(called().filter((line) => line.startsWith("self"))).toEqual(["self start"]);
 });
+
+test.skipIf(noAsh)(
+  "`stop` holds until somebody starts it: for a run that waits already, for the crontab, and for new leases",
+  () => {
+    settings = { schedule_by: "crond", schedule_jitter: "300" };
+    const started = () => called().filter((line) => line.startsWith("self"));
+    expect(call(["start"])).toEqual(ONCE);
+    writeFileSync(path("confirmed.json"), "{}");
+    for (const word of ["scheduled", "boot"]) call([word], { STOPS: "1" });
+    writeFileSync(path("journal"), "state=trial\n");
+    call(["reload_service"], { RUNNING: "1", STOPS: "1" });
+    writeFileSync(path("run/retried"), "-600\n");
+    for (const word of ["scheduled", "retry"]) expect(call([word])).toEqual([""]);
+    expect(started()).toEqual([]);
+    expect(call(["start"])).toEqual(ONCE);
+    call(["scheduled"]);
+    expect(started()).toEqual(["self start"]);
+  },
+);
 
 test.skipIf(noAsh)("nobody who calls the script waits for a run that waits for its turn", () => {
   settings = { schedule_by: "crond", schedule_jitter: "90000" };
