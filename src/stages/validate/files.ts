@@ -55,23 +55,37 @@ export function planFiles(
   if (findings.some((finding) => finding.severity === "error")) {
     return { files: [], actions: [], record, names: { owned: [], set: new Map() }, drift: [], findings };
   }
+  const actions = settlement.actions.filter((action) => !isLost(ctx, action));
+  const lost = settlement.actions.filter((action) => isLost(ctx, action)).map(({ path }) => path);
+  const left = Object.fromEntries(lost.flatMap((path) => (record[path] ? [[path, record[path]]] : [])));
+  const next = { ...settlement.record, ...left };
   return {
-    files: settlement.actions.map((action) => filePlan(ctx, action, look)),
+    files: actions.map((action) => filePlan(ctx, action, look)),
     actions: [
       ...settlement.save.map(({ path, sha256 }) => keepOriginal(ctx, path, sha256)),
-      ...settlement.actions.map((action) => asAction(ctx, action)),
+      ...actions.map((action) => asAction(ctx, action)),
       ...settlement.drop.map((sha256): Action => ({ kind: "remove", path: original(sha256) })),
     ],
-    record: settlement.record,
+    record: next,
     names: {
-      owned: Object.keys(settlement.record),
-      set: new Map(
-        settlement.actions.flatMap((action) => (action.kind === "set" ? [[action.path, action.change.origin]] : [])),
-      ),
+      owned: Object.keys(next),
+      set: new Map(actions.flatMap((action) => (action.kind === "set" ? [[action.path, action.change.origin]] : []))),
     },
     drift: settlement.drift.map(({ path, outcome }) => ({ path, isKept: outcome === "kept" })),
-    findings,
+    findings: [...findings, ...lost.map(toldLost)],
   };
+}
+
+/** Whether a file cannot come back since its original is gone: then it stays as it is, for no tree would ever be taken again if that were an error. */
+function isLost({ disk }: RunContext, action: FileAction): boolean {
+  return (
+    action.kind === "restore" && action.to.kind === "file" && disk.stat(original(action.to.sha256))?.kind !== "file"
+  );
+}
+
+function toldLost(path: string): Finding {
+  const message = `${path} stays as it is: what was there before is not kept any more`;
+  return { code: "STATE_INVALID", severity: "warning", message, place: { file: path } };
 }
 
 /** Whatever the module, some places are no tree's to write: neither by their name, nor through a link, nor by a link that leads there. */
