@@ -261,6 +261,11 @@ test("a folder that holds the target file itself is refused, and not laid into i
   expect(readdirSync(folder)).toEqual(["etc"]);
 });
 
+test("a file without an end is not read to it", () => {
+  const { status, stderr } = uciprov("image", "/dev/zero", "--out", join(folder, "out"));
+  expect([status, stderr]).toEqual([5, expect.stringContaining("/dev/zero has more than 1048576 bytes")]);
+});
+
 test("releases are numbers, candidates and snapshots, those of a branch among them", () => {
   for (const release of ["24.10.7", "25.12.0-rc1", "24.10-SNAPSHOT", "SNAPSHOT"])
     expect(parse(target({ release })).wish.release).toBe(release);

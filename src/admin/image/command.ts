@@ -1,8 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
 import { tellFinding } from "../../messages.ts";
+import { readBounded } from "../read-bounded.ts";
 import { layOut } from "./lay-out.ts";
 import { type ImageWish, parseTargetFile } from "./target-file.ts";
 
@@ -13,7 +13,7 @@ const PROGRAM = "/usr/lib/uciprov/uciprov.cjs";
 export const image: Command = async ({ words, options, flags, paint, print, tell }) => {
   const [file, ...rest] = words;
   if (file === undefined || rest.length > 0) throw new ProvisionError("USAGE", "image FILE [--out DIR]");
-  const parsed = parseTargetFile(readTarget(file), { file });
+  const parsed = parseTargetFile(readBounded(file, SIZE_LIMIT), { file });
   const out = resolve(options.out ?? join(dirname(file), `${basename(file).replace(/\.[^.]*$/, "")}.files`));
   // The ImageBuilder's own Makefile has no quotes around it.
   if (!/^[\w./+@,=-]+$/.test(out)) {
@@ -32,15 +32,6 @@ export const image: Command = async ({ words, options, flags, paint, print, tell
   print(["make", ...make].map(quoted).join(" "));
   return "provisioned";
 };
-
-function readTarget(file: string): Uint8Array {
-  try {
-    if (statSync(file).size <= SIZE_LIMIT) return readFileSync(file);
-  } catch (cause) {
-    throw new ProvisionError("FILE_UNREADABLE", `${file} cannot be read`, { cause, place: { file } });
-  }
-  throw new ProvisionError("TARGET_INVALID", `${file} has more than ${SIZE_LIMIT} bytes`);
-}
 
 /** Arguments of make. Without the program among the files its package is wanted; with it, what that depends on. */
 function recipe(wish: ImageWish, hasProgram: boolean, out: string): string[] {

@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
 import type { DeviceFacts } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { InventoryDevice } from "../inventory.ts";
+import { readBounded } from "../read-bounded.ts";
 
 /** What is known of one device beforehand: some of its facts, and macros besides. */
 export type KnownDevice = Pick<InventoryDevice, "facts" | "macros">;
@@ -22,16 +22,14 @@ const FACTS: ReadonlySet<string> = new Set([
 /** What the run itself says; `uciprov macros` lists it along. */
 const OF_THE_RUN: ReadonlySet<string> = new Set(["fd", "base_uri", "resolver", "fqdn", "subtarget"]);
 
-/** Reads what `uciprov macros --json` prints on the device, or an object of plain words. FILE_UNREADABLE, INVENTORY_INVALID. */
+/** Reads what `uciprov macros --json` prints on the device, or an object of plain words. INVENTORY_INVALID, and as `readBounded`. */
 export function readDeviceFacts(file: string): KnownDevice {
   let value: unknown;
   try {
-    if (statSync(file).size > LIMIT) throw new ProvisionError("TOO_LARGE", `${file} is too large`, { place: { file } });
-    value = JSON.parse(readFileSync(file, "utf8"));
+    value = JSON.parse(Buffer.from(readBounded(file, LIMIT)).toString("utf8"));
   } catch (cause) {
     if (cause instanceof ProvisionError) throw cause;
-    const code = cause instanceof SyntaxError ? "INVENTORY_INVALID" : "FILE_UNREADABLE";
-    throw new ProvisionError(code, `${file} cannot be read as JSON`, { cause, place: { file } });
+    throw new ProvisionError("INVENTORY_INVALID", `${file} cannot be read as JSON`, { cause, place: { file } });
   }
   return asDevice(value, file);
 }

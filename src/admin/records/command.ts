@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "../../commands/command.ts";
 import { ProvisionError } from "../../errors.ts";
@@ -7,6 +7,8 @@ import { domainName } from "../domain-name.ts";
 import { readBounded } from "../read-bounded.ts";
 import { phoneRecipes } from "./phones.ts";
 import { type Announcement, recipes } from "./records.ts";
+
+const CERTIFICATE_LIMIT = 65_536;
 
 /** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
 export const records: Command = async (invocation) => {
@@ -25,7 +27,9 @@ export const records: Command = async (invocation) => {
     uri: base,
     domain: domainName(domain),
     ...(serial === undefined ? {} : { serial }),
-    ...(certificate === undefined ? {} : { certificate: read(certificate) }),
+    ...(certificate === undefined
+      ? {}
+      : { certificate: Buffer.from(readBounded(certificate, CERTIFICATE_LIMIT)).toString("utf8") }),
   };
   const made = [...recipes(announcement), ...(phones === undefined ? [] : phoneRecipes(phones))];
   if (invocation.flags.isJson) {
@@ -41,12 +45,4 @@ export const records: Command = async (invocation) => {
 function serialOf(folder: string): number | undefined {
   const file = join(folder, "MANIFEST");
   return existsSync(file) ? parseManifest(readBounded(file, MANIFEST_LIMITS.bytes), { file }).serial : undefined;
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new ProvisionError("USAGE", `${file} cannot be read`, { cause });
-  }
 }
