@@ -262,7 +262,7 @@ test("a folder that holds the target file itself is refused, and not laid into i
 });
 
 test("a file without an end is not read to it", () => {
-  const { status, stderr } = uciprov("image", "/dev/zero", "--out", join(folder, "out"));
+  const { status, stderr } = uciprov("/dev/zero", "--out", join(folder, "out"));
   expect([status, stderr]).toEqual([5, expect.stringContaining("/dev/zero has more than 1048576 bytes")]);
 });
 
