@@ -95,7 +95,7 @@ export const OPTIONS = {
     large: number(67_108_864, 1024, 1_073_741_824, "Bytes of an overlay or image as fetched."),
     unpacked: number(268_435_456, 1024, 2_147_483_648, "Bytes of an overlay unpacked."),
     entries: number(20_000, 1, 200_000, "Files in an overlay."),
-    connect_seconds: number(10, 1, 300, "Longest wait for a connection and TLS."),
+    connect_seconds: number(10, 1, 300, "Longest wait for a connection, and for TLS on it."),
     header_seconds: number(15, 1, 300, "Longest wait for the answer's head."),
     idle_seconds: number(15, 1, 300, "Longest silence inside a body."),
     total_seconds: number(600, 5, 7200, "Longest time for one resource."),
