@@ -76,8 +76,9 @@ async function hold(ctx: RunContext, settings: Settings, base: string, trial: Tr
 export async function prove(ctx: RunContext, settings: Settings, base: string, deadline: number): Promise<void> {
   const probes = probesOf(settings, base);
   const need = Math.min(settings.confirm.need, probes.length);
+  let failures: readonly Failure[] = [];
   for (;;) {
-    const failures = await failuresOf(ctx, settings, probes, deadline);
+    failures = await failuresOf(ctx, settings, probes, deadline, failures);
     if (probes.length - failures.length >= need) return;
     if (ctx.clock.elapsed() + PAUSE >= deadline) throw notConfirmed(failures);
     await ctx.clock.sleep(PAUSE, ctx.signal);
@@ -94,11 +95,15 @@ interface Failure {
   readonly reason: string;
 }
 
+const UNANSWERED = "no answer before the time was over";
+
+/** What of a probe the deadline cuts short is told as it failed `before`: that it was stopped says nothing. */
 async function failuresOf(
   ctx: RunContext,
   settings: Settings,
   probes: readonly Probe[],
   deadline: number,
+  before: readonly Failure[],
 ): Promise<readonly Failure[]> {
   // Connections made before the change prove nothing of what is true after it.
   const http = ctx.openHttp(settings);
@@ -106,7 +111,11 @@ async function failuresOf(
   const context = { ...ctx, signal: AbortSignal.any([ctx.signal, left]) };
   try {
     const told = await Promise.all(
-      probes.map(async (probe) => ({ probe: probe.name, reason: await probe.failure(context, http) })),
+      probes.map(async (probe) => {
+        const reason = await probe.failure(context, http);
+        if (reason === undefined || !left.aborted) return { probe: probe.name, reason };
+        return before.find((one) => one.probe === probe.name) ?? { probe: probe.name, reason: UNANSWERED };
+      }),
     );
     ctx.signal.throwIfAborted();
     return told.flatMap(({ probe, reason }) => (reason === undefined ? [] : [{ probe, reason }]));
