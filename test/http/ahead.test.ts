@@ -101,6 +101,21 @@ describe.each([
   });
 });
 
+test("more connections than eight that turn out to be closed are asked over again: the kept ones, and those that wait", async () => {
+  let isUp = true;
+  const web = await server((socket, { connection }) => {
+    if (isUp || connection >= 16) setTimeout(() => socket.write(answerText(200, {}, "x")), 30);
+    else socket.destroy();
+  });
+  const http = far();
+  await twelve(http, web.origin);
+  http.expect(web.origin, 8);
+  await opened(web, 16);
+  await sleep(50);
+  isUp = false;
+  expect(await http.fetch(web.origin)).toMatchObject({ kind: "body" });
+});
+
 describe("TLS that is expected", () => {
   const tls = makeAuthority("Waiting CA");
   const serving = () => server(always(200, {}, "x"), tls.issue({ names: ["localhost"] }));

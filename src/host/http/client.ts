@@ -106,6 +106,9 @@ interface FetchWith {
   readonly signal: AbortSignal;
 }
 
+/** Connections of one request that turn out to be closed: all that are kept, and all that were opened ahead. */
+const MOST_STALE = 2 * CONNECTIONS;
+
 /** One `get`: hop by hop to the answer that counts. */
 class Fetch {
   readonly #with: FetchWith;
@@ -174,7 +177,7 @@ class Fetch {
           }),
         );
       } catch (thrown) {
-        if (!(thrown instanceof StaleConnection) || stale === CONNECTIONS) throw thrown;
+        if (!(thrown instanceof StaleConnection) || stale === MOST_STALE) throw thrown;
       }
     }
   }
