@@ -147,6 +147,22 @@ describe("TLS that is expected", () => {
     await expect(http.fetch(web.origin)).rejects.toMatchObject({ code: "TLS_UNTRUSTED" });
   });
 
+  test("and is under way when its client is closed is not begun anew on another connection", async () => {
+    const web = await server(() => undefined);
+    const origin = web.origin.replace("http:", "https:"); // it will never answer TLS
+    const http = client();
+    http.expect(origin, 1);
+    await opened(web, 1);
+    await sleep(50);
+    const coming = http.fetch(origin).catch((thrown: unknown) => thrown);
+    await sleep(50);
+    await http.close();
+    await coming;
+    await sleep(50);
+    expect(web.opened()).toBe(1);
+    await expect.poll(() => web.open()).toBe(0);
+  });
+
   test("tries the next set of CAs where the first does not know the server", async () => {
     const web = await serving();
     const http = far({ ca: [makeAuthority("Another CA").cert, tls.cert] });

@@ -30,6 +30,7 @@ export interface Connector {
   secure(origin: URL, line: Socket, done: OnLink): void;
   /** Both. */
   open(origin: URL, done: OnLink): void;
+  /** Nothing is opened after this, and what is handed in then is closed. */
   close(): void;
 }
 
@@ -62,6 +63,7 @@ export function connector(
   };
 
   const reach: Connector["reach"] = (origin, done) => {
+    if (isClosed) return done(new Error("closed"));
     const { host, port } = address(origin);
     const peer = peerOf(origin);
     let phase: LinkPhase = isIP(host) ? "connecting to" : "looking up";
@@ -91,15 +93,21 @@ export function connector(
   };
 
   const secure: Connector["secure"] = (origin, line, done) => {
+    if (isClosed) return refuse(line, done);
     if (origin.protocol !== "https:") return done(undefined, { socket: line, proofs: [] });
     if (serverKeys === undefined) return shakeHands(origin, line, undefined, done);
     published.of(origin).then(
-      (keys) => (isClosed ? done(new Error("closed")) : shakeHands(origin, line, keys, done)),
+      (keys) => (isClosed ? refuse(line, done) : shakeHands(origin, line, keys, done)),
       (thrown: unknown) => {
         line.destroy();
         done(thrown instanceof Error ? thrown : new Error(String(thrown)));
       },
     );
+  };
+
+  const refuse = (line: Socket, done: OnLink) => {
+    line.destroy();
+    done(new Error("closed"));
   };
 
   const shakeHands = (origin: URL, line: Socket, keys: PublishedKeys | undefined, done: OnLink) => {
