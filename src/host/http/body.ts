@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { Disk, NewFile } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { Sink } from "./exchange.ts";
+import { Gathered } from "./gathered.ts";
 import { contentRange, type Head, strongTag } from "./head.ts";
 
 /** What came of a body. */
@@ -48,27 +49,24 @@ export interface Part {
 }
 
 export function memoryBody(limit: number): Body {
-  let chunks: Uint8Array[] = [];
-  let size = 0;
+  let gathered = new Gathered(limit);
   let hash = createHash("sha256");
   return {
     fields: () => ({}),
     begin({ length }) {
       refuseLarge(length, limit);
-      chunks = [];
-      size = 0;
+      gathered = new Gathered(limit);
       hash = createHash("sha256");
     },
     resume() {
       throw new ProvisionError("HTTP_ODD", "a part was sent where the whole was asked for");
     },
     write(chunk) {
-      size += chunk.length;
-      refuseLarge(size, limit);
+      refuseLarge(gathered.bytes.length + chunk.length, limit);
       hash.update(chunk);
-      chunks.push(chunk);
+      gathered.add(chunk);
     },
-    finish: () => ({ bytes: Buffer.concat(chunks, size), size, sha256: hash.digest("hex") }),
+    finish: () => ({ bytes: gathered.bytes, size: gathered.bytes.length, sha256: hash.digest("hex") }),
     giveUp: () => undefined,
   };
 }

@@ -2,6 +2,7 @@ import { ProvisionError } from "../../errors.ts";
 import { redactUri } from "../../uri.ts";
 import type { Body } from "./body.ts";
 import type { Answer, Sink } from "./exchange.ts";
+import { Gathered } from "./gathered.ts";
 import { contentRange, field, strongTag } from "./head.ts";
 
 /** What of a body one request asks for, counted as RFC 9110 §14.1.2 does: both ends belong to it. */
@@ -61,7 +62,7 @@ class Pieces {
   readonly #signal: AbortSignal;
   readonly #answers: Answer[] = [];
   /** What came of pieces before their turn. */
-  readonly #held = new Map<number, Uint8Array[]>();
+  readonly #held = new Map<number, Gathered>();
   readonly #isDone = new Set<number>();
   #tag: string | undefined;
   #next = 0;
@@ -125,8 +126,8 @@ class Pieces {
       this.#how.body.write(chunk);
       return;
     }
-    const held = this.#held.get(index) ?? [];
-    held.push(chunk);
+    const held = this.#held.get(index) ?? new Gathered(MOST_PIECE_BYTES);
+    held.add(chunk);
     this.#held.set(index, held);
   }
 
@@ -144,7 +145,8 @@ class Pieces {
   }
 
   #turn(index: number): void {
-    for (const chunk of this.#held.get(index) ?? []) this.#how.body.write(chunk);
+    const held = this.#held.get(index);
+    if (held !== undefined) this.#how.body.write(held.bytes);
     this.#held.delete(index);
   }
 
