@@ -1,5 +1,6 @@
+import dns from "node:dns";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { makeAuthority } from "../../src/admin/certificates.ts";
 import { always, answerText, farClock, type TestClient } from "../helpers/web.ts";
 import { scene } from "./scene.ts";
@@ -34,6 +35,18 @@ describe.each([
     await opened(web, 3);
     await sleep(50);
     expect(web.opened()).toBe(3);
+  });
+
+  test("share the look-up of the server's name", async () => {
+    const web = await server(always(200, {}, "x"));
+    const lookup = vi.spyOn(dns, "lookup");
+    try {
+      make().expect(web.origin.replace("127.0.0.1", "localhost"), 8);
+      await opened(web, 8);
+      expect(lookup.mock.calls.map(([name]) => name)).toEqual(["localhost"]);
+    } finally {
+      lookup.mockRestore();
+    }
   });
 
   test("are no more for being expected again", async () => {

@@ -8,6 +8,7 @@ import type { AskServerKeys } from "../tlsa.ts";
 import { isPublished, publicKeyOf, usableRecords } from "./dane.ts";
 import { type LinkPhase, linkFault } from "./faults.ts";
 import type { HttpSettings } from "./how.ts";
+import { sharedLookup } from "./lookups.ts";
 import { type Anchors, anchorSets } from "./roots.ts";
 
 /** An open connection and what is known of the server at its other end. */
@@ -51,6 +52,7 @@ export function connector(
   /** Which set of CAs an origin was last tried against. */
   const chosen = new Map<string, number>();
   const published = publishedKeys(serverKeys);
+  const lookup = sharedLookup();
   const seconds = settings.connectSeconds;
   let isClosed = false;
 
@@ -71,6 +73,7 @@ export function connector(
     const line = connectTcp({
       host,
       port,
+      lookup,
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: ADDRESS_MILLISECONDS,
     });
