@@ -1,7 +1,7 @@
 /*
  * slow-link DELAY-MICROSECONDS NAME NAME: two TAP devices, and a cable between them on which every frame takes that long. Says "ready" when both are there; they
- * last as long as it does, whatever network namespace they are moved to. One process, and timers of nanoseconds: what a link costs the machine, the programs
- * that are measured over it cannot have.
+ * last as long as it does, whatever network namespace they are moved to, and it no longer than who started it. One process, and timers of nanoseconds: what a
+ * link costs the machine, the programs that are measured over it cannot have.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -9,6 +9,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 		if (!(ways[i].frames = calloc(FRAMES, sizeof *ways[i].frames)))
 			err(1, "no memory");
 	prctl(PR_SET_TIMERSLACK, 1);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
@@ -104,5 +106,8 @@ int main(int argc, char **argv)
 			left[0] = left[1];
 		wait = (struct timespec){ left[0] / 1000000000, left[0] % 1000000000 };
 		ppoll(polls, 2, left[0] < 0 ? NULL : &wait, NULL);
+		/* It would be ready for ever, and this loop take a processor from what is measured. */
+		if ((polls[0].revents | polls[1].revents) & POLLERR)
+			errx(1, "a TAP device is gone");
 	}
 }
