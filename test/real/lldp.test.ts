@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import lldp from "../../resolvers/lldp.ts";
 import type { Commands } from "../../src/api.ts";
 import { aContext } from "../resolvers/context.ts";
@@ -11,13 +11,25 @@ if (missing) console.warn(`skipped: LLDP between two hosts (${missing})`);
 describe.skipIf(missing)("lldpd on both ends of the cable", () => {
   let net: TwoHosts;
 
-  beforeAll(async () => {
+  // Anew for each test and each try: a lldpd has been seen that sent one announcement and never another.
+  beforeEach(async () => {
     net = twoHosts();
-    for (const [name, host] of Object.entries({ prov: net.prov, dev: net.dev }))
-      startLldpd(host, `${net.folder}/${name}.sock`);
+    const hosts = Object.entries({ prov: net.prov, dev: net.dev });
+    for (const [, host] of hosts) await cableIsIn(host);
+    for (const [name, host] of hosts) startLldpd(host, `${net.folder}/${name}.sock`);
+    await configure("lldp", "tx-interval", "1");
   });
 
-  afterAll(() => net?.close());
+  afterEach(() => net?.close());
+
+  async function cableIsIn(host: Host) {
+    for (let tries = 0; tries < 100; tries++) {
+      const { stdout } = await host.run("cat", ["/sys/class/net/eth0/operstate"]);
+      if (stdout.trim() === "up") return;
+      await sleep(100);
+    }
+    throw new Error("eth0 does not come up");
+  }
 
   function startLldpd(host: Host, socket: string) {
     const enter = `mount -t tmpfs none /run; mkdir -p /run/lldpd; chown _lldpd /run/lldpd; exec lldpd -d -u ${socket}`;
@@ -47,7 +59,6 @@ describe.skipIf(missing)("lldpd on both ends of the cable", () => {
 
   test("the provider's organisation TLV is awaited and becomes the device's URI", async () => {
     const hex = (Buffer.from(uri).toString("hex").match(/../g) ?? []).join(",");
-    await configure("lldp", "tx-interval", "1");
     await configure("lldp", "custom-tlv", "oui", "02,75,4b", "subtype", "1", "oui-info", hex);
     const evidence = await lldp.resolve(aContext({ commands, options }));
     expect(evidence).toMatchObject({ uri: { text: uri }, evidence: "none", told: "LLDP neighbour on eth0" });
