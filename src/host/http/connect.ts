@@ -116,7 +116,6 @@ export function connector(
   const shakeHands = (origin: URL, line: Socket, keys: PublishedKeys | undefined, done: OnLink) => {
     const peer = peerOf(origin);
     const set = chosen.get(origin.origin) ?? 0;
-    const fail = (thrown: unknown) => done(linkFault(thrown, "TLS with", peer, isClockPlausible));
     try {
       const anchors = authorities[set]?.();
       if (anchors === undefined) throw new ProvisionError("INTERNAL", "there is no set of CAs to try");
@@ -124,20 +123,22 @@ export function connector(
       opening.add(socket);
       awaitEvent(socket, "secureConnect", { phase: () => "TLS with", peer, seconds, isClockPlausible }, (error) => {
         opening.delete(socket);
+        let proofs: readonly ServerProof[];
         try {
           if (error) throw error;
-          done(undefined, { socket, proofs: proveServer(socket, pins, keys, anchors) });
+          proofs = proveServer(socket, pins, keys, anchors);
         } catch (thrown) {
           socket.on("error", () => undefined).destroy();
           const fault = linkFault(thrown, "TLS with", peer, isClockPlausible);
           if (fault.code !== "TLS_UNTRUSTED" || isClosed || set + 1 >= authorities.length) return done(fault);
           chosen.set(origin.origin, set + 1);
-          open(origin, done);
+          return open(origin, done);
         }
+        done(undefined, { socket, proofs });
       });
     } catch (thrown) {
       line.destroy();
-      fail(thrown);
+      done(linkFault(thrown, "TLS with", peer, isClockPlausible));
     }
   };
 
