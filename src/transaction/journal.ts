@@ -172,7 +172,7 @@ function field(fields: Fields, key: string): string {
 
 function number(fields: Fields, key: string): number {
   const text = field(fields, key);
-  if (!/^[0-9]{1,15}$/.test(text)) throw invalid(`${key} is no number`);
+  if (!/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(Number(text))) throw invalid(`${key} is no number`);
   return Number(text);
 }
 

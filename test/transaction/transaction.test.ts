@@ -234,6 +234,13 @@ describe("a transaction", () => {
     expect(readJournal(disk)).toMatchObject({ state: "rolled-back", reason: expect.stringMatching(/^€+$/) });
   });
 
+  test("of a tree with as high a serial as there can be has a journal that is understood", async () => {
+    const tree = { ...specimenOrder().tree, serial: Number.MAX_SAFE_INTEGER };
+    await onTrial({ tree });
+    expect(readJournal(disk)?.tree).toEqual(tree);
+    expect(await rollBack(host, "no")).toMatchObject({ kind: "rolled-back", tree });
+  });
+
   test("does not begin while another is open", async () => {
     await onTrial();
     const begin = (): unknown => prepare(host, specimenOrder({ id: "t-2" }), copyArchived);
