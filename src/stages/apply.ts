@@ -8,6 +8,7 @@ import { applyActions } from "../transaction/apply.ts";
 import type { Promotion, TransactionOrder } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
 import { runningFirmware } from "../transaction/running-firmware.ts";
+import { raiseFloor } from "../tree/freshness.ts";
 import { copyArchived } from "./archived.ts";
 import { confirmedBy, freshnessAfter, ownerFile } from "./confirmed-state.ts";
 import { setDeltasAside } from "./foreign-deltas.ts";
@@ -47,7 +48,7 @@ function orderOf(ctx: RunContext, device: Device, plan: Plan, windowSeconds: num
     onConfirm: promotions(ctx, device, plan),
     packages: plan.packages.map((one) => one.name),
     services: undoActs(plan.services),
-    tree: treeName(plan),
+    tree: treeName(ctx, plan),
     left: toldLeft(plan.left),
     windowSeconds,
     firmware: runningFirmware(ctx.disk),
@@ -63,20 +64,23 @@ export function undoActs(services: Plan["services"]): readonly string[] {
   return services.filter(({ byProcd }) => byProcd === undefined).map(({ name, undo }) => `${name}:${undo}`);
 }
 
-export function treeName({ download }: Plan): TransactionOrder["tree"] {
-  const { serial, successor } = download.manifest ?? {};
+export function treeName(ctx: RunContext, { download }: Plan): TransactionOrder["tree"] {
+  const { manifest, proof } = download;
+  const { serial, successor } = manifest ?? {};
   return {
     uri: download.source.base.text,
     sha256: download.digest,
-    ...(download.manifest?.tree ? { name: download.manifest.tree } : {}),
+    ...(manifest?.tree ? { name: manifest.tree } : {}),
     ...(serial === undefined ? {} : { serial }),
     ...(successor === undefined ? {} : { successor }),
+    ...(manifest?.date === undefined ? {} : { date: raiseFloor(0, manifest, ctx.clock.now(), proof.isClockProven) }),
+    ...(proof.by === "lab" ? { isLab: true } : {}),
   };
 }
 
 /** What becomes true with the confirmation, and not before: the confirmed tree, its owner, its serial. */
 export function promotions(ctx: RunContext, device: Device, plan: Plan): readonly Promotion[] {
-  const { floor, trees } = freshnessAfter(ctx, device, plan);
+  const { floor, trees } = freshnessAfter(device.state, treeName(ctx, plan));
   const owner = ownerFile(plan);
   return [
     { path: STATE.freshness, bytes: printFreshness(floor, trees) },

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Device, RunContext } from "../context.ts";
 import type { Plan } from "../plan.ts";
 import type { Confirmed, State } from "../state.ts";
-import { raiseFloor, remember } from "../tree/freshness.ts";
+import type { TreeName } from "../transaction/order.ts";
+import { remember } from "../tree/freshness.ts";
 import { printLatch } from "../trust.ts";
 
 /**
@@ -32,15 +33,11 @@ function freshlyConfirmed(ctx: RunContext, { download, inputsAfter, left }: Plan
   };
 }
 
-/** Serial and time floor go up only, and never by what a laboratory tree says. */
-export function freshnessAfter(ctx: RunContext, device: Device, plan: Plan): Pick<State, "floor" | "trees"> {
-  const { manifest, proof } = plan.download;
-  const { floor, trees } = device.state;
-  if (manifest === undefined || proof.by === "lab") return { floor, trees };
-  return {
-    floor: raiseFloor(floor, manifest, ctx.clock.now(), proof.isClockProven),
-    trees: remember(trees, manifest),
-  };
+/** With a tree that is confirmed, or bad. Serial and time floor go up only, and never by what a laboratory tree says. */
+export function freshnessAfter({ floor, trees }: State, tree: TreeName): Pick<State, "floor" | "trees"> {
+  const { name = "", serial, sha256 = "", successor, date = 0, isLab } = tree;
+  if (isLab) return { floor, trees };
+  return { floor: Math.max(floor, date), trees: remember(trees, { tree: name, serial, sha256, successor }) };
 }
 
 /** The owner's file, where this tree writes one down: by what accepted it, or by the keys it names next. */

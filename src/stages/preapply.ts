@@ -26,7 +26,7 @@ export async function preflight(
 ): Promise<{ readonly device: Device; readonly plan: Plan }> {
   refuseTooLarge(ctx, first);
   // Each such attempt writes to the flash: it counts like a trial that was taken back, and a tree has three.
-  const countAttempt = (reason: string) => noteFailure(ctx, known.state, treeName(first), reason);
+  const countAttempt = (reason: string) => noteFailure(ctx, known.state, treeName(ctx, first), reason);
   const wasInstalled = await installSoftware(ctx, known, first.software, countAttempt);
   const device = wasInstalled ? { ...known, state: readState(ctx.disk) } : known;
   const plan = wasInstalled ? await planAgain(ctx, device) : first;

@@ -75,6 +75,8 @@ export function printJournal(journal: Journal): string {
     "tree-sha256": tree.sha256 ?? "",
     "tree-serial": tree.serial === undefined ? "" : String(tree.serial),
     "tree-successor": oneLine(tree.successor ?? ""),
+    "tree-date": tree.date === undefined ? "" : String(tree.date),
+    "tree-lab": tree.isLab ? "1" : "",
     left: oneLine(journal.left),
     end: "1",
   };
@@ -135,8 +137,10 @@ function parseTree(fields: Fields): TreeName {
     ...(name === "" ? {} : { name }),
     ...(sha256 === "" ? {} : { sha256 }),
     ...(field(fields, "tree-serial") === "" ? {} : { serial: number(fields, "tree-serial") }),
-    // Absent in journals from before it was noted.
+    // Absent in journals from before they were noted.
     ...((fields.get("tree-successor") ?? "") === "" ? {} : { successor: field(fields, "tree-successor") }),
+    ...((fields.get("tree-date") ?? "") === "" ? {} : { date: number(fields, "tree-date") }),
+    ...(fields.get("tree-lab") === "1" ? { isLab: true } : {}),
   };
 }
 

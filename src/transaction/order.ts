@@ -27,6 +27,10 @@ export interface TreeName {
   readonly serial?: number;
   /** The tree that it names to take over. */
   readonly successor?: string;
+  /** Milliseconds since 1970 that have surely passed if it is believed. */
+  readonly date?: number;
+  /** Accepted by nothing but `trust any`: what it says of its age is nobody's word. */
+  readonly isLab?: true;
 }
 
 /** State that becomes true only with the confirmation: owner latch, serial floor, the confirmed record. */

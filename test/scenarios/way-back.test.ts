@@ -4,11 +4,13 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { EXIT } from "../../src/errors.ts";
+import { generateKeyPair } from "../../src/tree/keys.ts";
 import { answer } from "../helpers/bent-web.ts";
 import { provisioned, refused, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { contentOf, OWN } from "../helpers/snapshot.ts";
 
 const SYSTEM = "/etc/config/system";
+const FRESHNESS = "/etc/uciprov/state/freshness.json";
 const FAILED = "/etc/uciprov/state/failed.json";
 /** The server goes away once the tree is fetched, and the configuration never proves itself. */
 const CUT_OFF = { confirm: { window: "5", bisect: "0", probe: ["https://127.0.0.1:9/"] } };
@@ -76,6 +78,26 @@ describe("a configuration that cuts the device off", () => {
     for (let attempt = 0; attempt < 3; attempt++) expect((await scene.run()).status).toBe(6);
     scene.publish({ serial: 6 });
     await refused(scene, { code: "SERIAL_LOWER", exit: "trust-refused", says: ["known 7"] });
+  });
+
+  scenario("whose date counts as seen afterwards, too: the time floor has risen", async (scene) => {
+    const date = Date.UTC(2026, 6, 1);
+    scene.publish({ serial: 7, date });
+    scene.settings(CUT_OFF);
+    for (let attempt = 0; attempt < 3; attempt++) expect((await scene.run()).status).toBe(6);
+    expect(JSON.parse(scene.device(FRESHNESS) ?? "")).toMatchObject({ floor: date });
+    await refused(scene, { code: "GENERATION_BAD", exit: "rolled-back", says: ["3 times"] });
+  });
+
+  scenario("and was a laboratory's keeps no tree of the owner away", async (scene) => {
+    scene.settings({ ...CUT_OFF, main: { trust: "any" } });
+    scene.publish({ serial: 999, date: Date.UTC(2026, 6, 1) }, [generateKeyPair().secretKey]);
+    for (let attempt = 0; attempt < 3; attempt++) expect((await scene.run()).status).toBe(6);
+    await refused(scene, { code: "GENERATION_BAD", exit: "rolled-back", says: ["3 times"] });
+    expect(scene.device(FRESHNESS)).toBeUndefined();
+    scene.settings();
+    scene.publish({ serial: 2 });
+    expect(await provisioned(scene)).toMatchObject({ result: "changed", generation: 1 });
   });
 
   scenario("that named a successor may be followed by it all the same", async (scene) => {

@@ -55,6 +55,25 @@ describe.skipIf(skipsShell)("recover.sh under busybox ash", () => {
     expect(snapshot(root.disk, true)).toBe(before);
   });
 
+  test("keeps what is to be remembered of the tree, and takes a journal of the version before, which knew less of it", async () => {
+    plantOld(root.disk);
+    const tree = { ...specimenOrder().tree, successor: "next", date: 253_402_300_799_000, isLab: true } as const;
+    await onTrial({ tree });
+    expect(recoverSh(root.path)).toMatchObject({ status: 0 });
+    expect(readJournal(root.disk)).toMatchObject({ state: "rolled-back", tree });
+    const own = scratchRoot();
+    plantOld(own.disk);
+    const prepared = await prepare(life(own.disk, "1"), specimenOrder(), copyArchived);
+    if (prepared.kind === "ready") applyActions(life(own.disk, "1"), prepared);
+    const text = own.disk.read(TX.journal) ?? "";
+    own.disk.unlink(TX.journal);
+    own.disk.writeNew(TX.journal, bytes(text.replace(/^tree-(date|lab)=.*\n/gm, "")), { mode: 0o600 });
+    expect(recoverSh(own.path)).toMatchObject({ status: 0 });
+    expect(readJournal(own.disk)?.tree).toEqual(specimenOrder().tree);
+    expect(snapshot(own.disk)).toBe(both.old);
+    own.remove();
+  });
+
   test("has nothing to do without a journal, and leaves a confirmed one to Node", async () => {
     plantOld(root.disk);
     expect(recoverSh(root.path)).toMatchObject({ status: 0, stderr: "" });
