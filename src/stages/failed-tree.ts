@@ -13,8 +13,12 @@ import { writeState } from "./write-state.ts";
 export function noteFailure(ctx: RunContext, state: State, tree: TreeName, reason: string): void {
   if (tree.sha256 === undefined) return;
   const attempts = state.failed?.digest === tree.sha256 ? state.failed.attempts + 1 : 1;
+  // First: no power cut leaves a tree bad, and so never looked at again, whose age does not count.
+  if (attempts >= MOST_ATTEMPTS) noteAge(ctx, state, tree);
   writeState(ctx, STATE.failed, printFailed({ digest: tree.sha256, attempts, reason }));
-  if (attempts < MOST_ATTEMPTS) return;
+}
+
+function noteAge(ctx: RunContext, state: State, tree: TreeName): void {
   const { floor, trees } = freshnessAfter(state, tree);
   if (floor === state.floor && trees === state.trees) return;
   writeState(ctx, STATE.freshness, printFreshness(floor, trees));

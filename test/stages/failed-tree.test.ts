@@ -12,7 +12,7 @@ import type { TreeName } from "../../src/transaction/order.ts";
 import { parseManifest } from "../../src/tree/manifest.ts";
 import { printManifest } from "../../src/tree/manifest-print.ts";
 import { aClock, aDevice, aRunContext } from "../helpers/run-context.ts";
-import { failAt } from "../transaction/faulty-disk.ts";
+import { cutAt, failAt, PowerCut, TEARS } from "../transaction/faulty-disk.ts";
 import { memoryDisk } from "../transaction/memory-disk.ts";
 import { contentOf } from "../tree/sample.ts";
 
@@ -145,6 +145,54 @@ describe("a tree that is bad", () => {
 });
 
 describe("on the flash", () => {
+  const OLD = { uri: "https://cfg.example/", name: "fleet", sha256: "0d".repeat(32), serial: 1 };
+
+  /** The device after the second failure of this tree, and the tree. */
+  function beforeTheLast() {
+    const disk = memoryDisk();
+    const ctx = deviceOn(disk);
+    fail(ctx, OLD, 3);
+    const tree = treeName(ctx, planOf({ serial: 7, date: NOW - YEAR }));
+    fail(ctx, tree, 2);
+    return { disk: disk.afterPowerCut(() => true), tree };
+  }
+
+  test("a tree is not bad before its serial and its date count, wherever the power fails, and all of it is made up for", () => {
+    let cuts = 0;
+    for (const tear of TEARS) {
+      for (let at = 1; ; at += 1) {
+        const { disk, tree } = beforeTheLast();
+        const { disk: cut } = cutAt(disk, at, tear);
+        let isThrough = true;
+        try {
+          fail({ ...deviceOn(), disk: cut }, tree);
+        } catch (thrown) {
+          if (!(thrown instanceof PowerCut)) throw thrown;
+          isThrough = false;
+        }
+        if (isThrough) break;
+        cuts += 1;
+        for (const survives of [() => true, () => false]) {
+          const after = deviceOn(disk.afterPowerCut(survives));
+          const { failed, floor, trees } = readState(after.disk);
+          const isBad = failed?.digest === tree.sha256 && (failed?.attempts ?? 0) >= 3;
+          if (isBad)
+            expect({ floor, serial: trees.get("fleet")?.serial }, `${tear} at ${at}`).toEqual({
+              floor: NOW - YEAR,
+              serial: 7,
+            });
+          fail(after, tree);
+          expect(remembered(after), `${tear} at ${at}`).toMatchObject({
+            floor: NOW - YEAR,
+            trees: { fleet: { serial: 7 } },
+          });
+          expect(readState(after.disk).failed?.attempts).toBeGreaterThanOrEqual(3);
+        }
+      }
+    }
+    expect(cuts).toBeGreaterThan(12);
+  });
+
   test("the last failure writes two files, and one if nothing of it counts", () => {
     const files = (tree: TreeName): number => {
       const disk = memoryDisk();
