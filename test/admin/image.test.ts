@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -207,8 +208,15 @@ test("an authority goes in and is believed; a private key, and what is no certif
   expect(readFileSync(join(out, "etc/uciprov/ca/our_ca.pem"), "utf8")).toBe(cert);
   const { settings } = readSettings(parsePackage(readFileSync(join(out, "etc/config/uciprov")), { name: "uciprov" }));
   expect(settings.main.ca).toEqual(["/etc/ssl/other.pem", "/etc/uciprov/ca/our_ca.pem"]);
+  const der = Buffer.from(cert.replaceAll(/-----.*-----|\n/g, ""), "base64");
+  writeFileSync(join(folder, "ca.der"), der);
+  writeFileSync(join(folder, "cut.pem"), `${cert}${cert.replace(/\nM.*\n/, "\n")}`);
+  writeFileSync(join(folder, "two.pem"), `# ours\r\n${cert}\n${cert}`);
+  layOut(parse(target({ ca: ["two.pem"] })), folder, join(folder, "out-two"));
   for (const [name, told] of [
     ["both.pem", "private key"],
+    ["ca.der", "no certificate in PEM"],
+    ["cut.pem", "no certificate in PEM"],
     ["none.pem", "no certificate"],
   ] as const) {
     const found = refused(() => layOut(parse(target({ ca: [name] })), folder, join(folder, `out-${name}`)));
@@ -235,6 +243,37 @@ test("folders are laid over the tree with links and modes, and the program in th
   const { make } = JSON.parse(uciprov(join(folder, "x.target"), "--json").stdout);
   expect(make).toContain("PACKAGES=node ca-bundle");
   expect(statSync(join(folder, "x.files/etc/init.d/uciprov")).mode & 0o777).toBe(0o755);
+});
+
+test("a folder that others may not enter is none that they may in the image, nor is what several lay over one another", () => {
+  for (const [name, mode] of [
+    ["first/root/.ssh", 0o700],
+    ["first/etc/uciprov", 0o755],
+    ["first/srv", 0o777],
+    ["second/srv", 0o750],
+    ["second/root/.ssh", 0o755],
+  ] as const) {
+    mkdirSync(join(folder, name), { recursive: true });
+    chmodSync(join(folder, name), mode);
+  }
+  const out = join(folder, "out");
+  layOut(parse(target({ files: ["first", "second"] })), folder, out);
+  const mode = (path: string) => (statSync(join(out, path)).mode & 0o7777).toString(8);
+  expect(["root", "root/.ssh", "etc/uciprov", "srv"].map(mode)).toEqual(["755", "700", "700", "750"]);
+});
+
+test("a secret key that signs trees is in no image, wherever a folder has it", () => {
+  mkdirSync(join(folder, "over/etc/uciprov/keys"), { recursive: true });
+  execFileSync(process.execPath, [program(), "keys", "generate", join(folder, "over/etc/uciprov/keys")]);
+  const found = refused(() => layOut(parse(target({ files: ["over"] })), folder, join(folder, "out")));
+  expect(found).toEqual(["TARGET_INVALID", expect.stringMatching(/\.sec is a secret key that signs trees/)]);
+});
+
+test.each(["-uciprov", "-node"])("an image without %s would be none of uciprov's", (name) => {
+  expect(refused(() => parse(target({ package: ["luci-app-uciprov", name] })))).toEqual([
+    "TARGET_INVALID",
+    expect.stringContaining(name),
+  ]);
 });
 
 test("two things that want one place are refused: a folder does not replace the settings by accident", () => {

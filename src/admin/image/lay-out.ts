@@ -22,11 +22,14 @@ import { moduleNamed } from "../../module-files.ts";
 import { parsePublicKey } from "../../tree/keys.ts";
 import { printConfig } from "../../uci/print.ts";
 import { makeFolder } from "../folders.ts";
+import { isSecretSigningKey } from "../lint/check-secrets.ts";
 import { type TargetFile, withAuthorities } from "./target-file.ts";
 
 /** Modes of what is not for everybody; all else is 0755 and 0644, or as it is where a folder is copied. */
 const PRIVATE = new Set(["/etc/uciprov", "/etc/uciprov/keys"]);
 const SMALL = 1_048_576;
+/** A secret key has some 200 bytes. */
+const SECRET_KEY_LIMIT = 4096;
 
 /**
  * Writes the FILES tree of an ImageBuilder: settings, keys, authorities, modules, and folders laid over it. `out` must not hold anything yet.
@@ -95,11 +98,16 @@ class FilesTree {
       const stat = lstatSync(source);
       if (stat.isDirectory()) {
         this.makeFolder(path);
+        const made = join(this.out, path);
+        // Never more open than any of those that are laid over one another.
+        chmodSync(made, (statSync(made).mode & stat.mode & 0o755) | 0o700);
         this.copy(source, path);
       } else if (stat.isSymbolicLink()) {
         this.take(path);
         symlinkSync(readlinkSync(source), join(this.out, path));
       } else if (stat.isFile()) {
+        if (stat.size <= SECRET_KEY_LIMIT && isSecretSigningKey(readFileSync(source, "latin1")))
+          throw wrong(`${source} is a secret key that signs trees, and whoever has the image would have it`);
         this.take(path);
         copyFileSync(source, join(this.out, path));
         chmodSync(join(this.out, path), stat.mode & 0o755);
@@ -131,11 +139,14 @@ function certificate(file: string): Uint8Array {
   const bytes = readSmall(file);
   const text = bytes.toString("latin1");
   if (text.includes("PRIVATE KEY")) throw wrong(`${file} holds a private key, which must not be in an image`);
+  // Node takes DER here, too; for a connection it takes PEM alone, and passes over all else without a word.
+  const blocks = text.match(/^-----BEGIN [^-\n]*-----[^-]*-----END [^-\n]*-----/gm) ?? [];
   try {
-    void new X509Certificate(bytes);
+    for (const block of blocks) void new X509Certificate(block);
   } catch (cause) {
     throw wrong(`${file} is no certificate in PEM`, cause);
   }
+  if (blocks.length === 0) throw wrong(`${file} is no certificate in PEM`);
   return bytes;
 }
 

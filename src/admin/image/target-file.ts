@@ -142,6 +142,8 @@ function judge(settings: Settings, wish: ImageWish, fault: (message: string) => 
       fault(`${name}: ${asProvisionError(thrown).message}`);
     }
   }
+  for (const name of ["-uciprov", "-node"])
+    if (wish.packages.includes(name)) fault(`image.package: ${name} takes out what the image is for`);
   if (settings.main.trust === "signed" && wish.keys.length < settings.main.threshold) {
     fault(`main.trust is signed by ${settings.main.threshold}, and the image has ${wish.keys.length} keys`);
   }
