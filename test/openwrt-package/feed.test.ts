@@ -297,18 +297,21 @@ test.each([
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(told) });
 });
 
-test("an authority's file with a private key in it ends the build", () => {
-  const file = join(folder, "both.pem");
-  writeFileSync(file, "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n");
+test.each([
+  ["with a private key in it", "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n", "holds a private key"],
+  ["that no connection would read", "\x30\x82\x01\x0aDER", "is no certificate in PEM"],
+])("an authority's file %s ends the build", (_, text, told) => {
+  const file = join(folder, "refused.pem");
+  writeFileSync(file, text);
   const { status, stderr } = buildTree(FEED, dotConfig({ UCIPROV_CA: file }))("install");
-  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining("holds a private key") });
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(told) });
 });
 
 test("make reads the Makefile, and what it installs is the device's files, the program and the chosen settings", () => {
   const keys = join(folder, "keys of the admin");
   mkdirSync(keys);
   for (const name of ["0123456789abcdef", "0123456789abcdef.sec", "README"]) writeFileSync(join(keys, name), PUBLIC);
-  writeFileSync(join(folder, "authority.pem"), "PEM");
+  writeFileSync(join(folder, "authority.pem"), "-----BEGIN CERTIFICATE-----\n");
   const config = dotConfig({
     UCIPROV_DNS_NAME: "it's#a$name.example",
     UCIPROV_KEYS: keys,
