@@ -92,6 +92,9 @@ test.skipIf(noAsh)("the program in it runs, and the licences of what is bundled 
   expect(
     bundled.filter((name) => !new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\([\\w.-]+\\)$`, "m").test(licences)),
   ).toEqual([]);
+  // undici brings llhttp as llhttp.wasm, and does not say whose it is.
+  expect(licences).toMatch(/^llhttp, .*\n\nCopyright Fedor Indutny, 2018\.\n\nPermission is hereby granted/m);
+  expect(licences.split(/^-{80}$/m).filter((one) => !/copyright/i.test(one))).toEqual([]);
 });
 
 test.skipIf(noAsh)(
