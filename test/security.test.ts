@@ -30,6 +30,13 @@ scenario("what a run leaves on the device is for root alone, but its status and 
     "var/run/uciprov/checked.json",
     "var/run/uciprov/status.json",
   ]);
+  // Their folder alone would do, until somebody opens it.
+  const state = join(scene.root, "etc/uciprov/state");
+  expect(
+    readdirSync(state, { withFileTypes: true })
+      .filter((one) => one.isFile() && (statSync(join(state, one.name)).mode & 0o777) !== 0o600)
+      .map(({ name }) => name),
+  ).toEqual([]);
   const status = readFileSync(join(scene.root, "var/run/uciprov/status.json"), "utf8");
   expect(status).not.toMatch(/password|PRIVATE KEY|RWR/);
 });

@@ -95,6 +95,8 @@ test("https: the device's identity is sent only where the settings say so, and o
   const odd = { ...own(http, { "https.identity": "1" }) };
   await https.resolve({ ...odd, facts: { ...odd.facts, serial: "a\r\nx: y", board: "é", mac: undefined } });
   expect(http.asked[1]?.headers).toEqual({});
+  for (const settings of [{}, { "https.identity": "0" }]) await https.resolve(own(http, settings));
+  expect(http.asked.slice(2).map(({ headers }) => headers)).toEqual([{}, {}]);
 });
 
 test("https: it is off without a URI, and refuses one that is not https", async () => {

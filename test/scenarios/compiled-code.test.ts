@@ -36,7 +36,10 @@ describe("compiled code", () => {
     await unchanged(scene);
     const good = kept(scene);
     const head = good.subarray(0, good.indexOf("\n") + 1);
-    const other = Buffer.from(good.toString("latin1").replace(/^(\S+ \S+ \d+) \d+/, "$1 7"), "latin1");
+    // As long as ours: V8 compares the length of the source, and would take it.
+    const inode = (_: string, before: string, digits: string) => `${before} ${"7".repeat(digits.length)}`;
+    const other = Buffer.from(good.toString("latin1").replace(/^(\S+ \S+ \d+) (\d+)/, inode), "latin1");
+    expect([other.length, other.equals(good)]).toEqual([good.length, false]);
     for (const bad of [
       Buffer.alloc(0),
       head,
@@ -90,10 +93,12 @@ describe("compiled code", () => {
     await provisioned(scene);
     await unchanged(scene);
     const good = kept(scene);
-    chmodSync(join(folderOf(scene), "core.cjs"), 0o666);
-    await unchanged(scene);
-    expect(statSync(join(folderOf(scene), "core.cjs")).mode & 0o777).toBe(0o600);
-    expect(kept(scene).length).toBeGreaterThan(good.length / 2);
+    for (const mode of [0o666, 0o644, 0o620]) {
+      chmodSync(join(folderOf(scene), "core.cjs"), mode);
+      await unchanged(scene);
+      expect(statSync(join(folderOf(scene), "core.cjs")).mode & 0o777).toBe(0o600);
+      expect(kept(scene).length).toBeGreaterThan(good.length / 2);
+    }
   });
 
   scenario("does not outlive the program's files: a replaced one is read anew", async (scene) => {
