@@ -5,6 +5,7 @@ import type { Settings } from "../settings.ts";
 import { confirmTransaction } from "../transaction/confirm.ts";
 import { promotions, type Trial } from "./apply.ts";
 import { type Probe, probesOf } from "./confirm/probes.ts";
+import { forgetFailure } from "./failed-tree.ts";
 import { restoreDeltas } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
 import { readDeviceSettings } from "./preinit.ts";
@@ -69,6 +70,7 @@ async function hold(ctx: RunContext, settings: Settings, base: string, trial: Tr
   const isInTime = () => ctx.clock.elapsed() < trial.deadline;
   const { generation } = await confirmTransaction(ctx, trial.id, isInTime, keepBy(settings));
   restoreDeltas(ctx);
+  forgetFailure(ctx);
   return generation;
 }
 
@@ -88,6 +90,7 @@ export async function prove(ctx: RunContext, settings: Settings, base: string, d
 /** A tree that asks for what is there already is confirmed without a trial: only what the device remembers of it is new. */
 export function rememberConfirmed(ctx: RunContext, device: Device, plan: Plan): void {
   for (const { path, bytes } of promotions(ctx, device, plan)) writeState(ctx, path, bytes);
+  forgetFailure(ctx);
 }
 
 interface Failure {

@@ -1,5 +1,6 @@
 import type { RunContext } from "../context.ts";
-import { printFailed, printFreshness, STATE, type State } from "../state.ts";
+import { printFailed, printFreshness, readState, STATE, type State } from "../state.ts";
+import { unlinkIfThere } from "../transaction/folders.ts";
 import type { TreeName } from "../transaction/order.ts";
 import { freshnessAfter } from "./confirmed-state.ts";
 import { MOST_ATTEMPTS } from "./most-attempts.ts";
@@ -22,4 +23,12 @@ function noteAge(ctx: RunContext, state: State, tree: TreeName): void {
   const { floor, trees } = freshnessAfter(state, tree);
   if (floor === state.floor && trees === state.trees) return;
   writeState(ctx, STATE.freshness, printFreshness(floor, trees));
+}
+
+/** A tree that has proved itself, whole, begins to be counted anew: three tries that were cut short in years would make it bad, however often it held in between. */
+export function forgetFailure({ disk }: RunContext): void {
+  if (!disk.stat(STATE.failed)) return;
+  const { failed, confirmed } = readState(disk);
+  if (failed !== undefined && failed.digest === confirmed?.digest && confirmed.left === undefined)
+    unlinkIfThere(disk, STATE.failed);
 }

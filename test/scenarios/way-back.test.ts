@@ -62,6 +62,23 @@ describe("a configuration that cuts the device off", () => {
     expect(await provisioned(scene)).toMatchObject({ result: "changed", generation: 1 });
   });
 
+  scenario("is counted anew once it has held: no later mishap adds to what was before", async (scene) => {
+    scene.settings(CUT_OFF);
+    for (const attempts of [1, 2]) {
+      expect((await scene.run()).json).toMatchObject({ error: { code: "NOT_CONFIRMED" } });
+      expect(JSON.parse(scene.device(FAILED) ?? "")).toMatchObject({ attempts });
+    }
+    scene.settings();
+    expect(await provisioned(scene)).toMatchObject({ result: "changed" });
+    expect(scene.device(FAILED)).toBeUndefined();
+    expect((await scene.run(["status"])).stdout).not.toContain("taken back");
+    // Somebody changes the device, and the same tree is applied again.
+    scene.settings(CUT_OFF);
+    scene.edit(SYSTEM, "config system\n\toption hostname 'changed'\n");
+    expect((await scene.run(["run", "--force"])).json).toMatchObject({ error: { code: "NOT_CONFIRMED" } });
+    expect(JSON.parse(scene.device(FAILED) ?? "")).toMatchObject({ attempts: 1 });
+  });
+
   scenario("also where no manifest names the tree", async (scene) => {
     scene.settings({ ...CUT_OFF, main: { trust: "any" } });
     for (const name of ["MANIFEST", "MANIFEST.sig"]) rmSync(join(scene.tree, name), { force: true });
