@@ -8,39 +8,16 @@ export interface DiffPaint {
   quiet(text: string): string;
 }
 
-/** Options that hold secrets on OpenWrt: their values are not shown unless asked for. Also what ends in one after `_`. */
-const SECRET_OPTIONS: ReadonlySet<string> = new Set([
-  "acct_secret",
-  "auth_secret",
-  "credential",
-  "key",
-  // The paper's probes fetch their private key from there, and keep the place to themselves.
-  "key_url",
-  "key1",
-  "key2",
-  "key3",
-  "key4",
-  "passphrase",
-  "passwd",
-  "password",
-  "pin",
-  "preshared_key",
-  "priv_key_pwd",
-  "private_key",
-  "psk",
-  "r0kh",
-  "r1kh",
-  "sae_password",
-  "secret",
-  "token",
-  "wpakey",
-]);
-
-const SECRET_ENDING = /(?:^|_)(?:key|passphrase|passwd|password|pin|psk|pwd|secret|token)\d*$/i;
+/**
+ * Options that hold secrets on OpenWrt, by themselves or behind a `_`: their values are not shown unless asked for. From `key_url` the paper's probes fetch
+ * their private key, and keep the place to themselves; `r0kh` holds a key of Wi-Fi, `pincode` a SIM card's, `faskey` a hotspot's, `community` SNMP's.
+ */
+const SECRET_OPTION =
+  /^(?:credential|key_url|r[01]kh)$|(?:^|_)(?:(?:api|auth|fas|wpa)?key|community|pass|passgroup|passphrase|passwd|password|pin|pincode|psk|puk|pwd|secret|token)\d*$/i;
 
 /** Whether the option is one whose value stays out of what people see. */
 export function isSecretOption(name: string): boolean {
-  return SECRET_OPTIONS.has(name) || (SECRET_ENDING.test(name) && !/public_key/i.test(name));
+  return SECRET_OPTION.test(name) && !/public_key/i.test(name);
 }
 
 /**

@@ -40,9 +40,25 @@ describe("printDiff", () => {
     ];
     expect(show(before, after)).toBe("network.a.key: (secret) → (secret)\n+ network.a.psk: (secret)\n");
     expect(show(before, after, { showSecrets: true })).toContain("geheim2");
-    for (const name of ["key", "wpa_psk", "auth_secret", "private_key", "admin_password", "pincode2_pin"])
+    for (const name of [
+      "key",
+      "wpa_psk",
+      "auth_secret",
+      "private_key",
+      "admin_password",
+      "pincode2_pin",
+      "pincode",
+      "auth_pass",
+      "privacy_pass",
+      "faskey",
+      "community",
+      "r0kh",
+      "key4",
+      "wpakey",
+    ])
       expect(isSecretOption(name)).toBe(true);
-    for (const name of ["public_key", "keyboard", "monkey", "proto"]) expect(isSecretOption(name)).toBe(false);
+    for (const name of ["public_key", "keyboard", "monkey", "proto", "bypass", "community_list", "spin"])
+      expect(isSecretOption(name)).toBe(false);
   });
 
   test("nothing in it can steer a terminal", () => {
