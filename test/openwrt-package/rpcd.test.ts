@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,6 +60,24 @@ test.skipIf(noAsh)(
     expect(called().filter((line) => !/^uciprov (?:status --json|history --json --quiet)$/.test(line))).toEqual([]);
   },
 );
+
+test.skipIf(noAsh)("however many ask at once, one Node runs at a time, and everybody gets an answer", async () => {
+  program(
+    "uciprov",
+    `mkdir ${folder}/busy || echo overlap >>${folder}/overlaps; sleep 0.1; rmdir ${folder}/busy; echo '{}'`,
+  );
+  const ask = (method: string) =>
+    new Promise<string>((resolve) => {
+      const env = { PATH: `${folder}:/usr/bin:/bin` };
+      const child = execFile("busybox", ["ash", join(folder, "plugin"), "call", method], { env }, (_, told) =>
+        resolve(told),
+      );
+      child.stdin?.end("{}");
+    });
+  const told = await Promise.all(["overview", "history", "overview", "history", "overview"].map(ask));
+  expect(told).toEqual(Array(5).fill("{}\n"));
+  expect(existsSync(join(folder, "overlaps"))).toBe(false);
+});
 
 test.skipIf(noAsh)("status is the file in RAM, byte for byte, and an object before the first run, too", () => {
   expect(call("status")).toEqual({ version: 1, state: "none" });
