@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -8,6 +17,7 @@ import { noAsh } from "../helpers/ash.ts";
 import { program } from "../helpers/scenario.ts";
 
 const SCRIPT = resolve("openwrt-package/files/etc/uci-defaults/90-uciprov");
+const TEXT = readFileSync(SCRIPT, "utf8");
 const V4 = "43 66 67 143 224 225 226";
 const V6 = "59 136";
 const hasShellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
@@ -24,9 +34,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(): void {
+/** `before` is what the shell does first. */
+function run(before = ":"): void {
   const env = { PATH: `${join(folder, "bin")}:/usr/bin:/bin` };
-  const { status, stdout, stderr } = spawnSync("busybox", ["ash", SCRIPT], { env, encoding: "utf8" });
+  writeFileSync(join(folder, "script"), TEXT.replace("CONFIG=/etc/config", `CONFIG=${join(folder, "config")}`));
+  const words = ["ash", "-c", `${before}; . ${join(folder, "script")}`];
+  const { status, stdout, stderr } = spawnSync("busybox", words, { env, encoding: "utf8" });
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
 }
 
@@ -119,6 +132,22 @@ test.skipIf(noAsh)("a configuration that cannot be read is left alone", () => {
   set("network", "\nconfig interface 'wan\n\toption proto dhcp\n");
   run();
   expect(config("network")).toBe("\nconfig interface 'wan\n\toption proto dhcp\n");
+});
+
+test.skipIf(noAsh)("on a full disk nothing is even tried: libuci would leave an empty file, and no network", () => {
+  const long = wan(...Array.from({ length: 40 }, (_, i) => `option o${i} '${"x".repeat(20)}'`));
+  const lldpd = `\nconfig lldpd 'config'\n\toption lldp_description '${"x".repeat(600)}'\n`;
+  set("network", long);
+  set("lldpd", lldpd);
+  const uci = readFileSync(join(folder, "bin/uci"), "utf8");
+  writeFileSync(
+    join(folder, "bin/uci"),
+    uci.replace("exec", `case "$*" in *set*|*add*|*commit*) echo "$*" >>'${folder}/tried';; esac\nexec`),
+  );
+  run(`trap '' XFSZ; ulimit -f 1; logger() { echo "$*" >>'${folder}/logged'; }`);
+  expect([config("network"), config("lldpd"), existsSync(join(folder, "tried"))]).toEqual([long, lldpd, false]);
+  expect(readFileSync(join(folder, "logged"), "utf8").trim().split("\n").length).toBe(2);
+  expect(readdirSync(join(folder, "config")).sort()).toEqual(["lldpd", "network"]);
 });
 
 test.skipIf(!hasShellcheck)("the script is clean by shellcheck", () => {
