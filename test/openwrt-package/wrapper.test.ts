@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { noAsh } from "../helpers/ash.ts";
+import { program } from "../helpers/scenario.ts";
 
 const FILES = "openwrt-package/files";
 const WRAPPER = readFileSync(join(FILES, "usr/bin/uciprov"), "utf8");
@@ -64,6 +65,28 @@ test.skipIf(noAsh)("without node it says so and fails", () => {
   writeFileSync(join(folder, "lost"), WRAPPER.replace(/^PATH=.*$/m, `PATH=${folder}/none`));
   const { status, stderr } = spawnSync("busybox", ["ash", join(folder, "lost")], { env: {}, encoding: "utf8" });
   expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("there is no node") });
+});
+
+test.skipIf(noAsh)("without node a daemon says so once in five minutes, and not at each of procd's starts", () => {
+  const lost = WRAPPER.replace(/^PATH=.*$/m, `PATH=${folder}/none\nsleep() { echo "sleep $*"; }`);
+  writeFileSync(join(folder, "lost"), lost);
+  const { status, stdout } = spawnSync("busybox", ["ash", join(folder, "lost"), "daemon"], {
+    env: {},
+    encoding: "utf8",
+  });
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "sleep 300\n" });
+});
+
+test("a Node that is too old says so, and a daemon under it is not started again and again", async () => {
+  writeFileSync(join(folder, "old.cjs"), "delete process.getBuiltinModule;\n");
+  const words = ["--require", join(folder, "old.cjs"), program()];
+  const { status, stderr } = spawnSync(process.execPath, [...words, "run"], { encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("install a package of Node 20.19") });
+  const child = spawn(process.execPath, [...words, "daemon"], { stdio: ["ignore", "ignore", "pipe"] });
+  await new Promise((told) => child.stderr.once("data", told));
+  await new Promise((wake) => setTimeout(wake, 300));
+  expect(child.exitCode).toBeNull();
+  child.kill();
 });
 
 test("what runs is executable, and nobody but its owner may write anything", () => {
