@@ -15,7 +15,7 @@ import { programFiles } from "./program-files.mjs";
  */
 const target = process.argv[2] ?? "build/package";
 const SOURCES = "openwrt-package";
-const date = Number(process.env.SOURCE_DATE_EPOCH ?? lastCommit());
+const date = dateOfAll(process.env.SOURCE_DATE_EPOCH);
 const PRIVATE = ["/etc/uciprov", "/etc/uciprov/keys"];
 const CONFIG = "/etc/config/";
 /** As luci.mk gives every page: LuCI keeps the menu it has read, and rpcd the rights. */
@@ -145,6 +145,8 @@ function filesBelow(folder, prefix) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((one) => {
     const [file, path] = [join(folder, one.name), `${prefix}/${one.name}`];
+    // On a device everything in uci-defaults and init.d is run, whatever it is called.
+    if (/^\.|~$|\.(?:orig|rej|bak|swp)$/.test(one.name)) throw new Error(`${file} is an editor's, and would be packed`);
     return one.isDirectory() ? filesBelow(file, path) : [{ path, file }];
   });
 }
@@ -170,6 +172,13 @@ function entryOf({ path, file }) {
 
 function sha256(bytes) {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Seconds since 1970; whatever is no such number would stand in every header as it is, and no tar would read it. */
+function dateOfAll(asked) {
+  const seconds = asked || String(lastCommit());
+  if (!/^\d{1,10}$/.test(seconds)) throw new Error(`SOURCE_DATE_EPOCH=${seconds} is no number of seconds`);
+  return Number(seconds);
 }
 
 function lastCommit() {

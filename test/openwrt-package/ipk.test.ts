@@ -1,6 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -51,6 +61,28 @@ test("the same sources give the same bytes, and the date in them is the one that
   for (const name of [IPK, LUCI]) expect(digest(join(folder, "once", name))).toBe(digest(join(folder, "twice", name)));
   pack("later", "1700000001");
   expect(digest(join(folder, "later", IPK))).not.toBe(digest(join(folder, "once", IPK)));
+});
+
+test.each(["abc", "-5", "1.5", "99999999999999"])(
+  "a date that is none, %s, makes no package that nobody can unpack",
+  (date) => {
+    expect(() => pack("none", date)).toThrow(`SOURCE_DATE_EPOCH=${date} is no number of seconds`);
+    expect(existsSync(join(folder, "none"))).toBe(false);
+  },
+);
+
+test.skipIf(!existsSync(".git"))("an empty date is none that was asked for: the commit's stands", () => {
+  pack("empty", "");
+  const { stdout } = spawnSync("tar", ["-tvzf", join(folder, "empty", IPK)], { encoding: "utf8" });
+  expect(stdout).not.toContain("1970-");
+});
+
+test("what an editor left among the device's files is not packed: a device would run it", () => {
+  const at = join(folder, "checkout");
+  for (const name of ["openwrt-package", "scripts", "dist"]) cpSync(name, join(at, name), { recursive: true });
+  writeFileSync(join(at, "openwrt-package/files/etc/uci-defaults/90-uciprov~"), "");
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/package.mjs"], { cwd: at, encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("90-uciprov~ is an editor's") });
 });
 
 test.skipIf(noAsh)("it is an .ipk: a gzipped tar of three members, all of root, with the fields opkg wants", () => {
