@@ -48,6 +48,17 @@ export function listGenerations(files: Files): Generation[] {
   });
 }
 
+/** Of so many the record stays, however few are kept: by it a tree is known that goes round in circles. */
+const RECORDED = 3;
+
+/** The records of the last ones, the newest first, also of those that are not kept any more; undefined if there are, or can be read, too few. */
+export function lastRecords(files: Files): readonly Journal[] | undefined {
+  const records = numbers(files)
+    .slice(0, RECORDED)
+    .flatMap((number) => readMeta(files, number) ?? []);
+  return records.length < RECORDED ? undefined : records;
+}
+
 /** The number of the generation that the device is in; 0 before the first. */
 export function lastGeneration(files: Files): number {
   return numbers(files)[0] ?? 0;
@@ -82,7 +93,7 @@ export function undoTo(files: Files, number: number): Action[] {
 
 /** GENERATION_UNKNOWN: not, or no longer, in the history. The newest first. */
 function laterThan(files: Files, number: number): number[] {
-  const known = numbers(files).filter((one) => readMeta(files, one) !== undefined);
+  const known = numbers(files).filter((one) => isWhole(files, one) && readMeta(files, one) !== undefined);
   const later = known.filter((one) => one > number);
   const newest = known[0] ?? 0;
   if (newest >= number && newest - number === later.length && newest > 0) return later;
@@ -109,20 +120,25 @@ export function nextGeneration(files: Files): number {
   return (numbers(files)[0] ?? 0) + 1;
 }
 
-/** Removes the oldest generations that are too many or too large, and what a cut left of removed ones. */
+/** Removes the oldest generations that are too many or too large, and what a cut left of removed ones; of the last few the record stays. */
 export function pruneGenerations(disk: Disk, keep: Keep): void {
   let bytes = 0;
-  let count = 0;
-  for (const number of numbers(disk)) {
+  for (const [index, number] of numbers(disk).entries()) {
     const folder = folderOfGeneration(number);
     bytes += sizeOf(disk, folder);
-    count += 1;
-    const isWhole = disk.stat(`${folder}/${UNDO_NAMES.meta}`) !== undefined;
-    if (isWhole && (count === 1 || (count <= keep.generations && bytes <= keep.bytes))) continue;
-    unlinkIfThere(disk, `${folder}/${UNDO_NAMES.meta}`); // from here on it counts for nothing
-    removeTree(disk, folder);
+    if (isWhole(disk, number) && (index === 0 || (index < keep.generations && bytes <= keep.bytes))) continue;
+    unlinkIfThere(disk, `${folder}/${UNDO_NAMES.list}`); // from here on nothing leads back through it
     bytes = Number.POSITIVE_INFINITY; // nothing older is reachable without it
+    const left = index < RECORDED ? UNDO_NAMES.meta : undefined;
+    for (const name of disk.list(folder)) if (name !== left) removeTree(disk, `${folder}/${name}`);
+    if (disk.list(folder).length === 0) disk.removeDirectory(folder);
   }
+}
+
+/** Whether one can go back through it; else it is only remembered. */
+function isWhole(files: Files, number: number): boolean {
+  const folder = folderOfGeneration(number);
+  return [UNDO_NAMES.meta, UNDO_NAMES.list].every((name) => files.stat(`${folder}/${name}`) !== undefined);
 }
 
 function sizeOf(files: Files, folder: string): number {

@@ -5,6 +5,7 @@ import type { Plan } from "../../src/plan.ts";
 import { refuseCircle } from "../../src/stages/validate.ts";
 import { applyActions } from "../../src/transaction/apply.ts";
 import { confirmTransaction } from "../../src/transaction/confirm.ts";
+import { listGenerations } from "../../src/transaction/generations.ts";
 import { prepare } from "../../src/transaction/prepare.ts";
 import { aRunContext } from "../helpers/run-context.ts";
 import { copyArchived, KEEP, specimenOrder, write } from "../transaction/specimen.ts";
@@ -20,6 +21,10 @@ interface Turn {
 }
 
 async function device(...turns: readonly Turn[]): Promise<RunContext> {
+  return deviceThatKeeps(KEEP, turns);
+}
+
+async function deviceThatKeeps(keep: typeof KEEP, turns: readonly Turn[]): Promise<RunContext> {
   const ctx = aRunContext();
   for (const folder of ["/etc", "/lib", "/lib/uciprov"]) ctx.disk.makeDirectory(folder, 0o755);
   for (const [index, { digest = "aa", uri = BASE, boot, up, at = 1_700_000_000 }] of turns.entries()) {
@@ -33,7 +38,7 @@ async function device(...turns: readonly Turn[]): Promise<RunContext> {
     });
     const prepared = await prepare(host, order, copyArchived);
     if (prepared.kind === "ready") applyActions(host, prepared);
-    await confirmTransaction(host, "t-1", () => true, KEEP);
+    await confirmTransaction(host, "t-1", () => true, keep);
   }
   return ctx;
 }
@@ -90,4 +95,14 @@ test("two turns are no circle, and generations from before the time since boot w
   expect(() => refuseCircle(two, plan("aa"))).not.toThrow();
   const old = await device(...[0, 100, 200].map((after) => ({ boot: 1, at: 1_700_000_000 + after })));
   expect(() => refuseCircle(old, plan("aa"))).toThrow();
+});
+
+test.each([
+  ["one generation", { generations: 1, bytes: 1 << 20 }],
+  ["two generations", { generations: 2, bytes: 1 << 20 }],
+  ["no room for originals", { generations: 5, bytes: 0 }],
+])("a device that keeps %s knows a circle all the same", async (_, keep) => {
+  const ctx = await deviceThatKeeps(keep, REBOOTS);
+  expect(listGenerations(ctx.disk).length).toBeLessThan(3);
+  expect(() => refuseCircle(ctx, plan("aa"))).toThrow(expect.objectContaining({ code: "TREE_UNSETTLED" }));
 });

@@ -4,7 +4,7 @@ import { ProvisionError } from "../../src/errors.ts";
 import { applyActions } from "../../src/transaction/apply.ts";
 import { type TransactionHost, takeClaim } from "../../src/transaction/claim.ts";
 import { confirmTransaction } from "../../src/transaction/confirm.ts";
-import { listGenerations, readGenerationFile, undoTo } from "../../src/transaction/generations.ts";
+import { lastRecords, listGenerations, readGenerationFile, undoTo } from "../../src/transaction/generations.ts";
 import { readJournal } from "../../src/transaction/journal.ts";
 import { TX } from "../../src/transaction/layout.ts";
 import type { Action, TransactionOrder } from "../../src/transaction/order.ts";
@@ -439,6 +439,18 @@ describe("the history", () => {
     await onTrial({ id: "t-5", actions: net(5) });
     await confirmTransaction(host, "t-5", () => true, { generations: 9, bytes: 0 });
     expect(listGenerations(disk).map(({ number }) => number)).toEqual([5]);
-    expect(disk.list(TX.generations)).toEqual(["5"]);
+    expect(disk.list(TX.generations)).toEqual(["3", "4", "5"]);
+  });
+
+  test("remembers of the last three what they were, also where none but the newest is kept, and no way leads through it", async () => {
+    const one = { generations: 1, bytes: 1 << 20 };
+    await onTrial({ id: "t-4", actions: net(4) });
+    await confirmTransaction(host, "t-4", () => true, one);
+    expect(lastRecords(disk)?.map(({ id }) => id)).toEqual(["t-4", "t-3", "t-2"]);
+    expect([2, 3].map((number) => disk.list(`${TX.generations}/${number}`))).toEqual([["meta"], ["meta"]]);
+    expect(disk.stat(`${TX.generations}/1`)).toBeUndefined();
+    expect(listGenerations(disk).map(({ number }) => number)).toEqual([4]);
+    expect(await codeOf(() => undoTo(disk, 2))).toBe("GENERATION_UNKNOWN");
+    expect(undoTo(disk, 3)).toHaveLength(1);
   });
 });

@@ -6,7 +6,8 @@ import type { Expanded } from "../../macros.ts";
 import { type Plan, RESOURCES, toldUnsettled } from "../../plan.ts";
 import { readSettings, type Settings } from "../../settings.ts";
 import { STATE } from "../../state.ts";
-import { type Generation, listGenerations } from "../../transaction/generations.ts";
+import { lastRecords } from "../../transaction/generations.ts";
+import type { Journal } from "../../transaction/journal.ts";
 import { candidates, entryName } from "../../tree/resources.ts";
 import type { Latch } from "../../trust.ts";
 import { parseUri } from "../../uri.ts";
@@ -49,14 +50,14 @@ export function settling(
   };
 }
 
-/** So many generations of one tree, one right after the other, and it still asks for something else: it goes round in circles. */
-const CIRCLE = { generations: 3, seconds: 900 } as const;
+/** The last generations are of one tree, each so many seconds after the one before, and it still asks for something else: it goes round in circles. */
+const CIRCLE_SECONDS = 900;
 
 /** Passes are counted within a run; a plan that reboots ends it, and so does the next one: the history tells. TREE_UNSETTLED. */
 export function refuseCircle({ disk }: Pick<RunContext, "disk">, { unsettled, download }: Plan): void {
   if (unsettled === undefined) return;
-  const last = listGenerations(disk).slice(0, CIRCLE.generations);
-  if (last.length < CIRCLE.generations || !areOneTree(last, download) || !areInARow(last)) return;
+  const last = lastRecords(disk);
+  if (last === undefined || !areOneTree(last, download) || !areInARow(last)) return;
   throw new ProvisionError(
     "TREE_UNSETTLED",
     `${toldUnsettled(unsettled)} still changes what the tree asks for after ${last.length} generations of it`,
@@ -64,7 +65,7 @@ export function refuseCircle({ disk }: Pick<RunContext, "disk">, { unsettled, do
 }
 
 /** Without a manifest the digest is of the files that were asked for, and these change from one turn of a circle to the next; somebody who works on a tree makes ever new ones. */
-function areOneTree(last: readonly Generation[], { manifest, digest, source }: Plan["download"]): boolean {
+function areOneTree(last: readonly Journal[], { manifest, digest, source }: Plan["download"]): boolean {
   if (last.every(({ tree }) => tree.sha256 === digest)) return true;
   return (
     manifest === undefined &&
@@ -74,12 +75,12 @@ function areOneTree(last: readonly Generation[], { manifest, digest, source }: P
 }
 
 /** By the time since boot, since clocks jump: each was ordered soon after the one before, or soon after the boot that came between. */
-function areInARow(last: readonly Generation[]): boolean {
+function areInARow(last: readonly Journal[]): boolean {
   return last.slice(0, -1).every((newer, index) => {
     const older = last[index + 1];
     if (older === undefined) return false;
-    if (newer.up === undefined || older.up === undefined) return Math.abs(newer.at - older.at) <= CIRCLE.seconds;
-    return newer.up - (newer.boot === older.boot ? older.up : 0) <= CIRCLE.seconds;
+    if (newer.up === undefined || older.up === undefined) return Math.abs(newer.at - older.at) <= CIRCLE_SECONDS;
+    return newer.up - (newer.boot === older.boot ? older.up : 0) <= CIRCLE_SECONDS;
   });
 }
 
