@@ -66,6 +66,8 @@ export interface Owned {
 export interface FailedTree {
   readonly digest: string;
   readonly attempts: number;
+  /** Trials that ended since somebody asked for it. */
+  readonly stops?: number | undefined;
   readonly reason: string;
 }
 
@@ -219,7 +221,12 @@ function parseFreshness(value: unknown): { floor: number; trees: TreeRecords } {
 
 function parseFailed(value: unknown): FailedTree {
   const from = asObject(value);
-  return { digest: textOf(from, "digest"), attempts: numberOf(from, "attempts"), reason: textOf(from, "reason") };
+  return {
+    digest: textOf(from, "digest"),
+    attempts: numberOf(from, "attempts"),
+    stops: optional(from, "stops", numberOf),
+    reason: textOf(from, "reason"),
+  };
 }
 
 function optional<T>(

@@ -39,7 +39,7 @@ export const status: Command = async ({ root, flags, paint, print }) => {
   if (failed) {
     const tree = failed.digest === confirmed?.digest ? "this tree" : "another tree";
     print(
-      `${paint.warn("taken back")} ${tree}, ${failed.attempts === 1 ? "once" : `${failed.attempts} times`}: ${failed.reason}`,
+      `${paint.warn("taken back")} ${tree}, ${["and that does not count", "once"][failed.attempts] ?? `${failed.attempts} times`}: ${failed.reason}`,
     );
   }
   if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);

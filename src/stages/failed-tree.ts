@@ -3,20 +3,23 @@ import { printFailed, printFreshness, readState, STATE, type State } from "../st
 import { unlinkIfThere } from "../transaction/folders.ts";
 import type { TreeName } from "../transaction/order.ts";
 import { freshnessAfter } from "./confirmed-state.ts";
-import { MOST_ATTEMPTS } from "./most-attempts.ts";
+import { FREE_STOPS, MOST_ATTEMPTS, STOPPED } from "./most-attempts.ts";
 import { writeState } from "./write-state.ts";
 
 /**
- * Counts a tree that was taken back. Written to flash, since it must outlive the boot that the next attempt may bring. With the last attempt
- * the tree is bad, and what it says of its age is taken as seen, with the successor that it names, as if it had been confirmed: nobody can offer an older one in
- * its stead, and its owner can go on elsewhere.
+ * Counts a tree that was taken back, unless that was since somebody asked the run to stop. Written to flash, since it must outlive the boot that the next attempt may bring.
+ * With the last attempt the tree is bad, and what it says of its age is taken as seen, with the successor that it names, as if it had been confirmed: nobody can offer an older
+ * one in its stead, and its owner can go on elsewhere.
  */
 export function noteFailure(ctx: RunContext, state: State, tree: TreeName, reason: string): void {
   if (tree.sha256 === undefined) return;
-  const attempts = state.failed?.digest === tree.sha256 ? state.failed.attempts + 1 : 1;
+  const before = state.failed?.digest === tree.sha256 ? state.failed : undefined;
+  const wasStopped = reason.startsWith(STOPPED);
+  const stops = (before?.stops ?? 0) + Number(wasStopped);
+  const attempts = (before?.attempts ?? 0) + Number(!wasStopped || stops > FREE_STOPS);
   // First: no power cut leaves a tree bad, and so never looked at again, whose age does not count.
   if (attempts >= MOST_ATTEMPTS) noteAge(ctx, state, tree);
-  writeState(ctx, STATE.failed, printFailed({ digest: tree.sha256, attempts, reason }));
+  writeState(ctx, STATE.failed, printFailed({ digest: tree.sha256, attempts, stops: stops || undefined, reason }));
 }
 
 function noteAge(ctx: RunContext, state: State, tree: TreeName): void {

@@ -14,20 +14,22 @@ const DEADLINE = 120_000;
 /**
  * After a failure from apply on: every file goes back, services are reloaded with the old configuration, the attempt is counted. Gives back the
  * error that the run ends with: the failure itself if nothing had landed yet, else one that says so. Even a run that was asked to stop
- * finishes this. A trial of a part of the tree is none of the tree's attempts.
+ * finishes this. A trial of a part of the tree is none of the tree's attempts, nor is one that was asked to stop: whatever failed then, failed by that.
  */
 export async function takeBackTrial(
   ctx: RunContext,
   settings: Settings,
   packages: readonly string[],
-  failure: ProvisionError,
+  cause: ProvisionError,
   isPart = false,
 ): Promise<ProvisionError> {
+  const wasStopped = ctx.signal.aborted && cause.code !== "STOPPED";
+  const failure = wasStopped ? new ProvisionError("STOPPED", `asked to stop: ${cause.message}`, { cause }) : cause;
   const calm: RunContext = { ...ctx, signal: AbortSignal.timeout(DEADLINE) };
   try {
     const journal = readJournal(ctx.disk);
     const wasOnTrial = journal?.state === "trial";
-    const hadLanded = hasLanded(journal?.state) || failure.exit === "rolled-back";
+    const hadLanded = hasLanded(journal?.state) || cause.exit === "rolled-back";
     const back = await rollBack(calm, `${failure.code}: ${failure.message}`.slice(0, 500));
     restoreDeltas(calm);
     if (back === undefined && !hadLanded) return failure;

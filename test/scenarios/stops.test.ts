@@ -56,9 +56,31 @@ describe("SIGINT and SIGTERM", () => {
       const ended = await running;
       expect([1, 6]).toContain(ended.status);
       expect(files(scene)).toEqual(trees.old);
+      // Somebody asked for it: that says nothing about the tree.
+      expect(JSON.parse(scene.device("/etc/uciprov/state/failed.json") ?? "")).toMatchObject({ attempts: 0, stops: 1 });
+      expect((await scene.run(["status"])).json).toMatchObject({ failed: { attempts: 0 } });
       await nobodyStays(scene);
     },
   );
+
+  scenario("during the trial and killed on the way back: it counts no more for that", async (scene) => {
+    const trees = await oldAndNew(scene);
+    scene.settings({ confirm: { window: "60", probe: ["https://127.0.0.1:9/"] } });
+    trees.old["/etc/config/uciprov"] = files(scene)["/etc/config/uciprov"] ?? "";
+    const running = scene.run(["run"], {
+      interrupt: { after: 4000, by: "SIGTERM" },
+      preload: DIE_AT,
+      env: { UCIPROV_TEST_STATE: "rolling-back" },
+    });
+    await expect.poll(() => journalState(scene), { timeout: 3900, interval: 10 }).toBe("trial");
+    expect((await running).signal).toBe("SIGKILL");
+    expect(journalState(scene)).toBe("rolling-back");
+    scene.txt("nothing");
+    await scene.run();
+    expect(files(scene)).toEqual(trees.old);
+    expect(JSON.parse(scene.device("/etc/uciprov/state/failed.json") ?? "")).toMatchObject({ attempts: 0, stops: 1 });
+    await nobodyStays(scene);
+  });
 });
 
 describe("SIGKILL", () => {
@@ -73,6 +95,9 @@ describe("SIGKILL", () => {
       expect(ended.json).toMatchObject({ error: { code: "NO_URI" } });
       expect(files(scene)).toEqual(state === "confirmed" ? trees.new : trees.old);
       expect(existsSync(join(scene.root, "lib/uciprov/tx/journal"))).toBe(false);
+      // A tree that crashes the device must not be tried for ever.
+      const counted = state === "applying" || state === "trial" ? 1 : undefined;
+      expect(attempts(scene)).toBe(counted);
       scene.goTo(scene.web.uri);
       await provisioned(scene);
       expect(files(scene)).toEqual(trees.new);
@@ -90,7 +115,7 @@ describe("SIGKILL", () => {
       scene.txt("nothing");
       await scene.run();
       expect(files(scene)).toEqual(trees.old);
-      expect(JSON.parse(scene.device("/etc/uciprov/state/failed.json") ?? "")).toMatchObject({ attempts: 1 });
+      expect(attempts(scene)).toBe(1);
       await nobodyStays(scene);
     });
   }
@@ -117,6 +142,11 @@ describe("SIGKILL", () => {
     240_000,
   );
 });
+
+function attempts(scene: Scene): number | undefined {
+  const text = scene.device("/etc/uciprov/state/failed.json");
+  return text === undefined ? undefined : JSON.parse(text).attempts;
+}
 
 type Files = Record<string, string>;
 

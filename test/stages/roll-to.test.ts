@@ -198,3 +198,43 @@ test("a run that is stopped, or dies, while services learn of the way back leave
   expect(readJournal(ctx.disk)).toBeUndefined();
   expect(readState(ctx.disk).failed).toMatchObject({ attempts: 1 });
 });
+
+describe("a trial that was asked to stop", () => {
+  /** Tries a tree once; what goes wrong in it, and whether somebody asked the run to stop. */
+  async function tried(ctx: RunContext, failure: ProvisionError, isStopped: boolean): Promise<ProvisionError> {
+    const order = specimenOrder({ actions: [write("/etc/new", "x")], onConfirm: [], packages: [], services: [] });
+    const prepared = await prepare(ctx, order, copyArchived);
+    if (prepared.kind === "ready") applyActions(ctx, prepared);
+    const stop = new AbortController();
+    if (isStopped) stop.abort(new ProvisionError("STOPPED", "asked to stop by SIGTERM"));
+    return await takeBackTrial({ ...ctx, signal: stop.signal }, aDevice().settings, [], failure);
+  }
+  const STOPPED = new ProvisionError("STOPPED", "asked to stop during confirm");
+
+  test("is none of the tree's attempts, whatever failed by it", async () => {
+    const { ctx } = await device();
+    const killed = new ProvisionError("NOT_CONFIRMED", "uciprov does not start (SIGTERM)");
+    const ended = await tried(ctx, killed, true);
+    // Nothing that leaving out a part of the tree would mend.
+    expect([ended.code, ended.exit]).toEqual(["APPLY_FAILED", "rolled-back"]);
+    expect(ctx.disk.stat("/etc/new")).toBeUndefined();
+    expect(readState(ctx.disk).failed).toMatchObject({
+      attempts: 0,
+      stops: 1,
+      reason: expect.stringMatching(/^STOPPED: /),
+    });
+    await tried(ctx, new ProvisionError("NOT_CONFIRMED", "nobody answers"), false);
+    await tried(ctx, STOPPED, true);
+    expect(readState(ctx.disk).failed).toMatchObject({ attempts: 1, stops: 2 });
+  });
+
+  test("counts again after the tenth: a tree that has the device restart each time is not tried for ever", async () => {
+    const { ctx } = await device();
+    const attempts: (number | undefined)[] = [];
+    for (let time = 1; time <= 12; time++) {
+      await tried(ctx, STOPPED, true);
+      attempts.push(readState(ctx.disk).failed?.attempts);
+    }
+    expect(attempts).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
+  });
+});
