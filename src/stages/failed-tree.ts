@@ -3,7 +3,7 @@ import { printFailed, printFreshness, readState, STATE, type State } from "../st
 import { unlinkIfThere } from "../transaction/folders.ts";
 import type { TreeName } from "../transaction/order.ts";
 import { freshnessAfter } from "./confirmed-state.ts";
-import { FREE_STOPS, MOST_ATTEMPTS, STOPPED } from "./most-attempts.ts";
+import { BY_HAND, FREE_STOPS, MOST_ATTEMPTS, STOPPED } from "./most-attempts.ts";
 import { writeState } from "./write-state.ts";
 
 /**
@@ -16,7 +16,8 @@ export function noteFailure(ctx: RunContext, state: State, tree: TreeName, reaso
   const before = state.failed?.digest === tree.sha256 ? state.failed : undefined;
   const wasStopped = reason.startsWith(STOPPED);
   const stops = (before?.stops ?? 0) + Number(wasStopped);
-  const attempts = (before?.attempts ?? 0) + Number(!wasStopped || stops > FREE_STOPS);
+  const counted = (before?.attempts ?? 0) + Number(!wasStopped || stops > FREE_STOPS);
+  const attempts = reason.startsWith(BY_HAND) ? MOST_ATTEMPTS : counted;
   // First: no power cut leaves a tree bad, and so never looked at again, whose age does not count.
   if (attempts >= MOST_ATTEMPTS) noteAge(ctx, state, tree);
   writeState(ctx, STATE.failed, printFailed({ digest: tree.sha256, attempts, stops: stops || undefined, reason }));

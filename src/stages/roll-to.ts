@@ -7,20 +7,24 @@ import { printFailed, readState, STATE } from "../state.ts";
 import { applyActions } from "../transaction/apply.ts";
 import { confirmTransaction } from "../transaction/confirm.ts";
 import { filesAfter } from "../transaction/files-after.ts";
-import { listGenerations, undoTo } from "../transaction/generations.ts";
+import { listedPaths, listGenerations, undoTo } from "../transaction/generations.ts";
+import { TX } from "../transaction/layout.ts";
 import type { Action } from "../transaction/order.ts";
 import { prepare } from "../transaction/prepare.ts";
+import { forget, rollBack } from "../transaction/roll-back.ts";
 import { runningFirmware } from "../transaction/running-firmware.ts";
 import { diffPackages } from "../uci/diff.ts";
 import { parsePackage } from "../uci/parse.ts";
 import { printConfig } from "../uci/print.ts";
 import { settle } from "../uci/settle.ts";
 import { undoActs } from "./apply.ts";
+import { noteFailure } from "./failed-tree.ts";
 import { restoreDeltas, setDeltasAside } from "./foreign-deltas.ts";
 import { keepBy } from "./keep.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { readDeviceSettings } from "./preinit.ts";
 import { recoverDevice } from "./recover.ts";
+import type { OpenTrial } from "./recover-transaction.ts";
 import { reload } from "./reload.ts";
 import { actForGeneration, servicesOfGeneration } from "./services-of-generation.ts";
 import { OURS } from "./validate/packages.ts";
@@ -38,34 +42,40 @@ export interface WentBack {
 
 /**
  * Puts the device back to a generation (0: before the first; none given: the one before the newest), as a transaction of its own. The confirmed
- * tree counts as bad until it changes, so that the next run does not undo it. A person has decided, so no probe does: it holds at once, before the reboot if it takes one.
+ * tree counts as bad until it changes, so that the next run does not undo it; or that of a trial which has come through its reboot: it goes first, and with no generation
+ * given only it does. A person has decided, so no probe does: it holds at once, before the reboot if it takes one.
  * GENERATION_UNKNOWN if it is not kept any more.
  */
 export async function rollBackTo(ctx: RunContext, wanted: number | undefined): Promise<WentBack> {
-  await recoverDevice(ctx);
-  const { settings } = readDeviceSettings(ctx.disk);
-  const state = readState(ctx.disk);
-  const number = wanted ?? newest(ctx) - 1;
+  const trial = await recoverDevice(ctx);
   const known = listGenerations(ctx.disk).map((one) => one.number);
-  const isReachable = number >= Math.min(...known) - 1 && number < Math.max(...known);
-  if (!isReachable) {
+  const [newest = 0] = known;
+  const number = wanted ?? (trial === undefined ? newest - 1 : newest);
+  const isHere = trial !== undefined && number === newest;
+  if (!isHere && !(number >= Math.min(...known) - 1 && number < newest)) {
     throw new ProvisionError(
       "GENERATION_UNKNOWN",
-      `generation ${number} cannot be gone back to; kept are ${known.join(", ") || "none"}`,
+      known.length === 0
+        ? "no generation is kept"
+        : `generation ${number} cannot be gone back to; kept are ${known.join(", ")}`,
     );
   }
+  const ended = trial && (await endTrial(ctx, trial, number));
+  if (ended && isHere) return ended;
+  const { settings } = readDeviceSettings(ctx.disk);
+  const state = readState(ctx.disk);
   const actions = undoTo(ctx.disk, number).flatMap((action) =>
     isKey(action.path) ? [] : [withTrustOfNow(ctx, action)],
   );
   const packages = actions.flatMap(({ path }) => /^\/etc\/config\/([^/]+)$/.exec(path)?.[1] ?? []);
   const digest = state.confirmed?.digest;
-  const failed = digest === undefined ? [] : [markBad(digest, number)];
+  const failed = digest === undefined || ended ? [] : [markBad(digest, number)];
   const now = Math.floor(ctx.clock.now() / 1000);
   const changed = new Set(actions.map(({ path }) => path));
   const after = filesAfter(ctx.disk, actions);
   const then = readState(after).owned.services ?? {};
   const services = await servicesOfGeneration(ctx, after, state.owned.services ?? {}, then, changed);
-  const reboots = rebootsFor(ctx, after, packages, actions);
+  const reboots = [...(ended?.reboots ?? []), ...rebootsFor(ctx, after, packages, actions)];
   const prepared = await prepare(
     ctx,
     {
@@ -84,7 +94,7 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
     },
     async () => undefined,
   );
-  if (prepared.kind === "nothing") return { number, paths: [], reboots: [] };
+  if (prepared.kind === "nothing") return ended ?? { number, paths: [], reboots: [] };
   setDeltasAside(ctx, packages);
   try {
     ctx.startWatcher(WATCH);
@@ -98,6 +108,19 @@ export async function rollBackTo(ctx: RunContext, wanted: number | undefined): P
     restoreDeltas(ctx);
   }
   return { number, paths: [...changed], reboots };
+}
+
+/** Takes the trial back; its tree is as bad as a confirmed one that a person leaves. */
+async function endTrial(ctx: RunContext, { journal, settings }: OpenTrial, number: number): Promise<WentBack> {
+  const paths = listedPaths(ctx.disk, TX.undo);
+  const reason = `${BY_HAND}, to generation ${number}`;
+  await rollBack(ctx, reason);
+  restoreDeltas(ctx);
+  noteFailure(ctx, readState(ctx.disk), journal.tree, reason);
+  forget(ctx);
+  const reboots = unlessThereIsNone(ctx, ["the configuration that is taken back took a restart"]);
+  if (reboots.length === 0) await reload(ctx, settings, journal.packages);
+  return { number, paths, reboots };
 }
 
 /** What `list reboot` names, in the settings that go or in those that come back. What a module once asked a reboot for is not known any more. */
@@ -114,6 +137,10 @@ function rebootsFor(
     packages.map((name) => ({ name })),
     actions,
   );
+  return unlessThereIsNone(ctx, reasons);
+}
+
+function unlessThereIsNone(ctx: RunContext, reasons: readonly string[]): readonly string[] {
   if (reasons.length === 0 || ctx.commands.has("reboot")) return reasons;
   ctx.log("warning", `not restarted here: ${reasons.join("; ")}`);
   return [];
@@ -150,12 +177,6 @@ function withTrustOfNow({ disk }: RunContext, action: Action): Action {
   const bytes = printConfig(desired);
   const as = action.kind === "write" ? action : { kind: "write" as const, path: SETTINGS, mode: 0o600 };
   return { ...as, content: { kind: "bytes", bytes }, size: bytes.length, sha256: sha256(bytes) };
-}
-
-function newest(ctx: RunContext): number {
-  const [first] = listGenerations(ctx.disk);
-  if (first === undefined) throw new ProvisionError("GENERATION_UNKNOWN", "no generation is kept");
-  return first.number;
 }
 
 function markBad(digest: string, number: number): { path: string; bytes: Uint8Array } {

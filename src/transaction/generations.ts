@@ -38,13 +38,15 @@ export interface Generation {
 /** The history, the newest (which the device is in, drift aside) first. One that cannot be read is no reason not to tell of the others. */
 export function listGenerations(files: Files): Generation[] {
   return numbers(files).flatMap((number) => {
-    const [meta, items] = [readMeta(files, number), unlessDamaged(() => undoItems(files, number))];
-    if (meta === undefined || items === undefined) return [];
+    const [meta, paths] = [
+      readMeta(files, number),
+      unlessDamaged(() => listedPaths(files, folderOfGeneration(number))),
+    ];
+    if (meta === undefined || paths === undefined) return [];
     const { id, tree, firmware, at, boot, up, left } = meta;
-    const paths = items.filter(({ kind }) => kind !== "rmdir");
     const part = left === "" ? {} : { left };
     const since = up === undefined ? {} : { up };
-    return [{ number, id, tree, firmware, at, boot, ...since, ...part, paths: paths.map(({ path }) => path).sort() }];
+    return [{ number, id, tree, firmware, at, boot, ...since, ...part, paths: [...paths].sort() }];
   });
 }
 
@@ -74,10 +76,15 @@ export function readGenerationFile(files: Files, number: number, path: string, l
   return files.stat(path)?.kind === "file" ? files.readBytes(path, limit) : undefined;
 }
 
+/** Of what an undo folder holds the way back, in order of landing. */
+export function listedPaths(files: Files, folder: string): string[] {
+  return itemsIn(files, folder).flatMap(({ kind, path }) => (kind === "rmdir" ? [] : [path]));
+}
+
 /** Every path that a generation after `number` changed, sorted. GENERATION_UNKNOWN as for `undoTo`. */
 export function generationPaths(files: Files, number: number): string[] {
-  const items = laterThan(files, number).flatMap((later) => undoItems(files, later));
-  return [...new Set(items.flatMap(({ kind, path }) => (kind === "rmdir" ? [] : [path])))].sort();
+  const paths = laterThan(files, number).flatMap((later) => listedPaths(files, folderOfGeneration(later)));
+  return [...new Set(paths)].sort();
 }
 
 /** The actions of a new transaction that make the device what it was in generation `number` (one below the oldest kept is possible). */
@@ -171,7 +178,11 @@ function unlessDamaged<T>(read: () => T): T | undefined {
 }
 
 function undoItems(files: Files, number: number): UndoItem[] {
-  const file = `${folderOfGeneration(number)}/${UNDO_NAMES.list}`;
+  return itemsIn(files, folderOfGeneration(number));
+}
+
+function itemsIn(files: Files, folder: string): UndoItem[] {
+  const file = `${folder}/${UNDO_NAMES.list}`;
   return parseUndoList(files.read(file, LIST_LIMIT) ?? "", file);
 }
 

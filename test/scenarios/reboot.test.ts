@@ -100,6 +100,22 @@ describe.skipIf(skipsShell)("a plan that reboots", () => {
     }, scene),
   );
 
+  scenario("is taken back by `rollback` after its reboot, before a run has looked, and is not tried again", (scene) =>
+    onTrial(async (_, board, before) => {
+      boot(scene, board);
+      const ended = await scene.run(["rollback"]);
+      expect(ended.json).toMatchObject({ exit: "provisioned", generation: 0 });
+      expect(ended.json["paths"]).toContain("/etc/config/network");
+      expect(contentOf(scene.root, OWN)).toEqual(before);
+      expect(journal(scene)).toBeUndefined();
+      expect(isFailure(await board.run())).toBe("GENERATION_BAD");
+      const failed = JSON.parse(scene.device("/etc/uciprov/state/failed.json") ?? "");
+      expect(failed).toMatchObject({ attempts: 3, reason: expect.stringMatching(/^taken back by hand/) });
+      // Nor may anybody offer an older one in its stead.
+      expect(scene.device("/etc/uciprov/state/freshness.json")).toContain('"serial":1');
+    }, scene),
+  );
+
   scenario("whose window has passed before anybody came is taken back", (scene) =>
     onTrial(async (_, board, before) => {
       boot(scene, board);

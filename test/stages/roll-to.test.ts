@@ -238,3 +238,60 @@ describe("a trial that was asked to stop", () => {
     expect(attempts).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]);
   });
 });
+
+describe("rollback during a trial that has come through its reboot", () => {
+  /** A device in generation 2, on trial after a reboot. */
+  async function rebooted() {
+    const { ctx, calls } = await device();
+    await generation(ctx, [write("/etc/second", "2")]);
+    const order = specimenOrder({
+      id: "t-3",
+      actions: [write("/etc/third", "3"), write("/etc/config/network", "config interface 'lan'\n", 0o600)],
+      rebootAllowed: true,
+      tree: { uri: "https://cfg.example/", sha256: "cc".repeat(32), name: "a", serial: 7 },
+    });
+    const before = { ...ctx, processes: { ...ctx.processes, bootId: "the boot before" } };
+    const prepared = await prepare(before, order, copyArchived);
+    if (prepared.kind === "ready") applyActions(before, prepared);
+    expect(readJournal(ctx.disk)).toMatchObject({ state: "trial" });
+    calls.length = 0;
+    return { ctx, calls };
+  }
+  const BAD = { digest: "cc".repeat(32), attempts: 3, reason: expect.stringMatching(/^taken back by hand/) };
+
+  test.each([undefined, 2])(
+    "takes it back and leaves the generation before, and the device restarts (%s)",
+    async (wanted) => {
+      const { ctx, calls } = await rebooted();
+      const back = await rollBackTo(ctx, wanted);
+      expect(back).toMatchObject({
+        number: 2,
+        paths: ["/etc/third", "/etc/config/network"],
+        reboots: [expect.any(String)],
+      });
+      expect([ctx.disk.read("/etc/second"), ctx.disk.read("/etc/third")]).toEqual(["2", undefined]);
+      expect(readJournal(ctx.disk)).toBeUndefined();
+      expect(readState(ctx.disk).failed).toMatchObject(BAD);
+      expect(readState(ctx.disk).trees.get("a")).toMatchObject({ serial: 7 });
+      // What took a reboot to become true takes one to be so no more.
+      expect(calls.filter((call) => /event|init\.d|reboot/.test(call))).toEqual([]);
+      await restart(ctx, back);
+      expect(calls.at(-1)).toBe("reboot");
+    },
+  );
+
+  test("goes further back if that is asked for, and it is the trial's tree that is not tried again", async () => {
+    const { ctx } = await rebooted();
+    const back = await rollBackTo(ctx, 1);
+    expect(back).toMatchObject({ number: 1, reboots: [expect.any(String)] });
+    expect([ctx.disk.read("/etc/second"), ctx.disk.read("/etc/third")]).toEqual([undefined, undefined]);
+    expect(readState(ctx.disk).failed).toMatchObject(BAD);
+  });
+
+  test("touches nothing if there is no way to the generation that is asked for", async () => {
+    const { ctx } = await rebooted();
+    await expect(rollBackTo(ctx, 9)).rejects.toMatchObject({ code: "GENERATION_UNKNOWN" });
+    expect(readJournal(ctx.disk)).toMatchObject({ state: "trial" });
+    expect(ctx.disk.read("/etc/third")).toBe("3");
+  });
+});
