@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Finding, Module, PlanContext, Resource } from "../api.ts";
 import type { Change, FirmwareChange, PackagesChange, PathChange, RebootChange, ServiceChange } from "../changes.ts";
 import type { Device, RunContext } from "../context.ts";
@@ -10,6 +9,7 @@ import { readSettings } from "../settings.ts";
 import { printOwned, STATE } from "../state.ts";
 import { nextGeneration } from "../transaction/generations.ts";
 import { stepsOf } from "../transaction/steps.ts";
+import { writeBytes } from "../transaction/write-bytes.ts";
 import { strictUtf8 } from "../utf8.ts";
 import { type Held, holdBack } from "./bisect/hold.ts";
 import type { Download } from "./fetch.ts";
@@ -197,19 +197,8 @@ function withOwnership(
 ): Plan["actions"] {
   const before = Buffer.from(printOwned(device.state.owned));
   const bytes = Buffer.from(printOwned(owned));
-  const record = before.equals(bytes) ? [] : [ownershipFile(bytes)];
+  const record = before.equals(bytes) ? [] : [writeBytes(STATE.owned, bytes, { mode: 0o600 })];
   return stepsOf(ctx.disk, [...actions, ...record]).map((step) => step.action);
-}
-
-function ownershipFile(bytes: Uint8Array): Plan["actions"][number] {
-  return {
-    kind: "write",
-    path: STATE.owned,
-    content: { kind: "bytes", bytes },
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    mode: 0o600,
-  };
 }
 
 function refuseFaulty(findings: readonly Finding[]): void {

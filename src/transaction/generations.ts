@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Disk, Files } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import { removeTree, unlinkIfThere } from "./folders.ts";
@@ -7,6 +6,7 @@ import { UNDO_NAMES } from "./keep-originals.ts";
 import { TX } from "./layout.ts";
 import type { Action, TreeName } from "./order.ts";
 import { parseUndoList, type UndoItem } from "./undo-list.ts";
+import { writeBytes } from "./write-bytes.ts";
 
 const LIST_LIMIT = 128 * 1024 * 1024;
 
@@ -117,9 +117,8 @@ function actionOf(files: Files, generation: number, item: UndoItem): Action {
   if (was === undefined || bytes === undefined) {
     throw new ProvisionError("GENERATION_UNKNOWN", `generation ${generation} no longer has its ${path}`);
   }
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
   const { mode, uid, gid } = was;
-  return { kind: "write", path, content: { kind: "bytes", bytes }, size: bytes.length, sha256, mode, uid, gid };
+  return writeBytes(path, bytes, { mode, uid, gid });
 }
 
 /** The number the next transaction has if it is confirmed. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { FileStat, Files } from "../api.ts";
 import { type Finding, ProvisionError } from "../errors.ts";
 import { devicePath, resolveLinks } from "../paths.ts";
@@ -148,7 +148,7 @@ function changesSomething(files: Files, { path, action, before }: Landing): bool
   if (action.uid !== undefined && action.uid !== before.uid) return true;
   if (action.gid !== undefined && action.gid !== before.gid) return true;
   const bytes = files.readBytes(path, action.size);
-  return bytes === undefined || createHash("sha256").update(bytes).digest("hex") !== action.sha256;
+  return bytes === undefined || hash("sha256", bytes, "hex") !== action.sha256;
 }
 
 /** Whoever reads uciprov's own settings during a trial sees them last; what the core knows of itself comes after all it tells about. */

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
+import { writeBytes } from "../../transaction/write-bytes.ts";
 import { printPublicKey } from "../../tree/keys.ts";
 import type { KeyRollover } from "../../tree/rollover.ts";
 import type { Keys } from "../fetch/keys.ts";
@@ -11,17 +11,9 @@ export function keyActions(before: Keys, change: KeyRollover | undefined): reado
   const added = [...change.keys.values()].filter((key) => !before.has(key.fingerprint));
   const removed = [...before.keys()].filter((fingerprint) => !change.keys.has(fingerprint));
   return [
-    ...added.map((key): Action => {
-      const bytes = Buffer.from(printPublicKey(key));
-      return {
-        kind: "write",
-        path: `${STATE.keys}/${key.fingerprint}`,
-        content: { kind: "bytes", bytes },
-        size: bytes.length,
-        sha256: createHash("sha256").update(bytes).digest("hex"),
-        mode: 0o644,
-      };
-    }),
+    ...added.map((key) =>
+      writeBytes(`${STATE.keys}/${key.fingerprint}`, Buffer.from(printPublicKey(key)), { mode: 0o644 }),
+    ),
     ...removed.map((fingerprint): Action => ({ kind: "remove", path: `${STATE.keys}/${fingerprint}` })),
   ];
 }
