@@ -177,6 +177,10 @@ export const ERRORS = {
     exit: "try-later",
     remedy: "Look whether the package feeds are reachable (`opkg update`, `apk update`); the device tries again.",
   },
+  DEVICE_CHANGED: {
+    exit: "try-later",
+    remedy: "Nothing: the next run plans with the file as it is now.",
+  },
   HOOK_TRY_LATER: { exit: "try-later", remedy: "Nothing: a module asked to try again later." },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -3,18 +3,27 @@ import { ProvisionError } from "../errors.ts";
 import type { TransactionHost } from "./claim.ts";
 import { makeFolders } from "./folders.ts";
 import { writeJournal } from "./journal.ts";
+import { refuseAnyEdited } from "./keep-originals.ts";
 import { folderOf, temporaryBeside } from "./layout.ts";
 import type { Prepared } from "./prepare.ts";
-import { takeBack } from "./roll-back.ts";
+import { discard, takeBack } from "./roll-back.ts";
 import { ownerOf, stagedPath } from "./stage.ts";
 import type { Step } from "./steps.ts";
 
 /**
  * Lets everything land; then the journal says `trial`. Whatever goes wrong is taken back here: APPLY_FAILED. Should taking back
- * fail too (a disk gone read-only), the journal stays open, and the watcher or the next boot goes on.
+ * fail too (a disk gone read-only), the journal stays open, and the watcher or the next boot goes on. DEVICE_CHANGED: somebody has edited a file since it
+ * was kept; nothing has landed, and nothing is open.
  */
 export function applyActions(host: TransactionHost, prepared: Prepared): void {
   const { journal, steps, claim } = prepared;
+  try {
+    refuseAnyEdited(host.disk, steps);
+  } catch (thrown) {
+    discard(host);
+    claim.release();
+    throw thrown;
+  }
   try {
     writeJournal(host.disk, { ...journal, state: "applying" });
     const folders = new Set<string>();

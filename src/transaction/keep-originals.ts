@@ -1,16 +1,20 @@
+import { hash } from "node:crypto";
 import type { Disk } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { TransactionHost } from "./claim.ts";
 import { type Journal, printJournal } from "./journal.ts";
 import { foldersAbove, TX } from "./layout.ts";
-import type { Step } from "./steps.ts";
+import { lookIn, type Step } from "./steps.ts";
 import { printUndoList, type UndoItem } from "./undo-list.ts";
 import type { Writer } from "./writer.ts";
 
 /** Names inside an undo folder, open or kept as a generation. */
 export const UNDO_NAMES = { list: "list", meta: "meta" } as const;
 
-/** Copies what will be replaced or removed into the undo folder, and writes the list that puts it back. */
+/**
+ * Copies what will be replaced or removed into the undo folder, and writes the list that puts it back. What is copied is read but this once, and compared with what the plan
+ * was made from: minutes may have passed since. DEVICE_CHANGED: somebody has edited it.
+ */
 export function keepOriginals(host: TransactionHost, writer: Writer, steps: readonly Step[], journal: Journal): void {
   const { disk } = host;
   const items: UndoItem[] = steps.map((step) => keepOne(host, writer, step));
@@ -21,21 +25,45 @@ export function keepOriginals(host: TransactionHost, writer: Writer, steps: read
   writePrivate(writer, `${TX.undo}/${UNDO_NAMES.meta}`, printJournal({ ...journal, state: "confirmed" }));
 }
 
-function keepOne({ disk, processes }: TransactionHost, writer: Writer, { number, path, before }: Step): UndoItem {
-  if (before === undefined) return { kind: "remove", number, path };
+function keepOne({ disk, processes }: TransactionHost, writer: Writer, step: Step): UndoItem {
+  const { number, path, before } = step;
+  const { was } = step.action;
+  if (before === undefined) {
+    refuseOther(step, was);
+    return { kind: "remove", number, path };
+  }
+  refuseOther(step, before, disk.stat(path));
+  const digest = (bytes: Uint8Array = new Uint8Array()) => hash("sha256", bytes, "hex");
   const kept = `${TX.undo}/${number}`;
   const owner = processes.isRoot ? { uid: before.uid, gid: before.gid } : {};
   if (before.kind === "symlink") {
-    disk.symlink(disk.readLink(path) ?? "", kept);
+    const target = disk.readLink(path) ?? "";
+    refuseOther(step, was, { ...before, target, sha256: was?.sha256 && digest(disk.readBytes(path)) });
+    disk.symlink(target, kept);
     if (processes.isRoot) disk.setOwner(kept, before.uid, before.gid);
     return { kind: "link", number, path };
   }
-  const bytes = disk.readBytes(path, before.size);
-  if (bytes === undefined || bytes.length !== before.size) {
-    throw new ProvisionError("FILE_UNREADABLE", `${path} changed while it was copied`, { place: { file: path } });
-  }
+  const bytes = disk.readBytes(path, before.size) ?? new Uint8Array();
+  refuseOther(step, was, { ...before, sha256: was?.sha256 && digest(bytes) });
   writer.writeNew(kept, bytes, { mode: before.mode, ...owner });
   return { kind: "restore", number, path };
+}
+
+/** The same once more, by what a look tells, after all that had to be written and flushed. */
+export function refuseAnyEdited(disk: Disk, steps: readonly Step[]): void {
+  const look = lookIn(disk);
+  for (const step of steps) refuseOther(step, step.before ?? ABSENT, look(step.path));
+}
+
+const ABSENT = { kind: "absent" };
+
+/** `was`: what of it counts. */
+function refuseOther({ action: { path } }: Step, was: object = {}, now: object = ABSENT): void {
+  const isSame = Object.entries(was).every(([of, value]) => value === undefined || value === Reflect.get(now, of));
+  if (isSame) return;
+  throw new ProvisionError("DEVICE_CHANGED", `somebody has edited ${path} since the plan was made`, {
+    place: { file: path },
+  });
 }
 
 /** Folders that landing will make, the deepest first: the order in which they can be removed. */

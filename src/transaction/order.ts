@@ -1,8 +1,18 @@
-import type { NewFile } from "../api.ts";
+import type { FileStat, NewFile } from "../api.ts";
 import type { FileContent } from "../changes.ts";
 
+/** What the plan was made from at a path; a file that is reached through a link at its end has both, a digest and a target. */
+export interface Seen {
+  readonly kind: FileStat["kind"] | "absent";
+  readonly sha256?: string | undefined;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly target?: string | undefined;
+}
+
 /** One thing that is to be true of the device. Paths are absolute, as `devicePath` accepts them; their folder may be a link. */
-export type Action =
+export type Action = (
   | {
       readonly kind: "write";
       readonly path: string;
@@ -16,7 +26,11 @@ export type Action =
       readonly gid?: number;
     }
   | { readonly kind: "symlink"; readonly path: string; readonly target: string }
-  | { readonly kind: "remove"; readonly path: string };
+  | { readonly kind: "remove"; readonly path: string }
+) & {
+  /** If something else is there by now, the plan is not carried out. Not given: whatever is there goes. */
+  readonly was?: Seen | undefined;
+};
 
 /** Where the configuration came from, as history, reports and the attempt count name it. */
 export interface TreeName {

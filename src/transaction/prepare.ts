@@ -22,6 +22,7 @@ export interface Prepared {
 /**
  * Stages an order: contents and originals are copied and flushed, then the journal says `prepared`. If the order changes nothing,
  * nothing is written at all. After an error nothing is left. JOURNAL_INVALID: another transaction is open; `recover` first.
+ * DEVICE_CHANGED: the device is not what the order was made for.
  */
 export async function prepare(
   host: TransactionHost,
@@ -64,9 +65,9 @@ async function writeAll(
   removeTree(disk, TX.work); // of one that a cut ended before it was prepared
   for (const folder of [TX.work, TX.stage, TX.undo, TX.promote]) disk.makeDirectory(folder, 0o700);
   const writer = writerFor(disk, steps.length);
-  keepOriginals(host, writer, steps, journal);
   keepPromotions(host, writer, order.onConfirm);
   await stageSteps(host, writer, steps, copyArchived);
+  keepOriginals(host, writer, steps, journal); // after what takes long: they may be edited meanwhile
   writer.settle();
   for (const folder of [TX.stage, TX.undo, TX.promote, TX.work, TX.folder]) disk.syncDirectory(folder);
   writeJournal(disk, journal);

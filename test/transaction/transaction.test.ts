@@ -374,6 +374,52 @@ describe("recovery", () => {
   });
 });
 
+describe("an edit that comes while everything is written and flushed", () => {
+  const edits: readonly (readonly [what: string, path: string, edit: () => void])[] = [
+    ["of a file that is replaced", "/etc/config/network", () => rewrite("/etc/config/network", "mine\n")],
+    ["that makes one longer", "/etc/config/network", () => rewrite("/etc/config/network", "mine\n".repeat(99))],
+    ["that puts a file where there was none", "/top", () => disk.writeNew("/top", bytes("mine\n"), { mode: 0o644 })],
+    ["of a link", "/etc/relink", () => relink("/etc/relink", "mine")],
+  ];
+
+  test.each(edits)("%s: nothing lands, and nothing stays open", async (_, path, edit) => {
+    const order = specimenOrder({ id: "t-1" });
+    const touched = expect.objectContaining({ code: "DEVICE_CHANGED", place: { file: path } });
+    const editing: typeof copyArchived = async (archive, wanted) => {
+      edit();
+      await copyArchived(archive, wanted);
+    };
+    await expect(prepareAndApply(order, editing)).rejects.toEqual(touched);
+    expect(disk.list(TX.folder).filter((name) => name !== "generations")).toEqual([]);
+    expect(disk.stat("/etc/old")).toBeDefined();
+  });
+
+  test.each(edits)("%s, after it was kept: nothing lands either", async (_, path, edit) => {
+    const prepared = await prepare(host, specimenOrder({ id: "t-1" }), copyArchived);
+    if (prepared.kind !== "ready") throw new Error("nothing to do");
+    edit();
+    const touched = expect.objectContaining({ code: "DEVICE_CHANGED", place: { file: path } });
+    expect(() => applyActions(host, prepared)).toThrow(touched);
+    expect(disk.list(TX.folder).filter((name) => name !== "generations")).toEqual([]);
+    expect(disk.stat("/etc/old")).toBeDefined();
+  });
+
+  async function prepareAndApply(order: TransactionOrder, copy: typeof copyArchived): Promise<void> {
+    const prepared = await prepare(host, order, copy);
+    if (prepared.kind === "ready") applyActions(host, prepared);
+  }
+
+  function rewrite(path: string, text: string): void {
+    disk.unlink(path);
+    disk.writeNew(path, bytes(text), { mode: 0o600 });
+  }
+
+  function relink(path: string, target: string): void {
+    disk.unlink(path);
+    disk.symlink(target, path);
+  }
+});
+
 describe("the history", () => {
   const net = (value: number): readonly Action[] => [write("/etc/config/network", `${value}\n`, 0o600)];
 

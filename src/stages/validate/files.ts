@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { FileStat, Finding } from "../../api.ts";
 import type { PathChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
@@ -10,6 +10,7 @@ import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
 import type { Action } from "../../transaction/order.ts";
 import { lookIn, placesIn } from "../../transaction/steps.ts";
+import { writeBytes } from "../../transaction/write-bytes.ts";
 import type { Held } from "../bisect/hold.ts";
 import { whyScheduleLost } from "./own-survival.ts";
 import { withOwners } from "./owners.ts";
@@ -50,7 +51,13 @@ export function planFiles(
   const wanted = all.filter(({ path, origin }) => !isHeld(path) && !held.hasPath(path, origin.module));
   const owned = withOwners(ctx, wanted, isMoreToCome);
   const look = lookIn(ctx.disk);
-  const settlement = settleFiles(record, owned.wanted, (path) => stateOf(ctx, path, look(path)), isProtected);
+  const seen = new Map<string, FileState>();
+  const see = (path: string): FileState => {
+    const state = seen.get(path) ?? stateOf(ctx, path, look(path));
+    seen.set(path, state);
+    return state;
+  };
+  const settlement = settleFiles(record, owned.wanted, see, isProtected);
   const findings = [...forbidden(ctx, wanted), ...owned.findings, ...settlement.findings];
   if (findings.some((finding) => finding.severity === "error")) {
     return { files: [], actions: [], record, names: { owned: [], set: new Map() }, drift: [], findings };
@@ -63,7 +70,7 @@ export function planFiles(
     files: actions.map((action) => filePlan(ctx, action, look)),
     actions: [
       ...settlement.save.map(({ path, sha256 }) => keepOriginal(ctx, path, sha256)),
-      ...actions.map((action) => asAction(ctx, action)),
+      ...actions.map((action) => ({ ...asAction(ctx, action), was: seen.get(action.path) })),
       ...settlement.drop.map((sha256): Action => ({ kind: "remove", path: original(sha256) })),
     ],
     record: next,
@@ -150,7 +157,7 @@ function stateOf(ctx: RunContext, path: string, stat: FileStat | undefined): Fil
   if (stat.kind !== "file") return { kind: "other" };
   const bytes = ctx.disk.readBytes(path, ORIGINAL_LIMIT) ?? new Uint8Array();
   const { mode, size, uid, gid } = stat;
-  return { kind: "file", sha256: createHash("sha256").update(bytes).digest("hex"), mode, size, uid, gid };
+  return { kind: "file", sha256: hash("sha256", bytes, "hex"), mode, size, uid, gid };
 }
 
 function original(sha256: string): string {
@@ -159,14 +166,7 @@ function original(sha256: string): string {
 
 function keepOriginal(ctx: RunContext, path: string, sha256: string): Action {
   const bytes = ctx.disk.readBytes(path, ORIGINAL_LIMIT) ?? new Uint8Array();
-  return {
-    kind: "write",
-    path: original(sha256),
-    content: { kind: "bytes", bytes },
-    size: bytes.length,
-    sha256,
-    mode: 0o600,
-  };
+  return writeBytes(original(sha256), bytes, { sha256, mode: 0o600 });
 }
 
 function asAction(ctx: RunContext, action: FileAction): Action {
@@ -191,9 +191,8 @@ function restoring(ctx: RunContext, path: string, to: FileState): Action {
       place: { file: original(to.sha256) },
     });
   }
-  const owner = { ...(to.uid === undefined ? {} : { uid: to.uid }), ...(to.gid === undefined ? {} : { gid: to.gid }) };
-  const content = { kind: "bytes", bytes } as const;
-  return { kind: "write", path, content, size: bytes.length, sha256: to.sha256, mode: to.mode, ...owner };
+  const { kind: _, size: __, ...as } = to;
+  return writeBytes(path, bytes, as);
 }
 
 function filePlan(ctx: RunContext, action: FileAction, look: (path: string) => FileStat | undefined): FilePlan {

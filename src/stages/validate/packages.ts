@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
-import type { Finding, Origin } from "../../api.ts";
+import { hash } from "node:crypto";
+import type { Files, Finding, Origin } from "../../api.ts";
 import type { UciChange } from "../../changes.ts";
 import type { Device, RunContext } from "../../context.ts";
 import { ProvisionError } from "../../errors.ts";
 import type { OwnedNames } from "../../origins.ts";
 import { isProtectedPath, resolveLinks } from "../../paths.ts";
 import type { DriftPlan, PackagePlan } from "../../plan.ts";
-import type { Action } from "../../transaction/order.ts";
+import type { Action, Seen } from "../../transaction/order.ts";
+import { writeBytes } from "../../transaction/write-bytes.ts";
 import { diffPackages } from "../../uci/diff.ts";
 import type { UciPackage } from "../../uci/model.ts";
 import { parsePackage } from "../../uci/parse.ts";
@@ -61,7 +62,12 @@ export interface PackagePlanner {
 /** How packages are read and settled; whoever plans for many devices shares what comes out the same. */
 export interface PackageCraft {
   readonly settle: typeof settle;
-  readonly readPackage: (ctx: Pick<RunContext, "disk">, name: string) => UciPackage | undefined;
+  /** Notes in `seen`, if it is given, what it was read from. */
+  readonly readPackage: (
+    ctx: Pick<RunContext, "disk">,
+    name: string,
+    seen?: Map<string, Seen>,
+  ) => UciPackage | undefined;
 }
 
 export const PLAINLY: PackageCraft = { settle, readPackage };
@@ -75,13 +81,14 @@ export function packagePlanner(
   const changes = new Map<string, UciChange[]>();
   const current = new Map<string, UciPackage | undefined>();
   const settled = new Map<string, Settled>();
+  const seen = new Map<string, Seen>();
   const records = device.state.owned.uci;
   const protect = [...device.settings.main.protect.filter((path) => !path.startsWith("/")), ...OURS];
   /** Whoever names the file, or a folder above it, means the package. */
   const isProtected = (name: string) => isProtectedPath(device.settings.main.protect, `/etc/config/${name}`);
 
   const read = (name: string): UciPackage | undefined => {
-    if (!current.has(name)) current.set(name, craft.readPackage(ctx, name));
+    if (!current.has(name)) current.set(name, craft.readPackage(ctx, name, seen));
     return current.get(name);
   };
   const settleOne = (name: string): Settled => {
@@ -122,7 +129,7 @@ export function packagePlanner(
       const changed = different.filter(({ diff }) => diff.change !== "none");
       return {
         packages: changed.map(({ name, diff, made }) => ({ name, diff, origins: originsOf(made) })),
-        actions: changed.map(({ name, made }) => actionFor(ctx, name, made)),
+        actions: changed.map(({ name, made }) => ({ ...actionFor(ctx, name, made), was: seen.get(name) })),
         records: Object.fromEntries(all.flatMap(({ name, made }) => (made.record ? [[name, made.record]] : []))),
         names: Object.fromEntries(
           different.map(({ name, made, diff }) => [name, namesOf(made, diff, originsIn(changes.get(name) ?? []))]),
@@ -138,15 +145,21 @@ export function packagePlanner(
 }
 
 /** The device's own file. UCI_INVALID if it cannot be read: replacing what nobody understands would lose it. */
-function readPackage(ctx: Pick<RunContext, "disk">, name: string): UciPackage | undefined {
+function readPackage({ disk }: Pick<RunContext, "disk">, name: string, seen?: Map<string, Seen>) {
   const path = `/etc/config/${name}`;
-  const bytes = ctx.disk.readBytes(path, LIMIT);
+  const bytes = disk.readBytes(path, LIMIT);
+  seen?.set(name, seenAt(disk, path, bytes));
   if (bytes === undefined) return undefined;
   try {
     return parsePackage(bytes, { name, file: path });
   } catch (cause) {
     throw new ProvisionError("UCI_INVALID", `the device's own ${path} cannot be read`, { cause });
   }
+}
+
+function seenAt(disk: Files, path: string, bytes: Uint8Array | undefined): Seen {
+  const { kind = "absent", mode, uid, gid } = disk.stat(path) ?? {};
+  return { kind, mode, uid, gid, target: disk.readLink(path), sha256: bytes && hash("sha256", bytes, "hex") };
 }
 
 function asLayer({ layer, origin }: UciChange): Layer {
@@ -166,15 +179,7 @@ function told({ module, uri, signer, detail }: Origin): string {
 function actionFor(ctx: RunContext, name: string, made: Settled): Action {
   const path = `/etc/config/${name}`;
   if (made.isAbsent) return { kind: "remove", path };
-  const bytes = printConfig(made.desired);
-  return {
-    kind: "write",
-    path,
-    content: { kind: "bytes", bytes },
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-    mode: modeOf(ctx, path),
-  };
+  return writeBytes(path, printConfig(made.desired), { mode: modeOf(ctx, path) });
 }
 
 /** A link, in whose place a file comes, says nothing of who may read: what it leads to does. */
