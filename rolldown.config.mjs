@@ -21,6 +21,7 @@ export default defineConfig({
     cleanDir: true,
     format: "cjs",
     minify: true,
+    comments: { annotation: false }, // nobody bundles this again
     // A device gets few files: what one half of the program needs lies together.
     // Each group takes what its modules import, unless one before it has that already.
     codeSplitting: {
