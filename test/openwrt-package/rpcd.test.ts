@@ -77,6 +77,10 @@ test.skipIf(noAsh)("however many ask at once, one Node runs at a time, and every
   const told = await Promise.all(["overview", "history", "overview", "history", "overview"].map(ask));
   expect(told).toEqual(Array(5).fill("{}\n"));
   expect(existsSync(join(folder, "overlaps"))).toBe(false);
+  writeFileSync(join(folder, "file"), "");
+  const plugin = readFileSync(join(folder, "plugin"), "utf8");
+  writeFileSync(join(folder, "plugin"), plugin.replace(`RAM=${folder}/ram`, `RAM=${folder}/file`));
+  expect(await ask("overview")).toBe("{}\n");
 });
 
 test.skipIf(noAsh)("status is the file in RAM, byte for byte, and an object before the first run, too", () => {
