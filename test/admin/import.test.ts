@@ -16,7 +16,7 @@ import { PLAIN } from "../../src/messages.ts";
 import { plugins } from "../../src/registry.ts";
 import { readSettings } from "../../src/settings.ts";
 import { diffPackages } from "../../src/uci/diff.ts";
-import { optionText, type UciPackage } from "../../src/uci/model.ts";
+import { optionText, type UciPackage, type UciSection } from "../../src/uci/model.ts";
 import { parseExport } from "../../src/uci/parse.ts";
 import { printConfig } from "../../src/uci/print.ts";
 import { settle } from "../../src/uci/settle.ts";
@@ -234,6 +234,44 @@ test("without a MAC address, with a folder that holds something, or with one dev
     code: "USAGE",
     message: expect.stringContaining("same device"),
   });
+});
+
+const rule = (port: string, ...more: { name: string; value: string }[]): UciSection => ({
+  type: "rule",
+  name: undefined,
+  options: [{ name: "name", value: "Allow" }, { name: "dest_port", value: port }, ...more],
+});
+const password = { name: "password", value: "x" };
+
+test.each([
+  ["one router more", [[rule("1"), rule("2")], [rule("1")]]],
+  [
+    "a secret in the second",
+    [
+      [rule("1"), rule("3", password)],
+      [rule("1"), rule("2")],
+    ],
+  ],
+  [
+    "a secret in the first",
+    [
+      [rule("4", password), rule("2")],
+      [rule("1"), rule("2")],
+    ],
+  ],
+])("of sections that share a name the second stays the second: %s", (_, routers) => {
+  const goldens = routers.map(
+    (sections, i): Golden => ({ device: `device-${i}`, board: undefined, packages: [{ name: "firewall", sections }] }),
+  );
+  const { layers } = splitUci(goldens);
+  for (const { device, packages } of goldens) {
+    const chain = ["default", device].flatMap((origin) => {
+      const content = layers.get(origin)?.[0];
+      return content === undefined ? [] : [{ mode: "merge" as const, content, origin }];
+    });
+    expect(settle(undefined, undefined, chain, []).desired.sections).toEqual(packages[0]?.sections);
+  }
+  expect(JSON.stringify(layers.get("default") ?? [])).not.toContain("password");
 });
 
 /** Routers with few names and values, so that they share much. */

@@ -1,5 +1,5 @@
 import { toText } from "../../uci/bytes.ts";
-import { countBy, sectionKeys } from "../../uci/identity.ts";
+import { anonymousIdentity, countBy, sectionKeys } from "../../uci/identity.ts";
 import { sameValue, type UciOption, type UciPackage, type UciSection } from "../../uci/model.ts";
 import { isDivisible, isSecret, type Owner, ownerOf } from "./belongs.ts";
 
@@ -30,13 +30,10 @@ export function splitUci(goldens: readonly Golden[]): SplitLayers {
   for (const name of names) {
     const all = goldens.map((golden) => sectionsOf(golden, name));
     for (const own of all) {
-      for (const section of own.sections.values()) {
-        for (const part of divide(name, section, own, all)) {
-          const layer = getOrMake(drafts, part.layer, () => new Draft());
-          layer.add(name, section, part.options);
-          for (const { name: option, value } of part.options)
-            if (isSecret(option, value)) secrets.push({ layer: part.layer, path: pathOf(name, section, option) });
-        }
+      for (const { section, layer, options } of partsOf(name, own, all)) {
+        getOrMake(drafts, layer, () => new Draft()).add(name, section, options);
+        for (const { name: option, value } of options)
+          if (isSecret(option, value)) secrets.push({ layer, path: pathOf(name, section, option) });
       }
     }
   }
@@ -70,6 +67,30 @@ function sectionsOf(golden: Golden, name: string): OwnSections {
 interface Part {
   readonly layer: string;
   readonly options: readonly UciOption[];
+}
+
+/**
+ * What is in which layer. Of anonymous sections that share their identity (two rules of one name) the n-th is found as the n-th of its layer: so the ones before it
+ * stand there as well, and none is in a layer above that of one before it.
+ */
+function* partsOf(
+  pkg: string,
+  own: OwnSections,
+  all: readonly OwnSections[],
+): Generator<Part & { readonly section: KeyedSection }> {
+  const before = new Map<string, { layer: string; readonly sections: KeyedSection[] }>();
+  const height = (layer: string) => [own.golden.device, own.golden.board, "default"].indexOf(layer);
+  for (const section of own.sections.values()) {
+    for (const { layer, options } of divide(pkg, section, own, all)) {
+      if (section.isDivisible) yield { section, layer, options };
+      else {
+        const same = getOrMake(before, anonymousIdentity(section.section), () => ({ layer, sections: [] }));
+        if (height(layer) < height(same.layer)) same.layer = layer;
+        same.sections.push(section);
+        for (const one of same.sections) yield { section: one, layer: same.layer, options: one.section.options };
+      }
+    }
+  }
 }
 
 function divide(pkg: string, keyed: KeyedSection, own: OwnSections, all: readonly OwnSections[]): Part[] {
