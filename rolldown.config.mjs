@@ -1,5 +1,6 @@
 import { defineConfig } from "rolldown";
 import { asciiOnly } from "./scripts/ascii.mjs";
+import { exportTables } from "./scripts/exports.mjs";
 import { leaveOut } from "./scripts/leave-out.mjs";
 import { licences } from "./scripts/licences.mjs";
 import { parserFile } from "./scripts/parser-file.mjs";
@@ -15,7 +16,7 @@ export default defineConfig({
   tsconfig: false,
   external: /^node:/,
   transform: { target: "node20" },
-  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt"), asciiOnly()],
+  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt"), exportTables(), asciiOnly()],
   output: {
     dir: "dist",
     cleanDir: true,
