@@ -18,15 +18,15 @@ describe.each([
   ["near", () => client()],
   ["far", () => far()],
 ])("connections that are expected to a %s server", (_how, make) => {
-  test("are opened before they are asked for, no more than eight, and used then", async () => {
+  test("are opened before they are asked for, no more than nine, and used then", async () => {
     const web = await server((socket) => void setTimeout(() => socket.write(answerText(200, {}, "x")), 30));
     const http = make();
     http.expect(`${web.origin}/tree`, 20);
-    await opened(web, 8);
+    await opened(web, 9);
     expect(web.asked).toEqual([]);
     await twelve(http, web.origin);
-    expect(web.opened()).toBe(8);
-    expect(new Set(web.asked.map(({ connection }) => connection)).size).toBe(8);
+    expect(web.opened()).toBe(9);
+    expect(new Set(web.asked.map(({ connection }) => connection)).size).toBe(9);
   });
 
   test("are no more than what is expected", async () => {
@@ -41,8 +41,8 @@ describe.each([
     const web = await server(always(200, {}, "x"));
     const lookup = vi.spyOn(dns, "lookup");
     try {
-      make().expect(web.origin.replace("127.0.0.1", "localhost"), 8);
-      await opened(web, 8);
+      make().expect(web.origin.replace("127.0.0.1", "localhost"), 9);
+      await opened(web, 9);
       expect(lookup.mock.calls.map(([name]) => name)).toEqual(["localhost"]);
     } finally {
       lookup.mockRestore();
@@ -71,8 +71,8 @@ describe.each([
   test("and that the server has closed meanwhile are opened anew, and nobody is told", async () => {
     const web = await server(always(200, {}, "x"));
     const http = make();
-    http.expect(web.origin, 8);
-    await opened(web, 8);
+    http.expect(web.origin, 9);
+    await opened(web, 9);
     web.closeIdle();
     await sleep(50);
     expect((await twelve(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
@@ -85,8 +85,8 @@ describe.each([
       else socket.write(answerText(200, {}, "x"));
     });
     const http = make();
-    http.expect(web.origin, 8);
-    await opened(web, 8);
+    http.expect(web.origin, 9);
+    await opened(web, 9);
     await sleep(50);
     expect((await twelve(http, web.origin)).every(({ kind }) => kind === "body")).toBe(true);
   });
@@ -114,16 +114,16 @@ describe.each([
   });
 });
 
-test("more connections than eight that turn out to be closed are asked over again: the kept ones, and those that wait", async () => {
+test("more connections than nine that turn out to be closed are asked over again: the kept ones, and those that wait", async () => {
   let isUp = true;
   const web = await server((socket, { connection }) => {
-    if (isUp || connection >= 16) setTimeout(() => socket.write(answerText(200, {}, "x")), 30);
+    if (isUp || connection >= 18) setTimeout(() => socket.write(answerText(200, {}, "x")), 30);
     else socket.destroy();
   });
   const http = far();
   await twelve(http, web.origin);
-  http.expect(web.origin, 8);
-  await opened(web, 16);
+  http.expect(web.origin, 9);
+  await opened(web, 18);
   await sleep(50);
   isUp = false;
   expect(await http.fetch(web.origin)).toMatchObject({ kind: "body" });
@@ -134,18 +134,18 @@ describe("TLS that is expected", () => {
   const serving = () => server(always(200, {}, "x"), tls.issue({ names: ["localhost"] }));
 
   test.each([
-    ["is made ready with a far server", far, 8],
+    ["is made ready with a far server", far, 9],
     ["is left to whoever asks with a near server", client, 0],
   ])("%s", async (_what, make, ready) => {
     const web = await serving();
     const http = make({ ca: [tls.cert] });
-    http.expect(web.origin, 8);
-    await opened(web, 8);
+    http.expect(web.origin, 9);
+    await opened(web, 9);
     await sleep(100);
     expect(web.open()).toBe(ready);
     const answers = await twelve(http, web.origin);
     expect(answers.map(({ transport }) => transport.proof.kind)).toEqual(new Array(12).fill("ca"));
-    expect(web.opened()).toBe(8);
+    expect(web.opened()).toBe(9);
   });
 
   test.each([

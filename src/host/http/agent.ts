@@ -23,12 +23,12 @@ export interface TracedOptions extends Dispatcher.DispatchOptions {
   readonly trace: Trace;
 }
 
-/** Six that bring the pieces of a large file, and two beside them for small ones: more would only cost handshakes. */
-export const CONNECTIONS = 8;
+/** Six that bring the pieces of a large file, and three beside them: so the small files are there in time to be planned while it comes. */
+export const CONNECTIONS = 9;
 const HEAD_BYTES = 16_384;
 const KEEP_MILLISECONDS = 30_000;
 
-/** undici's agent over our own connections: at most eight to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
+/** undici's agent over our own connections: at most nine to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
 export function openAgent(connector: Connector): Dispatcher {
   keepWasmBaseline();
   return new UndiciAgent({
