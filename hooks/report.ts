@@ -7,6 +7,7 @@ const hook: Hook = async (context) => {
 /** Tells `uciprov.report.uri` what runs come to: a letter a run that changed or failed, with `option progress` also one a stage. It decides nothing. */
 export default defineModule({
   name: "report",
+  isWatching: true,
   hooks: Object.fromEntries(
     (
       [

@@ -318,6 +318,8 @@ export interface Module {
   /** What it wants fetched, by name. */
   readonly resources?: Readonly<Record<string, ResourceRequest>>;
   readonly hooks?: Readonly<Partial<Record<HookPoint, Hook>>>;
+  /** Its hooks change nothing that a plan looks at, so that planning need not wait for them. */
+  readonly isWatching?: boolean;
   plan?(context: PlanContext): readonly Change[] | Promise<readonly Change[]>;
 }
 

@@ -17,7 +17,7 @@ import type { Step } from "./step.ts";
 
 export { isEmptyPlan } from "./plan.ts";
 export { factsOf } from "./run-facts.ts";
-export { planChanges, refuseCircle } from "./stages/validate.ts";
+export { type Begun, planAhead, planChanges, refuseCircle } from "./stages/validate.ts";
 export { rememberConfirmed, settleSoftware };
 
 export interface CarriedOut {

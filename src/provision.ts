@@ -1,5 +1,5 @@
-import type { Finding, RunFacts } from "./api.ts";
-import type { CarriedOut } from "./change-device.ts";
+import type { Finding, Module, RunFacts } from "./api.ts";
+import type { Begun, CarriedOut, planAhead } from "./change-device.ts";
 import type { Device, Plugins, RunContext } from "./context.ts";
 import { asProvisionError, type ExitName, ProvisionError } from "./errors.ts";
 import { hookScene } from "./hook-scene.ts";
@@ -77,6 +77,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
   let device: Device | undefined;
   /** Whose tree is in question, as long as it is. */
   let judged: Source | undefined;
+  /** The plan of what came first, if there was time for it. */
+  let begun: Promise<Begun | undefined> | undefined;
   try {
     const failedBefore = ctx.disk.read(STATE.failed);
     const trial = await step("recover", recoverDevice);
@@ -106,7 +108,13 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
         if (beacon) return beacon;
         const { fetchTree } = await import("./stages/fetch.ts");
         return await step("fetch", async (stage) => {
-          const fetched = await fetchTree(stage, known, source, modules, () => whileWaiting(loadChange));
+          begun = undefined;
+          const fetched = await fetchTree(stage, known, source, modules, {
+            asked: () => whileWaiting(loadChange),
+            smallCame(arrived, coming) {
+              if (mayPlanAhead(known, modules)) begun = startPlan(stage, known, arrived, modules, coming);
+            },
+          });
           if (fetched.kind === "tree") scene.bring(fetched.brought);
           return fetched;
         });
@@ -131,7 +139,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       writeFirmware,
     } = await import("./change-device.ts");
     const plan = await step("validate", async (stage) => {
-      const made = await planChanges(stage, known, found, modules);
+      const made = await planChanges(stage, known, found, modules, undefined, await begun);
       scene.note(factsOf(made));
       refuseCircle(ctx, made);
       return made;
@@ -194,6 +202,25 @@ function whileWaiting(load: () => Promise<unknown>): void {
 async function loadFetch({ http }: Device): Promise<void> {
   http.prepare?.();
   await import("./stages/fetch.ts");
+}
+
+/** A device that was never confirmed holds nothing back, and no hook may change what the plan looks at. */
+function mayPlanAhead({ state }: Device, modules: readonly Module[]): boolean {
+  return (
+    state.confirmed === undefined &&
+    modules.every(({ hooks, isWatching }) => isWatching || !(hooks?.fetch || hooks?.validate))
+  );
+}
+
+/** Whatever is wrong is found again, and told, where all is planned. */
+async function startPlan(
+  ...[ctx, device, arrived, modules, coming]: Parameters<typeof planAhead>
+): Promise<Begun | undefined> {
+  try {
+    return await (await import("./change-device.ts")).planAhead(ctx, device, arrived, modules, coming);
+  } catch {
+    return undefined;
+  }
 }
 
 async function loadChange(): Promise<void> {

@@ -60,16 +60,29 @@ export interface Waiting {
   readonly seconds: number | undefined;
 }
 
+/** What has come of a tree by now, and is proven. */
+export type Arrived = Pick<Download, "brought" | "source">;
+
+/** What is done while files come. */
+export interface Meanwhile {
+  /** Told when all is asked for that can be asked for at once. */
+  asked(): void;
+  /** Told when all small files have come, if large ones have not: for which modules something is on its way. */
+  smallCame(arrived: Arrived, coming: ReadonlySet<string>): void;
+}
+
+const NOTHING: Meanwhile = { asked: () => undefined, smallCame: () => undefined };
+
 /**
  * Gets and proves the tree. If everything else the last confirmed plan was made from is as it was, one conditional request for the
- * manifest answers the whole question. The proof comes before the first resource is asked for; `onNews` is told when they are.
+ * manifest answers the whole question. The proof comes before the first resource is asked for.
  */
 export async function fetchTree(
   ctx: RunContext,
   device: Device,
   source: Source,
   modules: readonly Module[],
-  onNews: () => void = () => undefined,
+  meanwhile: Meanwhile = NOTHING,
 ): Promise<Download | Unchanged | Waiting> {
   const base = parseUri(source.base.text, "the provisioning URI");
   const confirmed = device.state.confirmed;
@@ -92,7 +105,10 @@ export async function fetchTree(
   const wait = whyWait(ctx, device, answer.manifest, keyChange);
   if (wait !== undefined && !ctx.choices.isForced) return { kind: "waiting", source, ...wait };
   const tree = { base, source, macros, keys, proof, answer };
-  const { brought, findings } = await fetchResources(ctx, device, tree, wanted, onNews);
+  const { brought, findings } = await fetchResources(ctx, device, tree, wanted, {
+    asked: meanwhile.asked,
+    smallCame: (some, coming) => meanwhile.smallCame({ brought: some, source: { ...source, macros } }, coming),
+  });
   const digest = answer.manifest?.sha256 ?? digestOfTree(brought);
   refuseKnownFailure(device, digest); // without a manifest it is known only now
   noteFullCheck(ctx, { beacon: source.beacon, digest });

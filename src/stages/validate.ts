@@ -12,7 +12,7 @@ import { stepsOf } from "../transaction/steps.ts";
 import { writeBytes } from "../transaction/write-bytes.ts";
 import { strictUtf8 } from "../utf8.ts";
 import { type Held, holdBack } from "./bisect/hold.ts";
-import type { Download } from "./fetch.ts";
+import type { Arrived, Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { planFirmware } from "./validate/firmware.ts";
 import { keyActions } from "./validate/keys.ts";
@@ -50,30 +50,73 @@ export interface Layout {
   readonly findings: readonly Finding[];
 }
 
-/** Lets every module turn what came into changes. */
+/** What modules have asked for so far, in their order. */
+export interface Begun {
+  readonly packages: PackagePlanner;
+  readonly byModule: Map<string, readonly Change[]>;
+  readonly findings: Finding[];
+}
+
+function begin(ctx: RunContext, device: Device, held: Held, craft: Craft): Begun {
+  return { packages: packagePlanner(ctx, device, held, craft), byModule: new Map(), findings: [] };
+}
+
+/**
+ * Begins a plan with what has come, while more is on its way for the modules of `coming`: up to the first of them, since modules see what those before
+ * them want. For devices that hold nothing back.
+ */
+export async function planAhead(
+  ctx: RunContext,
+  device: Device,
+  download: Arrived,
+  modules: readonly Module[],
+  coming: ReadonlySet<string>,
+): Promise<Begun> {
+  const begun = begin(ctx, device, holdBack([]), BY_HAND);
+  for (const module of modules) {
+    if (coming.has(module.name)) break;
+    await ask(ctx, device, download, module, begun, BY_HAND);
+  }
+  begun.packages.settle(); // it keeps what it makes of each package until that changes
+  return begun;
+}
+
+/** Lets a module turn what came for it into changes. */
+async function ask(
+  ctx: RunContext,
+  device: Device,
+  download: Arrived,
+  module: Module,
+  { packages, byModule, findings }: Begun,
+  craft: Craft,
+): Promise<readonly Change[]> {
+  const context = planContext(ctx, device, download, module, packages.planned, findings);
+  const changes = await craft.changes(module, context);
+  byModule.set(module.name, changes);
+  for (const change of changes) if (change.kind === "uci") packages.add(change);
+  return changes;
+}
+
+/** Lets every module turn what came into changes, from where it was begun. */
 export async function layOut(
   ctx: RunContext,
   device: Device,
-  download: Pick<Download, "brought" | "source">,
+  download: Arrived,
   modules: readonly Module[],
   held: Held = holdBack([]),
   craft: Craft = BY_HAND,
+  begun: Begun = begin(ctx, device, held, craft),
 ): Promise<Layout> {
-  const findings: Finding[] = [];
-  const packages = packagePlanner(ctx, device, held, craft);
-  const byModule = new Map<string, readonly Change[]>();
   const pathChanges: PathChange[] = [];
   const serviceChanges: ServiceChange[] = [];
   const packageChanges: PackagesChange[] = [];
   const images: FirmwareChange[] = [];
   const reboots: RebootChange[] = [];
   for (const module of modules) {
-    const context = planContext(ctx, device, download, module, packages.planned, findings);
-    const changes = await craft.changes(module, context);
-    byModule.set(module.name, changes);
-    for (const change of changes) {
-      if (change.kind === "uci") packages.add(change);
-      else if (change.kind === "service") serviceChanges.push(change);
+    const known = begun.byModule.get(module.name);
+    for (const change of known ?? (await ask(ctx, device, download, module, begun, craft))) {
+      if (change.kind === "uci") continue; // its package has it
+      if (change.kind === "service") serviceChanges.push(change);
       else if (change.kind === "packages") packageChanges.push(change);
       else if (change.kind === "firmware") images.push(change);
       else if (change.kind === "reboot") reboots.push(change);
@@ -81,14 +124,12 @@ export async function layOut(
     }
   }
   return {
-    packages,
-    byModule,
+    ...begun,
     pathChanges: await keepSchedule(ctx, device, pathChanges),
     serviceChanges,
     packageChanges,
     images,
     reboots,
-    findings,
   };
 }
 
@@ -125,9 +166,10 @@ export async function planChanges(
   download: Download,
   modules: readonly Module[],
   left: readonly LeftPart[] = leftBefore(device, download),
+  begun?: Begun,
 ): Promise<Plan> {
   const held = holdBack(left);
-  const layout = await layOut(ctx, device, download, modules, held);
+  const layout = await layOut(ctx, device, download, modules, held, BY_HAND, begun);
   const { packages, pathChanges, serviceChanges, packageChanges, images, reboots } = layout;
   const findings = [...layout.findings];
   const uci = packages.settle();
@@ -213,7 +255,7 @@ function refuseFaulty(findings: readonly Finding[]): void {
 function planContext(
   ctx: RunContext,
   device: Device,
-  download: Pick<Download, "brought" | "source">,
+  download: Arrived,
   module: Module,
   planned: PlanContext["uci"],
   findings: Finding[],

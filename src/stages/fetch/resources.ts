@@ -43,35 +43,65 @@ export interface Fetched {
   readonly findings: readonly Finding[];
 }
 
+/** Told when all is asked for, and when all that is small has come though more is to come. */
+interface Meanwhile {
+  asked(): void;
+  smallCame(brought: Brought, coming: ReadonlySet<string>): void;
+}
+
 /**
  * Gets every resource that is wanted, all at once; the first failure stops the others. With a manifest nothing is asked for
- * that is not there; without one, a 404 means "not for me". `onAsked` is told when all that can be asked at once is.
+ * that is not there; without one, a 404 means "not for me".
  */
 export async function fetchResources(
   ctx: RunContext,
   device: Device,
   tree: Tree,
   wanted: readonly Wanted[],
-  onAsked: () => void = () => undefined,
+  meanwhile: Meanwhile,
 ): Promise<Fetched> {
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal]);
   const context = { ...ctx, signal };
   try {
     const findings: Finding[] = [];
-    const found = await largestFirst(wanted, (one) => fetchFirst(context, device, tree, one, findings), onAsked);
-    const brought = new Map<string, Resource[]>();
-    for (const [index, { module, name }] of wanted.entries()) {
-      const resource = found[index];
-      if (!resource) continue;
-      const own = { ...resource, name, origin: { ...resource.origin, module: module.name } };
-      brought.set(module.name, [...(brought.get(module.name) ?? []), own]);
-    }
-    return { brought, findings };
+    const get = (one: Wanted) => fetchFirst(context, device, tree, one, findings);
+    const found = await largestFirst(wanted, get, (asked) => {
+      meanwhile.asked();
+      tellSmall(wanted, asked, meanwhile).catch(() => undefined); // whoever waits for all hears of it
+    });
+    return { brought: byModule(wanted, found), findings };
   } catch (thrown) {
     failed.abort();
     throw thrown;
   }
+}
+
+function byModule(wanted: readonly Wanted[], found: readonly (Resource | undefined)[]): Brought {
+  const brought = new Map<string, Resource[]>();
+  for (const [index, { module, name }] of wanted.entries()) {
+    const resource = found[index];
+    if (!resource) continue;
+    const own = { ...resource, name, origin: { ...resource.origin, module: module.name } };
+    brought.set(module.name, [...(brought.get(module.name) ?? []), own]);
+  }
+  return brought;
+}
+
+async function tellSmall(
+  wanted: readonly Wanted[],
+  asked: readonly Promise<Resource | undefined>[],
+  { smallCame }: Meanwhile,
+): Promise<void> {
+  const found: (Resource | undefined)[] = [];
+  const coming = new Set(wanted);
+  const came = wanted.map(async (one, index) => {
+    found[index] = await asked[index];
+    coming.delete(one);
+  });
+  await Promise.all(came.filter((_, index) => wanted[index]?.size === "small"));
+  if (coming.size > 0) smallCame(byModule(wanted, found), new Set([...coming].map(({ module }) => module.name)));
+  await Promise.all(came);
 }
 
 /**
@@ -81,7 +111,7 @@ export async function fetchResources(
 async function largestFirst<T>(
   wanted: readonly Wanted[],
   get: (one: Wanted) => Promise<T>,
-  onAsked: () => void,
+  onAsked: (asked: readonly Promise<T>[]) => void,
 ): Promise<T[]> {
   const asked = new Map<string, Promise<T>>();
   const ask = (one: Wanted): Promise<T> => {
@@ -94,7 +124,7 @@ async function largestFirst<T>(
   const large = wanted.filter(({ size }) => size === "large").map(ask);
   if (large.length > 0) await Promise.race([sent(), Promise.all(large)]);
   const all = wanted.map(ask);
-  onAsked();
+  onAsked(all);
   return await Promise.all(all);
 }
 

@@ -59,6 +59,16 @@ export interface PackagePlanner {
   settle(): PackagesPlanned;
 }
 
+/** A package as it would be, held against what the device has. */
+interface Compared {
+  readonly name: string;
+  readonly made: Settled;
+  readonly names: OwnedNames;
+  /** Undefined: it stays as it is. */
+  readonly plan: PackagePlan | undefined;
+  readonly action: Action | undefined;
+}
+
 /** How packages are read and settled; whoever plans for many devices shares what comes out the same. */
 export interface PackageCraft {
   readonly settle: typeof settle;
@@ -82,6 +92,7 @@ export function packagePlanner(
   const current = new Map<string, UciPackage | undefined>();
   const settled = new Map<string, Settled>();
   const seen = new Map<string, Seen>();
+  const compared = new Map<string, Compared>();
   const records = device.state.owned.uci;
   const protect = [...device.settings.main.protect.filter((path) => !path.startsWith("/")), ...OURS];
   /** Whoever names the file, or a folder above it, means the package. */
@@ -104,11 +115,28 @@ export function packagePlanner(
     settled.set(name, made);
     return made;
   };
+  const compareOne = (name: string): Compared => {
+    const known = compared.get(name);
+    if (known) return known;
+    const made = settleOne(name);
+    const diff = diffPackages(read(name), made.isAbsent ? undefined : made.desired);
+    const isChanged = diff.change !== "none";
+    const one: Compared = {
+      name,
+      made,
+      names: namesOf(made, diff, originsIn(changes.get(name) ?? [])),
+      plan: isChanged ? { name, diff, origins: originsOf(made) } : undefined,
+      action: isChanged ? { ...actionFor(ctx, name, made), was: seen.get(name) } : undefined,
+    };
+    compared.set(name, one);
+    return one;
+  };
   const names = () => [...new Set([...Object.keys(records), ...changes.keys()])].sort();
   return {
     add(change) {
       changes.set(change.package, [...(changes.get(change.package) ?? []), change]);
       settled.delete(change.package);
+      compared.delete(change.package);
     },
     planned(name) {
       if (!changes.has(name) && records[name] === undefined) return read(name);
@@ -121,19 +149,12 @@ export function packagePlanner(
     },
     findings: () => [...names().flatMap((name) => settleOne(name).findings), ...conflicts(changes)],
     settle() {
-      const all = names().map((name) => ({ name, before: read(name), made: settleOne(name) }));
-      const different = all.map((one) => ({
-        ...one,
-        diff: diffPackages(one.before, one.made.isAbsent ? undefined : one.made.desired),
-      }));
-      const changed = different.filter(({ diff }) => diff.change !== "none");
+      const all = names().map(compareOne);
       return {
-        packages: changed.map(({ name, diff, made }) => ({ name, diff, origins: originsOf(made) })),
-        actions: changed.map(({ name, made }) => ({ ...actionFor(ctx, name, made), was: seen.get(name) })),
+        packages: all.flatMap(({ plan }) => plan ?? []),
+        actions: all.flatMap(({ action }) => action ?? []),
         records: Object.fromEntries(all.flatMap(({ name, made }) => (made.record ? [[name, made.record]] : []))),
-        names: Object.fromEntries(
-          different.map(({ name, made, diff }) => [name, namesOf(made, diff, originsIn(changes.get(name) ?? []))]),
-        ),
+        names: Object.fromEntries(all.map((one) => [one.name, one.names])),
         drift: all.flatMap(({ made }) => made.drift.map(({ path, isKept }) => ({ path, isKept }))),
         findings: [
           ...all.flatMap(({ name, made }) => (held.hasPackage(name) ? [] : made.findings)),
