@@ -297,6 +297,20 @@ test.each([
   expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(told) });
 });
 
+test("fewer keys than must sign end the build where nothing else counts", () => {
+  const keys = join(folder, "too few keys");
+  mkdirSync(keys);
+  const chosen = { UCIPROV_KEYS: keys, UCIPROV_THRESHOLD: "2", UCIPROV_TRUST_SIGNED: "y" };
+  const install = () => {
+    const { status, stderr } = buildTree(FEED, dotConfig(chosen))("install");
+    return { status, stderr };
+  };
+  writeFileSync(join(keys, "0123456789abcdef"), PUBLIC);
+  expect(install()).toEqual({ status: 2, stderr: expect.stringContaining("1 keys in") });
+  writeFileSync(join(keys, "0123456789abcdee"), PUBLIC);
+  expect(install()).toEqual({ status: 0, stderr: "" });
+});
+
 test.each([
   ["with a private key in it", "-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n", "holds a private key"],
   ["that no connection would read", "\x30\x82\x01\x0aDER", "is no certificate in PEM"],
