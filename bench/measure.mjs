@@ -8,7 +8,7 @@ import { join } from "node:path";
 export const DEVICE_FLAGS = [
   "--max-semi-space-size=1",
   "--max-old-space-size=64",
-  "--initial-old-space-size=24",
+  "--initial-old-space-size=16",
   "--v8-pool-size=1",
   "--use-openssl-ca",
   ...process.argv.slice(2).filter((word) => word.startsWith("--")),
