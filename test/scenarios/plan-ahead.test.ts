@@ -131,4 +131,21 @@ describe("a first run plans what has come while a large file is on its way", () 
       expect(JSON.stringify(told(ended))).toContain("UCI_INVALID");
     });
   });
+
+  scenario("and a large file that fails while small ones are on their way is told, and nothing else of it", async (scene) => {
+    const slow = slowScene(scene);
+    const loose: unknown[] = [];
+    const note = (why: unknown) => void loose.push(why);
+    process.on("unhandledRejection", note);
+    try {
+      scene.web.bend("default.uci", () => undefined);
+      scene.web.bend("bulk.bin", (_, response) => response.writeHead(503).end());
+      scene.settings({ main: { tries: "1" } });
+      expect(await slow.board.run()).toMatchObject({ code: "HTTP_UNAVAILABLE" });
+      await pause(50);
+      expect(loose).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+  });
 });

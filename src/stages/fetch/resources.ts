@@ -99,9 +99,10 @@ async function tellSmall(
     found[index] = await asked[index];
     coming.delete(one);
   });
-  await Promise.all(came.filter((_, index) => wanted[index]?.size === "small"));
-  if (coming.size > 0) smallCame(byModule(wanted, found), new Set([...coming].map(({ module }) => module.name)));
-  await Promise.all(came);
+  const small = Promise.all(came.filter((_, index) => wanted[index]?.size === "small")).then(() => {
+    if (coming.size > 0) smallCame(byModule(wanted, found), new Set([...coming].map(({ module }) => module.name)));
+  });
+  await Promise.all([small, ...came]); // each is waited for from the start: Node ends at a failure that nobody waits for
 }
 
 /**
