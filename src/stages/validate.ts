@@ -16,6 +16,7 @@ import type { Arrived, Download } from "./fetch.ts";
 import { planFiles } from "./validate/files.ts";
 import { planFirmware } from "./validate/firmware.ts";
 import { keyActions } from "./validate/keys.ts";
+import { noteLooks } from "./validate/looks.ts";
 import { keepSchedule, ownSettings } from "./validate/own-survival.ts";
 import { type PackageCraft, type PackagePlanner, PLAINLY, packagePlanner } from "./validate/packages.ts";
 import { rebootReasons } from "./validate/reboots.ts";
@@ -52,6 +53,8 @@ export interface Layout {
 
 /** What modules have asked for so far, in their order. */
 export interface Begun {
+  /** Whether the device is what it was made from. Not given: nothing comes in between. */
+  isStillSo?(): boolean;
   readonly packages: PackagePlanner;
   readonly byModule: Map<string, readonly Change[]>;
   readonly findings: Finding[];
@@ -72,13 +75,16 @@ export async function planAhead(
   modules: readonly Module[],
   coming: ReadonlySet<string>,
 ): Promise<Begun> {
-  const begun = begin(ctx, device, holdBack([]), BY_HAND);
+  const { disk, isStillSo } = noteLooks(ctx.disk);
+  const noted = { ...ctx, disk };
+  const begun = begin(noted, device, holdBack([]), BY_HAND);
   for (const module of modules) {
-    if (coming.has(module.name)) break;
-    await ask(ctx, device, download, module, begun, BY_HAND);
+    // The device's own (`revision`) look at it in ways nobody notes, and work in a folder that a second try needs.
+    if (coming.has(module.name) || module.revision !== undefined) break;
+    await ask(noted, device, download, module, begun, BY_HAND);
   }
   begun.packages.settle(); // it keeps what it makes of each package until that changes
-  return begun;
+  return { ...begun, isStillSo };
 }
 
 /** Lets a module turn what came for it into changes. */
@@ -169,7 +175,9 @@ export async function planChanges(
   begun?: Begun,
 ): Promise<Plan> {
   const held = holdBack(left);
-  const layout = await layOut(ctx, device, download, modules, held, BY_HAND, begun);
+  // A large file may take minutes, and a module may have put its own beside what it saw in a file.
+  const usable = begun?.isStillSo?.() ? begun : undefined;
+  const layout = await layOut(ctx, device, download, modules, held, BY_HAND, usable);
   const { packages, pathChanges, serviceChanges, packageChanges, images, reboots } = layout;
   const findings = [...layout.findings];
   const uci = packages.settle();

@@ -132,6 +132,14 @@ describe("a first run plans what has come while a large file is on its way", () 
     });
   });
 
+  scenario("but no module of the device's own, which may look at anything", async (scene) => {
+    const slow = slowScene(scene);
+    slow.board.modules.unshift({ name: "own", revision: "1", plan: () => planned(slow.order) });
+    slow.hold = () => planning(slow, ENOUGH);
+    expect((await outcome(slow)).result).toBe("changed");
+    expect(slow.order).toEqual(["bulk", "planned", "planned"]);
+  });
+
   scenario("and a large file that fails while small ones are on their way is told, and nothing else of it", async (scene) => {
     const slow = slowScene(scene);
     const loose: unknown[] = [];
@@ -148,4 +156,20 @@ describe("a first run plans what has come while a large file is on its way", () 
       process.off("unhandledRejection", note);
     }
   });
+
+  for (const [path, line] of [
+    ["/etc/config/network", "\nconfig interface 'mine'\n"],
+    ["/etc/dropbear/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVmKTeQWlsmkB46A2MmDVV3I9HHRfDNPNuQwsNKiQKE me\n"],
+  ] as const) {
+    scenario(`and anew if somebody edits ${path} before the large file is there`, async (scene) => {
+      const slow = slowScene(scene);
+      slow.hold = async () => {
+        await planning(slow);
+        scene.edit(path, `${scene.device(path)}${line}`);
+      };
+      expect((await outcome(slow)).result).toBe("changed");
+      expect(scene.device(path)).toContain(line.trim());
+      expect(slow.order).toEqual(["planned", "bulk", "planned"]);
+    });
+  }
 });
