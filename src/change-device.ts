@@ -13,6 +13,7 @@ import { rebootOnTrial } from "./stages/reboot.ts";
 import type { OpenTrial } from "./stages/recover-transaction.ts";
 import { takeBackTrial } from "./stages/roll-back.ts";
 import { settleSoftware } from "./stages/software.ts";
+import { readState } from "./state.ts";
 import type { Step } from "./step.ts";
 
 export { isEmptyPlan } from "./plan.ts";
@@ -36,9 +37,13 @@ export type Again = Pick<Trials, "plan"> & {
   readonly planWithPackages: (ctx: RunContext, device: Device) => Promise<Plan>;
 };
 
+/** So often it is planned once more, since somebody edits what it changes: each time writes to the flash. */
+const MORE_PLANS = 2;
+
 /**
  * The whole plan; or, if that cuts the device off, what of it does not. Packages come first, and then the plan is made again, since they bring
- * files, users and services; what is to be removed goes last.
+ * files, users and services; what is to be removed goes last. What somebody edits before anything has landed is planned with at once: a program that
+ * writes its file every minute would else keep a device for ever that takes so long.
  */
 export async function carryOutWhatHolds(
   ctx: RunContext,
@@ -46,6 +51,7 @@ export async function carryOutWhatHolds(
   known: Device,
   first: Plan,
   again: Again,
+  more: number = MORE_PLANS,
 ): Promise<CarriedOut> {
   const { device, plan } = await step("preapply", (stage) => preflight(stage, known, first, again.planWithPackages));
   if (plan.actions.length === 0) {
@@ -53,24 +59,33 @@ export async function carryOutWhatHolds(
     await settleSoftware(ctx, device, plan.software);
     return { plan, generation: undefined, isRebooting: false };
   }
-  const held = await wholeOrPart(ctx, step, device, plan, again);
+  const held = await wholeOrPart(ctx, step, device, plan, again, more > 0);
+  if (held === undefined) {
+    await again.undoHooks();
+    const now = { ...device, state: readState(ctx.disk) };
+    return await carryOutWhatHolds(ctx, step, now, await again.plan(now, plan.left), again, more - 1);
+  }
   // The boot after it confirms, and the run after that finds what is still to be removed.
   if (held.generation === undefined) return { ...held, isRebooting: true };
   await settleSoftware(ctx, device, held.plan.software);
   return { ...held, isRebooting: false };
 }
 
+/** Undefined: the device is not what the plan was made for, which is to be made again. */
 async function wholeOrPart(
   ctx: RunContext,
   step: Step,
   device: Device,
   plan: Plan,
   again: Again,
-): Promise<Omit<CarriedOut, "isRebooting">> {
+  mayPlanAgain: boolean,
+): Promise<Omit<CarriedOut, "isRebooting"> | undefined> {
   try {
     return { generation: await onTrial(ctx, step, device, plan), plan };
   } catch (thrown) {
-    if (asProvisionError(thrown).code !== "NOT_CONFIRMED") throw thrown;
+    const { code, message } = asProvisionError(thrown);
+    if (code === "DEVICE_CHANGED" && mayPlanAgain) return void ctx.log("warning", `${message}: it is planned again`);
+    if (code !== "NOT_CONFIRMED") throw thrown;
     const part = await holdWhatWorks(ctx, device, plan, {
       async plan(now, left) {
         await again.undoHooks();

@@ -179,7 +179,7 @@ export const ERRORS = {
   },
   DEVICE_CHANGED: {
     exit: "try-later",
-    remedy: "Nothing: the next run plans with the file as it is now.",
+    remedy: "Look what keeps writing the file; the device tries again.",
   },
   HOOK_TRY_LATER: { exit: "try-later", remedy: "Nothing: a module asked to try again later." },
 } as const satisfies Record<string, ErrorKind>;
