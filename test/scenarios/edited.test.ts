@@ -49,19 +49,22 @@ const plannedAgainFor = (file: string) => ({
   told: [`warning: somebody has edited ${file} since the plan was made: it is planned again`],
 });
 
-scenario("who goes on editing keeps the device as it is, with the edit, and the next run plans with it", async (scene) => {
-  scene.publish();
-  let count = 0;
-  const edit = () => append(NETWORK, `\nconfig interface 'mine${++count}'\n\toption proto 'none'\n`)(scene);
-  const { ended, since, board } = await edited(scene, 3, edit);
-  expect(ended).toMatchObject({ code: "DEVICE_CHANGED", exit: "try-later", place: { file: NETWORK } });
-  expect(contentOf(scene.root, OWN), "nothing but the edits").toEqual(since);
-  expect(existsSync(at(scene, "/lib/uciprov/tx/journal"))).toBe(false);
-  expect(scene.device("/etc/uciprov/state/failed.json")).toBeUndefined();
-  expect(scene.device("/etc/uciprov/state/confirmed.json")).toBeUndefined();
-  expect(await board.run()).toMatchObject({ result: "changed" });
-  expect(scene.device(NETWORK)).toContain("'mine3'");
-});
+scenario(
+  "who goes on editing keeps the device as it is, with the edit, and the next run plans with it",
+  async (scene) => {
+    scene.publish();
+    let count = 0;
+    const edit = () => append(NETWORK, `\nconfig interface 'mine${++count}'\n\toption proto 'none'\n`)(scene);
+    const { ended, since, board } = await edited(scene, 3, edit);
+    expect(ended).toMatchObject({ code: "DEVICE_CHANGED", exit: "try-later", place: { file: NETWORK } });
+    expect(contentOf(scene.root, OWN), "nothing but the edits").toEqual(since);
+    expect(existsSync(at(scene, "/lib/uciprov/tx/journal"))).toBe(false);
+    expect(scene.device("/etc/uciprov/state/failed.json")).toBeUndefined();
+    expect(scene.device("/etc/uciprov/state/confirmed.json")).toBeUndefined();
+    expect(await board.run()).toMatchObject({ result: "changed" });
+    expect(scene.device(NETWORK)).toContain("'mine3'");
+  },
+);
 
 scenario("who edits twice is waited for", async (scene) => {
   scene.publish();
@@ -82,7 +85,9 @@ describe("an edit between plan and landing is told, and planned with at once:", 
 
   scenario("its rights alone", async (scene) => {
     scene.publish();
-    expect(await editedOnce(scene, (device) => chmodSync(at(device, NETWORK), 0o640))).toEqual(plannedAgainFor(NETWORK));
+    expect(await editedOnce(scene, (device) => chmodSync(at(device, NETWORK), 0o640))).toEqual(
+      plannedAgainFor(NETWORK),
+    );
   });
 
   scenario("a file of /etc/config that has become a link, and what such a link leads to", async (scene) => {

@@ -140,26 +140,32 @@ describe("a first run plans what has come while a large file is on its way", () 
     expect(slow.order).toEqual(["bulk", "planned", "planned"]);
   });
 
-  scenario("and a large file that fails while small ones are on their way is told, and nothing else of it", async (scene) => {
-    const slow = slowScene(scene);
-    const loose: unknown[] = [];
-    const note = (why: unknown) => void loose.push(why);
-    process.on("unhandledRejection", note);
-    try {
-      scene.web.bend("default.uci", () => undefined);
-      scene.web.bend("bulk.bin", (_, response) => response.writeHead(503).end());
-      scene.settings({ main: { tries: "1" } });
-      expect(await slow.board.run()).toMatchObject({ code: "HTTP_UNAVAILABLE" });
-      await pause(50);
-      expect(loose).toEqual([]);
-    } finally {
-      process.off("unhandledRejection", note);
-    }
-  });
+  scenario(
+    "and a large file that fails while small ones are on their way is told, and nothing else of it",
+    async (scene) => {
+      const slow = slowScene(scene);
+      const loose: unknown[] = [];
+      const note = (why: unknown) => void loose.push(why);
+      process.on("unhandledRejection", note);
+      try {
+        scene.web.bend("default.uci", () => undefined);
+        scene.web.bend("bulk.bin", (_, response) => response.writeHead(503).end());
+        scene.settings({ main: { tries: "1" } });
+        expect(await slow.board.run()).toMatchObject({ code: "HTTP_UNAVAILABLE" });
+        await pause(50);
+        expect(loose).toEqual([]);
+      } finally {
+        process.off("unhandledRejection", note);
+      }
+    },
+  );
 
   for (const [path, line] of [
     ["/etc/config/network", "\nconfig interface 'mine'\n"],
-    ["/etc/dropbear/authorized_keys", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVmKTeQWlsmkB46A2MmDVV3I9HHRfDNPNuQwsNKiQKE me\n"],
+    [
+      "/etc/dropbear/authorized_keys",
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVmKTeQWlsmkB46A2MmDVV3I9HHRfDNPNuQwsNKiQKE me\n",
+    ],
   ] as const) {
     scenario(`and anew if somebody edits ${path} before the large file is there`, async (scene) => {
       const slow = slowScene(scene);
