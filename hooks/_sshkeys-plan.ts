@@ -48,8 +48,8 @@ function keysIn(context: PlanContext): readonly AuthorizedKey[] {
 }
 
 function changeFor(server: Server, keys: readonly AuthorizedKey[], context: PlanContext): Change[] {
-  const there = context.files.readBytes(server.path);
-  const marked = readMarked(there ?? new Uint8Array());
+  const there = context.files.readBytes(server.path) ?? new Uint8Array();
+  const marked = readMarked(there);
   const place = { file: server.path };
   if (marked.isBroken) {
     const message = "has a mark of uciprov without its other half; the lines there stay until somebody looks";
@@ -65,7 +65,7 @@ function changeFor(server: Server, keys: readonly AuthorizedKey[], context: Plan
   for (const key of keys) warnOfOptions(server, key, context);
   const content = marked.withLines(keys.map((key) => key.line));
   const origin = context.resources[0]?.origin ?? { module: "sshkeys" };
-  return [file(server.path, content, { mode: 0o600, shared: true, origin })];
+  return [file(server.path, content, { mode: 0o600, shared: true, madeFrom: there, origin })];
 }
 
 /** Whether somebody can log in without our keys: with a key of their own, or (dropbear) with root's password. */

@@ -48,6 +48,8 @@ export interface FileChange {
    * and not put back when the tree falls silent.
    */
   readonly shared: boolean;
+  /** What the module saw in the file and has kept in its content: if something else is there by the time it lands, the plan is made again. */
+  readonly madeFrom?: Uint8Array;
   readonly origin: Origin;
 }
 
@@ -129,6 +131,7 @@ interface FileOptions {
   readonly user?: string;
   readonly group?: string;
   readonly shared?: boolean;
+  readonly madeFrom?: Uint8Array;
   readonly origin: Origin;
 }
 
@@ -145,6 +148,7 @@ export function file(path: string, content: string | Uint8Array, options: FileOp
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.group === undefined ? {} : { group: options.group }),
     shared: options.shared ?? false,
+    ...(options.madeFrom && { madeFrom: options.madeFrom }),
     origin: options.origin,
   };
 }

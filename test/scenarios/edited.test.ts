@@ -66,6 +66,19 @@ scenario(
   },
 );
 
+scenario("a key that somebody adds while later modules plan stays", async (scene) => {
+  const KEYS = "/etc/dropbear/authorized_keys";
+  const mine = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVmKTeQWlsmkB46A2MmDVV3I9HHRfDNPNuQwsNKiQKE me";
+  scene.publish();
+  const board = stubBoard(scene);
+  const add = () => {
+    if (!scene.device(KEYS)?.includes(mine)) append(KEYS, `${mine}\n`)(scene);
+  };
+  board.modules.push({ name: "slow", plan: () => (add(), []) });
+  expect(await board.run()).toMatchObject({ result: "changed" });
+  expect(scene.device(KEYS)).toContain(mine);
+});
+
 scenario("who edits twice is waited for", async (scene) => {
   scene.publish();
   let count = 0;

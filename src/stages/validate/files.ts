@@ -8,7 +8,7 @@ import { type FileAction, type FileRecord, type FileState, settleFiles } from ".
 import { isProtectedPath, resolveLinks, whyForbidden, whyNotLinkable } from "../../paths.ts";
 import type { DriftPlan, FilePlan } from "../../plan.ts";
 import { STATE } from "../../state.ts";
-import type { Action } from "../../transaction/order.ts";
+import type { Action, Seen } from "../../transaction/order.ts";
 import { lookIn, placesIn } from "../../transaction/steps.ts";
 import { writeBytes } from "../../transaction/write-bytes.ts";
 import type { Held } from "../bisect/hold.ts";
@@ -70,7 +70,7 @@ export function planFiles(
     files: actions.map((action) => filePlan(ctx, action, look)),
     actions: [
       ...settlement.save.map(({ path, sha256 }) => keepOriginal(ctx, path, sha256)),
-      ...actions.map((action) => ({ ...asAction(ctx, action), was: seen.get(action.path) })),
+      ...actions.map((action) => ({ ...asAction(ctx, action), was: wasFor(action, see(action.path)) })),
       ...settlement.drop.map((sha256): Action => ({ kind: "remove", path: original(sha256) })),
     ],
     record: next,
@@ -158,6 +158,11 @@ function stateOf(ctx: RunContext, path: string, stat: FileStat | undefined): Fil
   const bytes = ctx.disk.readBytes(path, ORIGINAL_LIMIT) ?? new Uint8Array();
   const { mode, size, uid, gid } = stat;
   return { kind: "file", sha256: hash("sha256", bytes, "hex"), mode, size, uid, gid };
+}
+
+function wasFor(action: FileAction, was: FileState): Seen {
+  const madeFrom = action.kind === "set" && action.change.kind === "file" ? action.change.madeFrom : undefined;
+  return madeFrom && was.kind !== "absent" ? { ...was, sha256: hash("sha256", madeFrom, "hex") } : was;
 }
 
 function original(sha256: string): string {
