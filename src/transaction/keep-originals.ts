@@ -8,6 +8,9 @@ import { lookIn, type Step } from "./steps.ts";
 import { printUndoList, type UndoItem } from "./undo-list.ts";
 import type { Writer } from "./writer.ts";
 
+/** What a link leads to: a package of UCI may be so large. */
+const LINKED_LIMIT = 16_777_216;
+
 /** Names inside an undo folder, open or kept as a generation. */
 export const UNDO_NAMES = { list: "list", meta: "meta" } as const;
 
@@ -38,7 +41,7 @@ function keepOne({ disk, processes }: TransactionHost, writer: Writer, step: Ste
   const owner = processes.isRoot ? { uid: before.uid, gid: before.gid } : {};
   if (before.kind === "symlink") {
     const target = disk.readLink(path) ?? "";
-    refuseOther(step, was, { ...before, target, sha256: was?.sha256 && digest(disk.readBytes(path)) });
+    refuseOther(step, was, { ...before, target, sha256: was?.sha256 && digest(disk.readBytes(path, LINKED_LIMIT)) });
     disk.symlink(target, kept);
     if (processes.isRoot) disk.setOwner(kept, before.uid, before.gid);
     return { kind: "link", number, path };

@@ -79,6 +79,14 @@ scenario("a key that somebody adds while later modules plan stays", async (scene
   expect(scene.device(KEYS)).toContain(mine);
 });
 
+scenario("a link in /etc/config to more than a megabyte is no edit", async (scene) => {
+  scene.publish();
+  scene.edit("/etc/network.real", `${scene.device(NETWORK)}\n${`#${"x".repeat(99)}\n`.repeat(12_000)}`);
+  rmSync(at(scene, NETWORK));
+  symlinkSync("../network.real", at(scene, NETWORK));
+  expect(await stubBoard(scene).run()).toMatchObject({ result: "changed" });
+});
+
 scenario("who edits twice is waited for", async (scene) => {
   scene.publish();
   let count = 0;
