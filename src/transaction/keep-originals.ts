@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { Disk } from "../api.ts";
+import type { Disk, FileStat } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
 import type { TransactionHost } from "./claim.ts";
 import { type Journal, printJournal } from "./journal.ts";
@@ -35,7 +35,7 @@ function keepOne({ disk, processes }: TransactionHost, writer: Writer, step: Ste
     refuseOther(step, was);
     return { kind: "remove", number, path };
   }
-  refuseOther(step, before, disk.stat(path));
+  refuseOther(step, was?.sha256 ? untimed(before) : before, disk.stat(path));
   const digest = (bytes: Uint8Array = new Uint8Array()) => hash("sha256", bytes, "hex");
   const kept = `${TX.undo}/${number}`;
   const owner = processes.isRoot ? { uid: before.uid, gid: before.gid } : {};
@@ -55,10 +55,25 @@ function keepOne({ disk, processes }: TransactionHost, writer: Writer, step: Ste
 /** The same once more, by what a look tells, after all that had to be written and flushed. */
 export function refuseAnyEdited(disk: Disk, steps: readonly Step[]): void {
   const look = lookIn(disk);
-  for (const step of steps) refuseOther(step, step.before ?? ABSENT, look(step.path));
+  for (const step of steps) {
+    const { before = ABSENT } = step;
+    const now = look(step.path);
+    const isRewritten = before.kind === "file" && now?.size === before.size && now.modified !== before.modified;
+    refuseOther(step, isRewritten && isAsKept(disk, step, now.size) ? untimed(before) : before, now);
+  }
 }
 
-const ABSENT = { kind: "absent" };
+/** Some programs write their file anew, every minute, with what it holds already. */
+function isAsKept(disk: Disk, { number, path }: Step, size: number): boolean {
+  const [kept, now] = [`${TX.undo}/${number}`, path].map((one) => disk.readBytes(one, size));
+  return kept !== undefined && now !== undefined && Buffer.compare(kept, now) === 0;
+}
+
+function untimed(before: FileStat): object {
+  return { ...before, modified: undefined };
+}
+
+const ABSENT = { kind: "absent" } as const;
 
 /** `was`: what of it counts. */
 function refuseOther({ action: { path } }: Step, was: object = {}, now: object = ABSENT): void {

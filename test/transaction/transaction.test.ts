@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Disk } from "../../src/api.ts";
 import { ProvisionError } from "../../src/errors.ts";
+import { sha256 } from "../../src/sha256.ts";
 import { applyActions } from "../../src/transaction/apply.ts";
 import { type TransactionHost, takeClaim } from "../../src/transaction/claim.ts";
 import { confirmTransaction } from "../../src/transaction/confirm.ts";
@@ -404,14 +405,35 @@ describe("an edit that comes while everything is written and flushed", () => {
     expect(disk.stat("/etc/old")).toBeDefined();
   });
 
+  test("a file that is written anew with what it holds, while all is staged and afterwards, is as it was", async () => {
+    const path = "/etc/config/network";
+    const same = disk.read(path) ?? "";
+    const before = disk.stat(path);
+    const made = specimenOrder({ id: "t-1" });
+    const was = { kind: "file", mode: before?.mode, sha256: sha256(bytes(same)) } as const;
+    const order = { ...made, actions: made.actions.map((one) => (one.path === path ? { ...one, was } : one)) };
+    const again = () => {
+      const { modified } = disk.stat(path) ?? {};
+      while (disk.stat(path)?.modified === modified) rewrite(path, same, before?.mode);
+    };
+    const prepared = await prepare(host, order, async (archive, wanted) => {
+      again();
+      await copyArchived(archive, wanted);
+    });
+    if (prepared.kind !== "ready") throw new Error("nothing to do");
+    again();
+    applyActions(host, prepared);
+    expect(readJournal(disk)?.state).toBe("trial");
+  });
+
   async function prepareAndApply(order: TransactionOrder, copy: typeof copyArchived): Promise<void> {
     const prepared = await prepare(host, order, copy);
     if (prepared.kind === "ready") applyActions(host, prepared);
   }
 
-  function rewrite(path: string, text: string): void {
+  function rewrite(path: string, text: string, mode = 0o600): void {
     disk.unlink(path);
-    disk.writeNew(path, bytes(text), { mode: 0o600 });
+    disk.writeNew(path, bytes(text), { mode });
   }
 
   function relink(path: string, target: string): void {
