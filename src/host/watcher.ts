@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Disk } from "../api.ts";
 import { ProvisionError } from "../errors.ts";
@@ -23,7 +23,8 @@ export function startWatcher(root: string, disk: Disk, seconds: number): void {
 }
 
 function besideProgram(): string {
-  const here = dirname(process.argv[1] ?? "");
+  // `npm link` puts a link on the PATH.
+  const here = dirname(realpathSync(process.argv[1] ?? "."));
   const script = [join(here, "recover.sh"), join(here, "../openwrt-package/files/lib/uciprov/recover.sh")].find(
     existsSync,
   );

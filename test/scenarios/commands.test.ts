@@ -1,11 +1,13 @@
 /** What the commands say, and that the ones that only look change nothing. */
+import { symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { USAGES } from "../../src/commands/help.ts";
 import { TAKES } from "../../src/commands/takes.ts";
 import { EXIT } from "../../src/errors.ts";
 import { STAGES } from "../../src/stages/table.ts";
-import { provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
+import { program, provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { snapshotOf } from "../helpers/snapshot.ts";
 
 describe("usage", () => {
@@ -214,3 +216,11 @@ describe("commands that only look", () => {
 function plainly(scene: Scene, ...words: string[]) {
   return start([...words, "--root", scene.root]);
 }
+
+scenario("the program changes a root through a link to it, as `npm link` makes one", async (scene) => {
+  const link = join(scene.bed.folder, "uciprov");
+  symlinkSync(program(), link);
+  const { status, stdout } = await scene.run(["run"], { program: link });
+  expect(status, stdout).toBe(0);
+  expect(stdout).toContain('"result":"changed"');
+});
