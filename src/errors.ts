@@ -57,7 +57,7 @@ export const ERRORS = {
     remedy: "Look at what sysupgrade printed; after two tries the image is left out until another one is published.",
   },
 
-  USAGE: { exit: "usage", remedy: "See `uciprov help`." },
+  USAGE: { exit: "usage", remedy: "See `uciprov help`, or the command with `--help`." },
 
   NO_URI: {
     exit: "no-uri",

@@ -7,6 +7,7 @@ import { asProvisionError, EXIT, type ExitName, ProvisionError } from "./errors.
 import { lastWords } from "./last-words.ts";
 import { errorFacts, type Paint, PLAIN, tellError } from "./messages.ts";
 import { isTerminal, whyOutputLost, writeOut } from "./standard-output.ts";
+import { VERSION } from "./version.ts";
 
 const OPTIONS = {
   root: { type: "string" },
@@ -18,7 +19,8 @@ const OPTIONS = {
   "first-only": { type: "boolean" },
   transaction: { type: "boolean" },
   "show-secrets": { type: "boolean" },
-  help: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean" },
   key: { type: "string", multiple: true },
   name: { type: "string" },
   serial: { type: "string" },
@@ -50,7 +52,7 @@ const OPTIONS = {
   status: { type: "boolean" },
 } as const;
 
-const FOR_ALL: ReadonlySet<string> = new Set(["root", "json", "quiet", "verbose", "help"]);
+const FOR_ALL: ReadonlySet<string> = new Set(["root", "json", "quiet", "verbose", "help", "version"]);
 
 /** argv in, exit status out; `keepCode` keeps what V8 compiled of a run that is like the next ones. */
 export async function main(keepCode: () => void): Promise<number> {
@@ -122,10 +124,14 @@ async function runUci({ root, words }: { root: string; words: readonly string[] 
 
 async function dispatch(name: string | undefined, invocation: Invocation): Promise<ExitName> {
   if (name === undefined || name === "help") {
-    invocation.print((await import("./commands/help.ts")).help());
+    invocation.print((await import("./commands/help.ts")).help(invocation.words));
     return name === "help" ? "provisioned" : "usage";
   }
-  if (!isCommand(name)) throw new ProvisionError("USAGE", `uciprov has no command ${name}`);
+  if (name === "version") {
+    invocation.print(`uciprov ${VERSION}`);
+    return "provisioned";
+  }
+  if (!isCommand(name)) throw (await import("./commands/takes.ts")).unknownCommand(name);
   const command = await COMMANDS[name]();
   return command(invocation);
 }
@@ -150,8 +156,8 @@ function readArguments(argv: readonly string[]): Arguments {
   const { values, positionals } = parsed(argv);
   const [name, ...words] = positionals;
   return {
-    name: values.help ? "help" : name,
-    words,
+    name: values.help ? "help" : values.version ? "version" : name,
+    words: values.help ? positionals : words,
     given: Object.keys(values).filter((option) => !FOR_ALL.has(option)),
     root: values.root ?? "/",
     flags: {
@@ -202,8 +208,13 @@ function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new ProvisionError("USAGE", cause instanceof Error ? cause.message : "the arguments cannot be read");
+    throw new ProvisionError("USAGE", cause instanceof Error ? inShort(cause.message) : "the arguments cannot be read");
   }
+}
+
+/** Of an option that is none Node goes on with how a word that begins with a dash would be typed. */
+function inShort(message: string): string {
+  return message.startsWith("Unknown option") ? message.replace(/\. To .*$/s, "") : message;
 }
 
 const COLOURED: Paint = {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
+import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { printExport } from "../uci/print.ts";
 import { makeFolder } from "./folders.ts";
@@ -11,15 +12,12 @@ import { splitUci } from "./import/split-uci.ts";
 import { readInventory } from "./inventory.ts";
 import { deviceWithMac, readDeviceFacts } from "./plan/device-facts.ts";
 
-const FORM = "tree import BACKUP… --into DIR [--mac MAC | --device FACTS] [--inventory FILE]";
-
 /** `tree import`: backups of golden routers become a tree: what is common, what is a board's, what is one device's. Secrets are told, and never in what is common. */
 export async function importBackups({ words, options, flags, print, paint }: Invocation): Promise<ExitName> {
   const [, ...backups] = words;
   const { into } = options;
   const isTold = options.mac !== undefined || options.device !== undefined;
-  if (backups.length === 0 || into === undefined || (isTold && backups.length > 1))
-    throw new ProvisionError("USAGE", FORM);
+  if (backups.length === 0 || into === undefined || (isTold && backups.length > 1)) throw usageOf("tree import");
   if (existsSync(into) && readdirSync(into).length > 0) throw new ProvisionError("USAGE", `${into} is not empty`);
   const given = {
     ...(options.device === undefined ? {} : readDeviceFacts(options.device).facts),

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
+import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { writeNew } from "./disk-faults.ts";
 import { statOf } from "./folders.ts";
@@ -8,8 +9,8 @@ import { STARTER } from "./starter-tree.ts";
 
 /** `tree init DIR`: a folder to begin with, with a tree that works at once. USAGE if DIR holds anything already. */
 export async function init({ words, flags, print, paint }: Invocation): Promise<ExitName> {
-  const [, folder, ...more] = words;
-  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", "tree init DIR");
+  const [, folder] = words;
+  if (folder === undefined) throw usageOf("tree init");
   const there = statOf(folder);
   if (there?.isDirectory() === false) throw new ProvisionError("USAGE", `${folder} is no folder`);
   if (there !== undefined && readdirSync(folder).length > 0)

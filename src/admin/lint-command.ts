@@ -1,4 +1,5 @@
 import type { Invocation } from "../commands/command.ts";
+import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { isModuleOn } from "../module-choice.ts";
 import { plugins } from "../registry.ts";
@@ -11,14 +12,11 @@ import { readBounded } from "./read-bounded.ts";
 
 const SETTINGS_LIMIT = 1_048_576;
 
-const FORM =
-  "tree lint DIR [--inventory FILE] [--settings FILE] [--key FILE…] [--format text|json|sarif] [--strict] [--verbose]";
-
 /** `tree lint DIR`: everything that is wrong with a tree, before a device meets it. 5 if there is an error; with --strict a warning is enough. */
 export async function lint({ words, options, flags, print, paint }: Invocation): Promise<ExitName> {
-  const [, folder, ...more] = words;
+  const [, folder] = words;
   const format = options.format ?? (flags.isJson ? "json" : "text");
-  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
+  if (folder === undefined) throw usageOf("tree lint");
   if (format !== "text" && format !== "json" && format !== "sarif")
     throw new ProvisionError("USAGE", `--format ${format}: it is text, json or sarif`);
   const settings = deviceSettings(options.settings);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
+import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { readSettings } from "../settings.ts";
 import { MANIFEST_LIMITS, type Manifest, parseManifest } from "../tree/manifest.ts";
@@ -16,17 +17,14 @@ import { readBounded } from "./read-bounded.ts";
 import { addSignatures, filesOfTree, leftOut, manifestOf, type Sign, type TreeLabel } from "./sign-tree.ts";
 import { keySigner, programSigner } from "./signers.ts";
 
-const SIGNER = "--key FILE… | --signer PROGRAM [--signer-arg=ARG…] --public FILE";
 /** A secret key has some 200 bytes. */
 const SECRET_KEY_LIMIT = 4096;
 
-const FORM = `tree sign DIR (${SIGNER}) [--name NAME] [--serial N] [--expires DATE] [--rollout HOURS|hold], or tree sign DIR --add (${SIGNER})`;
-
 /** `tree sign DIR`: MANIFEST over all its files, and MANIFEST.sig. The serial goes up by itself unless it is given. `--add`: one more signature for the MANIFEST that is there. */
 export async function signCommand(invocation: Invocation): Promise<ExitName> {
-  const [, folder, ...more] = invocation.words;
+  const [, folder] = invocation.words;
   const { flags, print } = invocation;
-  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
+  if (folder === undefined) throw usageOf("tree sign");
   if (!isFolder(folder)) throw new ProvisionError("USAGE", `${folder} is no folder`);
   refuseSecretKeys(folder);
   const signers = signersOf(invocation);
@@ -66,7 +64,7 @@ function signersOf({ options }: Invocation): readonly Sign[] {
   const { key, signer, signerArg, public: publicFile } = options;
   const isWhole =
     (signer === undefined) === (publicFile === undefined) && (signer !== undefined || signerArg.length === 0);
-  if (!isWhole || (key.length === 0 && signer === undefined)) throw new ProvisionError("USAGE", FORM);
+  if (!isWhole || (key.length === 0 && signer === undefined)) throw usageOf("tree sign");
   const program =
     signer === undefined || publicFile === undefined
       ? []

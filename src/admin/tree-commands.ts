@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command, Invocation } from "../commands/command.ts";
+import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { generateKeyPair, printPublicKey, printSecretKey } from "../tree/keys.ts";
 import { onDisk, writeNew } from "./disk-faults.ts";
@@ -8,8 +9,8 @@ import { signCommand } from "./sign-command.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
 export const keys: Command = async (invocation) => {
-  const [act, folder = ".", ...more] = invocation.words;
-  if (act !== "generate" || more.length > 0) throw new ProvisionError("USAGE", "keys generate [DIR]");
+  const [act, folder = "."] = invocation.words;
+  if (act !== "generate") throw usageOf("keys");
   // usign: "Password protected secret keys are not supported" (openwrt/usign: main.c, sign()).
   if (invocation.flags.hasPassphrase)
     throw new ProvisionError(

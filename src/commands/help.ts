@@ -1,4 +1,4 @@
-import { EXIT } from "../errors.ts";
+import { EXIT, ProvisionError } from "../errors.ts";
 import type { CommandName } from "./all.ts";
 
 interface Usage {
@@ -82,31 +82,33 @@ export const USAGES: readonly Usage[] = [
     meaning: "begin: a folder with a tree that works at once, a page for colleagues and an inventory",
   },
   {
-    form: "tree sign DIR --key FILE",
+    form: "tree sign DIR --key FILE… [--name NAME] [--serial N] [--expires DATE] [--rollout HOURS|hold] [--add] [--signer PROGRAM [--signer-arg=ARG…] --public FILE]",
     meaning:
-      "write MANIFEST and MANIFEST.sig of a tree (--name, --serial, --expires, --rollout, --add, --signer, --signer-arg, --public)",
+      "write MANIFEST and MANIFEST.sig of a tree; --add: one more signature for the MANIFEST that is there; --signer: a program signs",
   },
   {
-    form: "tree import BACKUP… --into DIR",
-    meaning: "make a tree of golden routers' backups (--mac, --device, --inventory)",
+    form: "tree import BACKUP… --into DIR [--mac MAC | --device FACTS] [--inventory FILE]",
+    meaning: "make a tree of golden routers' backups",
   },
   {
-    form: "tree lint DIR [--inventory FILE]",
-    meaning: "tell what is wrong with a tree before devices meet it (--settings, --key, --format, --strict)",
+    form: "tree lint DIR [--inventory FILE] [--settings FILE] [--key FILE…] [--format text|json|sarif] [--strict]",
+    meaning: "tell what is wrong with a tree before devices meet it",
   },
   {
-    form: "tree plan DIR --mac MAC | --inventory FILE",
-    meaning:
-      "show what a device would become, or whom a new version of a tree changes (--device, --from, --key, --base, --against, --format, --out, --show-secrets)",
+    form: "tree plan DIR --mac MAC | --device FACTS [--inventory FILE] [--from ROOT|BACKUP] [--key FILE…] [--base URI] [--show-secrets]",
+    meaning: "show what a device would become",
   },
   {
-    form: "tree records DIR --base URI --domain DOMAIN",
-    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers (--certificate, --phones)",
+    form: "tree plan DIR --inventory FILE [--against DIR] [--from ROOT|BACKUP] [--key FILE…] [--base URI] [--format text|json|html] [--out FILE] [--show-secrets]",
+    meaning: "show what a fleet would become, or whom a new version of a tree changes",
   },
   {
-    form: "tree serve DIR [--listen ADDRESS]",
-    meaning:
-      "serve a tree to routers on a bench, HTTPS and DNS, until it is stopped (--domain, --https-port, --dns-port, --out)",
+    form: "tree records DIR --base URI --domain DOMAIN [--certificate FILE] [--phones URI]",
+    meaning: "say where a tree is, in the words of DNS, DHCP and LLDP servers",
+  },
+  {
+    form: "tree serve DIR [--listen ADDRESS] [--domain DOMAIN] [--https-port N] [--dns-port N] [--out CA.pem]",
+    meaning: "serve a tree to routers on a bench, HTTPS and DNS, until it is stopped",
   },
   {
     form: "image FILE [--out DIR]",
@@ -114,17 +116,39 @@ export const USAGES: readonly Usage[] = [
   },
 ];
 
-/** What `uciprov help` prints. */
-export function help(): string {
-  const commands = USAGES.map(({ form, meaning }) => `  ${form.padEnd(44)} ${meaning}`);
+/** USAGE with how the command is typed. */
+export function usageOf(command: string): ProvisionError {
+  const forms = USAGES.filter(isAbout(command)).map(({ form }) => form);
+  return new ProvisionError("USAGE", forms.join(", or "));
+}
+
+function isAbout(command: string): (usage: Usage) => boolean {
+  return ({ form }) => `${form} `.startsWith(`${command} `);
+}
+
+const WIDTH = 44;
+
+/** What `uciprov help` prints; of one command alone if `words` begin with its name. */
+export function help(words: readonly string[] = []): string {
+  const own = [words.slice(0, 2), words.slice(0, 1)]
+    .map((name) => USAGES.filter(isAbout(name.join(" "))))
+    .find((usages) => usages.length > 0);
+  // What does not fit beside its meaning stands above it.
+  const commands = (own ?? USAGES).map(({ form, meaning }) =>
+    form.length > WIDTH ? `  ${form}\n${" ".repeat(WIDTH + 3)}${meaning}` : `  ${form.padEnd(WIDTH)} ${meaning}`,
+  );
   const exits = Object.entries(EXIT).map(([name, status]) => `${status} ${name}`);
   return [
     "uciprov COMMAND [--root DIR] [--json] [--quiet | --verbose]",
     "",
     ...commands,
+    ...(own ? [] : [`  ${"uci …".padEnd(WIDTH)} OpenWrt's own \`uci\`, for machines that have none`]),
     "",
     "  --root DIR   the device whose files lie below DIR; nothing outside it is touched, no command of it is run",
     "  --json       the answer as one JSON object",
+    "  --quiet      the outcome, warnings and errors alone; what a run changes is not shown",
+    "  --verbose    more of what is going on",
+    "  --help       this, or of one command what stands after its name; --version tells the program's",
     "",
     `Exit status: ${exits.join(", ")}.`,
   ].join("\n");

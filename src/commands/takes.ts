@@ -1,5 +1,6 @@
 import { ProvisionError } from "../errors.ts";
-import type { CommandName } from "./all.ts";
+import { nearest } from "../macros/nearest.ts";
+import { COMMANDS, type CommandName } from "./all.ts";
 
 interface Takes {
   readonly options: readonly string[];
@@ -25,19 +26,21 @@ export const TAKES: Readonly<Record<Exclude<CommandName, "tree"> | `tree ${strin
   hooks: { options: [] },
   guard: { options: ["dry-run", "status"], words: 0 },
   graph: { options: [], words: 0 },
-  keys: { options: ["passphrase"] },
-  "tree init": { options: [] },
+  keys: { options: ["passphrase"], words: 2 },
+  "tree init": { options: [], words: 2 },
   "tree sign": {
     options: ["key", "name", "serial", "expires", "rollout", "add", "signer", "signer-arg", "public"],
+    words: 2,
   },
   "tree import": { options: ["into", "mac", "device", "inventory"] },
-  "tree lint": { options: ["inventory", "settings", "key", "format", "strict"] },
+  "tree lint": { options: ["inventory", "settings", "key", "format", "strict"], words: 2 },
   "tree plan": {
     options: [...["mac", "inventory", "device", "from", "key", "base", "against", "format", "out"], "show-secrets"],
+    words: 2,
   },
-  "tree records": { options: ["base", "domain", "certificate", "phones"] },
-  "tree serve": { options: ["listen", "domain", "https-port", "dns-port", "out"] },
-  image: { options: ["out"] },
+  "tree records": { options: ["base", "domain", "certificate", "phones"], words: 2 },
+  "tree serve": { options: ["listen", "domain", "https-port", "dns-port", "out"], words: 2 },
+  image: { options: ["out"], words: 1 },
 };
 
 /**
@@ -50,7 +53,15 @@ export function checkTaken(name: CommandName, words: readonly string[], given: r
   const { options, words: most = words.length } = takes;
   const foreign = given.find((option) => !options.includes(option));
   if (foreign !== undefined) throw new ProvisionError("USAGE", `${whole} takes no --${foreign}`);
-  if (words.length > most) throw new ProvisionError("USAGE", `${whole} takes no ${JSON.stringify(words[most])}`);
+  if (words.length <= most) return;
+  // What the shell made of `site 2/tree` or of `--key keys/*.sec`.
+  const hint = most > 0 ? ": quote names with blanks, and give an option once for each of its files" : "";
+  throw new ProvisionError("USAGE", `${whole} takes no ${JSON.stringify(words[most])}${hint}`);
+}
+
+export function unknownCommand(name: string): ProvisionError {
+  const near = nearest(name, Object.keys(COMMANDS));
+  return new ProvisionError("USAGE", `uciprov has no command ${name}${near === undefined ? "" : `: ${near} perhaps`}`);
 }
 
 function isTold(whole: string): whole is keyof typeof TAKES {

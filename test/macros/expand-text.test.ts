@@ -33,6 +33,8 @@ test("an unknown macro is told with its byte and the nearest name", () => {
   const error = failure(() => text("é/{hostnam}", { hostname: "ap", mac: "x" }));
   expect(error).toMatchObject({ code: "MACRO_UNKNOWN", place: { byte: 4 } });
   expect(error.message).toContain("{hostname}");
+  // Two letters in the wrong order are one typing error.
+  expect(failure(() => text("{baord}", { board: "x", mac: "x" })).message).toContain("{board}");
 });
 
 test("an unknown macro inside a value is told with the value's name", () => {

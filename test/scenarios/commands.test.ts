@@ -7,6 +7,7 @@ import { USAGES } from "../../src/commands/help.ts";
 import { TAKES } from "../../src/commands/takes.ts";
 import { EXIT } from "../../src/errors.ts";
 import { STAGES } from "../../src/stages/table.ts";
+import { VERSION } from "../../src/version.ts";
 import { program, provisioned, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { snapshotOf } from "../helpers/snapshot.ts";
 
@@ -21,6 +22,14 @@ describe("usage", () => {
     ["an option of another command", ["explain", "--force"], "explain takes no --force"],
     ["an option of another command on a tree", ["tree", "records", "x", "--key", "y"], "tree records takes no --key"],
     ["a word where none can stand", ["run", "dry-run", "--root", tmpdir()], 'run takes no "dry-run"'],
+    ["a mistyped command", ["statsu"], "no command statsu: status perhaps"],
+    ["a folder that the shell took apart", ["tree", "lint", "my", "site"], 'tree lint takes no "site": quote names'],
+    [
+      "a second key without its option",
+      ["tree", "sign", "x", "--key", "a", "b"],
+      'tree sign takes no "b": quote names',
+    ],
+    ["a command of tree without its folder", ["tree", "init"], "tree init DIR"],
   ];
   for (const [title, args, says] of wrong) {
     test.concurrent(`${title} is a usage error`, async () => {
@@ -36,10 +45,11 @@ describe("usage", () => {
       return [name, [...`${form} ${meaning}`.matchAll(/--([a-z-]+)/g)].map(([, option]) => option ?? "")] as const;
     });
     const sorted = (options: readonly string[]) => [...new Set(options)].sort();
+    const of = (name: string) => said.flatMap(([other, options]) => (other === name ? options : []));
     const taken = Object.entries(TAKES).map(([name, { options }]) => [name, sorted(options)]);
     // It is taken to be refused in words.
     expect(Object.fromEntries(taken)).toEqual({
-      ...Object.fromEntries(said.map(([name, options]) => [name, sorted(options)])),
+      ...Object.fromEntries(said.map(([name]) => [name, sorted(of(name))])),
       keys: ["passphrase"],
     });
   });
@@ -63,6 +73,30 @@ describe("usage", () => {
       expect(status).toBe(0);
       for (const [name, number] of Object.entries(EXIT)) expect(stdout).toContain(`${number} ${name}`);
     }
+  });
+
+  test.concurrent("help of one command tells of it alone, and of all where that is none", async () => {
+    const { stdout: all } = await start(["help"]);
+    for (const words of [
+      ["help", "tree", "sign"],
+      ["tree", "sign", "--help"],
+      ["tree", "sign", "x", "-h"],
+    ]) {
+      const { status, stdout } = await start(words);
+      expect(status).toBe(0);
+      expect(stdout).toContain("tree sign DIR --key FILE");
+      expect(stdout).toContain("[--serial N]");
+      expect(stdout).not.toContain("rollback");
+    }
+    expect((await start(["tree", "--help"])).stdout.match(/^ {2}tree /gm)).toHaveLength(8);
+    expect((await start(["help", "fly"])).stdout).toBe(all);
+    expect(all).toContain("--quiet ");
+    expect(all).toContain("uci …");
+  });
+
+  test.concurrent("an unknown option is named, without a word on other things; --version tells the program's", async () => {
+    expect((await start(["run", "--drry-run"])).stderr).toMatch(/^USAGE: Unknown option '--drry-run'\n/);
+    expect(await start(["--version"])).toMatchObject({ status: 0, stdout: `uciprov ${VERSION}\n` });
   });
 
   test.concurrent("graph draws every stage in its order", async () => {

@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "../../commands/command.ts";
+import { usageOf } from "../../commands/help.ts";
 import { ProvisionError } from "../../errors.ts";
 import { tellFinding } from "../../messages.ts";
 import { readBounded } from "../read-bounded.ts";
@@ -11,8 +12,8 @@ const PROGRAM = "/usr/lib/uciprov/uciprov.cjs";
 
 /** `image FILE [--out DIR]`: lays the FILES tree of a target file out, and prints what to call in an ImageBuilder. */
 export const image: Command = async ({ words, options, flags, paint, print, tell }) => {
-  const [file, ...rest] = words;
-  if (file === undefined || rest.length > 0) throw new ProvisionError("USAGE", "image FILE [--out DIR]");
+  const [file] = words;
+  if (file === undefined) throw usageOf("image");
   const parsed = parseTargetFile(readBounded(file, SIZE_LIMIT), { file });
   const out = resolve(options.out ?? join(dirname(file), `${basename(file).replace(/\.[^.]*$/, "")}.files`));
   // The ImageBuilder's own Makefile has no quotes around it.

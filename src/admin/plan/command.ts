@@ -1,5 +1,6 @@
 import type { LogLevel } from "../../api.ts";
 import type { Command, Invocation } from "../../commands/command.ts";
+import { usageOf } from "../../commands/help.ts";
 import { logOf } from "../../commands/open-run.ts";
 import { type ExitName, ProvisionError } from "../../errors.ts";
 import { type InventoryDevice, readInventory } from "../inventory.ts";
@@ -10,18 +11,16 @@ import { type PaperPlan, planOne } from "./plan-one.ts";
 import { paperFacts, tellPaperPlan } from "./tell-one.ts";
 import { openTree } from "./tree-folder.ts";
 
-const FORM =
-  "tree plan DIR --device FACTS | --mac MAC [--inventory FILE] [--from ROOT|BACKUP] [--key FILE…] [--base URI], or tree plan DIR --inventory FILE [--against DIR]";
-
 /** `tree plan`: what a device would become, or what changes for a fleet between two versions of a tree; nothing is sent, nothing is written. */
 export const planTree: Command = async (invocation) => {
   const { words, options } = invocation;
-  const [, folder, ...more] = words;
-  if (folder === undefined || more.length > 0) throw new ProvisionError("USAGE", FORM);
+  const [, folder] = words;
+  if (folder === undefined) throw usageOf("tree plan");
   const isOne = options.device !== undefined || options.mac !== undefined;
-  if (isOne && options.against !== undefined) throw new ProvisionError("USAGE", `--against is for a fleet: ${FORM}`);
+  if (isOne && options.against !== undefined)
+    throw new ProvisionError("USAGE", "--against is for a fleet, which --inventory alone names");
   if (isOne) return planDevice(invocation, folder);
-  if (options.inventory === undefined) throw new ProvisionError("USAGE", FORM);
+  if (options.inventory === undefined) throw usageOf("tree plan");
   const { planFleetCommand } = await import("../fleet/command.ts");
   return planFleetCommand(invocation, folder);
 };

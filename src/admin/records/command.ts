@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "../../commands/command.ts";
+import { usageOf } from "../../commands/help.ts";
 import { ProvisionError } from "../../errors.ts";
 import { MANIFEST_LIMITS, parseManifest } from "../../tree/manifest.ts";
 import { domainName } from "../domain-name.ts";
@@ -12,14 +13,9 @@ const CERTIFICATE_LIMIT = 65_536;
 
 /** `tree records DIR --base URI --domain D`: how every kind of name, DHCP and LLDP server says where this tree is. */
 export const records: Command = async (invocation) => {
-  const [, folder, ...more] = invocation.words;
+  const [, folder] = invocation.words;
   const { base, domain, certificate, phones } = invocation.options;
-  if (folder === undefined || more.length > 0 || base === undefined || domain === undefined) {
-    throw new ProvisionError(
-      "USAGE",
-      "tree records DIR --base URI --domain DOMAIN [--certificate FILE] [--phones URI]",
-    );
-  }
+  if (folder === undefined || base === undefined || domain === undefined) throw usageOf("tree records");
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new ProvisionError("USAGE", `${folder} is no folder`);
   const serial = serialOf(folder);

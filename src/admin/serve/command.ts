@@ -3,6 +3,7 @@ import { isIP, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { Command, Invocation } from "../../commands/command.ts";
+import { usageOf } from "../../commands/help.ts";
 import { ProvisionError } from "../../errors.ts";
 import { makeAuthority } from "../certificates.ts";
 import { domainName } from "../domain-name.ts";
@@ -20,12 +21,7 @@ const PORTS = { https: 8443, dns: 5300 } as const;
 export const serve: Command = async (invocation) => {
   const [, folder] = invocation.words;
   const { options, signal } = invocation;
-  if (folder === undefined) {
-    throw new ProvisionError(
-      "USAGE",
-      "tree serve DIR [--listen ADDRESS] [--domain DOMAIN] [--https-port N] [--dns-port N] [--out CA.pem]",
-    );
-  }
+  if (folder === undefined) throw usageOf("tree serve");
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new ProvisionError("USAGE", `${folder} is no folder`);
   const address = addressOf(options.listen);
