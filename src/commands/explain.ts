@@ -1,4 +1,4 @@
-import type { Evidence } from "../api.ts";
+import type { Evidence, EvidenceKind } from "../api.ts";
 import type { Device, RunContext } from "../context.ts";
 import { asProvisionError, ProvisionError } from "../errors.ts";
 import { expandUri } from "../macros.ts";
@@ -22,13 +22,16 @@ export const explain: Command = async (invocation) => {
       why: why(answer, chosen),
       trust: answer.evidence && trustOf(device, answer, answer.evidence),
     }));
+    const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
+    const exit = chosen ? "provisioned" : (failure?.exit ?? "no-uri");
     if (invocation.flags.isJson)
-      invocation.print(JSON.stringify({ answers: told.map(({ answer, why, trust }) => facts(answer, why, trust)) }));
+      invocation.print(
+        JSON.stringify({ exit, answers: told.map(({ answer, why, trust }) => facts(answer, why, trust)) }),
+      );
     else
       for (const { answer, why, trust } of told)
         invocation.print(line(answer, why, trust, answer === chosen, invocation.paint));
-    const failure = chosen ? undefined : answers.find((answer) => answer.error)?.error;
-    return chosen ? "provisioned" : (failure?.exit ?? "no-uri");
+    return exit;
   } finally {
     await device.http.close();
   }
@@ -128,7 +131,7 @@ function why(answer: Answer, chosen: Answer | undefined): string {
     case "nothing":
       return "knows of none";
     case "off":
-      return "switched off, or not set";
+      return answer.resolver === "lldp" ? "switched off, or lldpd is not there" : "switched off, or not set";
     case "error":
       return "should know, and could not find out";
     case "unasked":
@@ -139,11 +142,15 @@ function why(answer: Answer, chosen: Answer | undefined): string {
 function line(answer: Answer, reason: string, trust: string | undefined, isChosen: boolean, paint: Paint): string {
   const mark = isChosen ? paint.good("→") : answer.said === "error" ? paint.bad("✗") : " ";
   const said = answer.evidence
-    ? ` ${redactUri(answer.evidence.uri.text)} (${answer.evidence.evidence} evidence${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
+    ? ` ${redactUri(answer.evidence.uri.text)} (${toldEvidence(answer.evidence.evidence)}${answer.evidence.told ? `, ${answer.evidence.told}` : ""})`
     : "";
   const failed = answer.error ? ` ${answer.error.code}: ${answer.error.message}` : "";
   const needed = trust === undefined ? "" : `; ${trust}`;
   return `${mark} ${answer.resolver.padEnd(8)}${reason}${said}${needed}${failed}`;
+}
+
+export function toldEvidence(kind: EvidenceKind): string {
+  return `${kind === "none" ? "no" : kind} evidence`;
 }
 
 function facts(answer: Answer, reason: string, trust: string | undefined): Record<string, unknown> {

@@ -83,8 +83,9 @@ async function examine(invocation: Invocation, path: string, words: readonly str
     await examineModule({ ctx, device, module }, words, check, invocation);
     await device.http.close();
   }
-  if (invocation.flags.isJson) invocation.print(JSON.stringify({ checks }));
-  return checks.some(({ fault }) => fault !== undefined) ? "failed" : "provisioned";
+  const exit = checks.some(({ fault }) => fault !== undefined) ? "failed" : "provisioned";
+  if (invocation.flags.isJson) invocation.print(JSON.stringify({ exit, checks }));
+  return exit;
 }
 
 interface Bench {

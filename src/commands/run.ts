@@ -24,7 +24,8 @@ export async function runOnce(invocation: Invocation): Promise<Pick<Outcome, "ex
   const bare = openRun(invocation);
   const isOpen = bare.disk.stat(TX.journal) !== undefined; // maybe a trial that only a run can confirm
   if (invocation.flags.isFirstOnly && !isOpen && readState(bare.disk).confirmed) {
-    invocation.tell(invocation.paint.quiet("a generation is confirmed already: nothing to do"));
+    const told = "a generation is confirmed already: nothing to do";
+    await report(invocation, { exit: "provisioned", result: "unchanged", told, findings: [] });
     return { exit: "provisioned" };
   }
   const release = takeLock(bare.disk, openProcesses());

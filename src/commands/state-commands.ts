@@ -99,13 +99,15 @@ export const reset: Command = async (invocation) => {
   const ctx = openRun(invocation);
   const release = takeLock(ctx.disk, openProcesses());
   try {
-    if (invocation.flags.isTransaction) {
-      discard(ctx);
-      invocation.print("the open transaction is dropped; the device stays as it is");
-    } else {
-      const gone = forgetOwner(ctx);
-      invocation.print(gone.length === 0 ? "there was nothing to forget" : `forgotten: ${gone.join(", ")}`);
-    }
+    const { isTransaction, isJson } = invocation.flags;
+    if (isTransaction) discard(ctx);
+    const gone = isTransaction ? [] : forgetOwner(ctx);
+    const told = isTransaction
+      ? "the open transaction is dropped; the device stays as it is"
+      : gone.length === 0
+        ? "there was nothing to forget"
+        : `forgotten: ${gone.join(", ")}`;
+    invocation.print(isJson ? JSON.stringify({ exit: "provisioned", forgotten: gone }) : told);
     return "provisioned";
   } finally {
     release();

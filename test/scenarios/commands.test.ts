@@ -235,7 +235,8 @@ describe("commands that only look", () => {
   scenario("reset forgets the owner and leaves the configuration", async (scene) => {
     await provisioned(scene);
     const before = snapshotOf(scene.root, ["/etc/uciprov/state"]);
-    const { stdout } = await scene.run(["reset"]);
+    const { stdout, json } = await scene.run(["reset"]);
+    expect(json).toMatchObject({ exit: "provisioned", forgotten: expect.any(Array) });
     expect(stdout).toContain("owner.json");
     expect(snapshotOf(scene.root, ["/etc/uciprov/state"])).toEqual(before);
     expect(await provisioned(scene, ["status"])).toMatchObject({ owner: null });
@@ -257,4 +258,9 @@ scenario("the program changes a root through a link to it, as `npm link` makes o
   const { status, stdout } = await scene.run(["run"], { program: link });
   expect(status, stdout).toBe(0);
   expect(stdout).toContain('"result":"changed"');
+});
+
+scenario("a run that only the first boot wants says so in JSON, too", async (scene) => {
+  await provisioned(scene);
+  expect(await provisioned(scene, ["run", "--first-only"])).toMatchObject({ exit: "provisioned", result: "unchanged" });
 });

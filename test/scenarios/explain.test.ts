@@ -32,6 +32,7 @@ scenario(
     });
     const { json, status } = await scene.run(["explain"]);
     expect(status).toBe(EXIT["try-later"]);
+    expect(json["exit"]).toBe("try-later");
     const { answers } = json;
     const whys = Array.isArray(answers) ? answers.map(({ resolver, why }) => `${resolver}: ${why}`) : [];
     expect(whys).toEqual([
@@ -40,7 +41,7 @@ scenario(
       "dnssec: should know, and could not find out",
       "dns: not taken: dnssec should know, could not find out, and is trusted no less",
       "dhcp: knows of none",
-      "lldp: switched off, or not set",
+      "lldp: switched off, or lldpd is not there",
     ]);
   },
 );

@@ -1,3 +1,4 @@
+import { toldEvidence } from "../../commands/explain.ts";
 import { planFacts, tellPlan } from "../../commands/tell-plan.ts";
 import { errorFacts, type Paint, tellError } from "../../messages.ts";
 import { toldUnsettled } from "../../plan.ts";
@@ -23,7 +24,7 @@ export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling):
   const who = [facts.hostname, facts.mac, facts.board, `${facts.distro} ${facts.release}`].filter(Boolean).join(", ");
   const lines = [
     `${paint.strong("device")} ${shown(who)}${device.state.confirmed ? "" : "; first boot"}`,
-    `${paint.strong("uri")} ${redactUri(source.base.text)}, named by ${source.resolver} (${source.evidence} evidence)`,
+    `${paint.strong("uri")} ${redactUri(source.base.text)}, named by ${source.resolver} (${toldEvidence(source.evidence)})`,
     `${paint.strong("trust")} ${tellTrust(trust, paint)}`,
     ...(turn === undefined ? [] : [`${paint.strong("roll-out")} ${tellTurn(turn)}`]),
     "",
