@@ -5,6 +5,7 @@ import { type ExitName, ProvisionError } from "../errors.ts";
 import { generateKeyPair, printPublicKey, printSecretKey } from "../tree/keys.ts";
 import { onDisk, writeNew } from "./disk-faults.ts";
 import { makeFolder } from "./folders.ts";
+import { planTree } from "./plan/command.ts";
 import { signCommand } from "./sign-command.ts";
 
 /** `keys generate DIR`: a key pair as `usign -G` makes it; the public half is named as the device's key folder wants it. */
@@ -43,7 +44,7 @@ async function treeCommand(invocation: Invocation): Promise<ExitName> {
     case "lint":
       return (await import("./lint-command.ts")).lint(invocation);
     case "plan":
-      return (await import("./plan/command.ts")).planTree(invocation);
+      return planTree(invocation);
     case "records":
       return (await import("./records/command.ts")).records(invocation);
     case "serve":
