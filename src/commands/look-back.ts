@@ -3,7 +3,7 @@ import { type Blame, blame as blameFor } from "../blame.ts";
 import { ProvisionError } from "../errors.ts";
 import { openDisk } from "../host/disk.ts";
 import { generationPaths, listGenerations, readGenerationFile } from "../transaction/generations.ts";
-import { diffPackages, isSecretOption, printDiff, type UciDiff } from "../uci/diff.ts";
+import { diffPackages, isSecretOption, maskedValue, printDiff, type UciDiff } from "../uci/diff.ts";
 import { parsePackage } from "../uci/parse.ts";
 import { redactUri } from "../uri.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -27,8 +27,12 @@ export const blame: Command = async ({ root, words, flags, paint, print }) => {
 function masked(one: Blame): Blame {
   const option = one.path.startsWith("/") ? "" : (one.path.split(".").at(-1) ?? "");
   const { value, set, ...rest } = one;
-  if (!isSecretOption(option)) return one;
-  return { ...rest, ...(value === undefined ? {} : { value: "…" }), ...(set === undefined ? {} : { set: "…" }) };
+  const mask = (text: NonNullable<Blame["value"]>) => (isSecretOption(option) ? "…" : maskedValue(text));
+  return {
+    ...rest,
+    ...(value === undefined ? {} : { value: mask(value) }),
+    ...(set === undefined ? {} : { set: mask(set) }),
+  };
 }
 
 function tellBlame({ path, by, value, set, origin }: Blame, paint: Invocation["paint"]): string {
@@ -85,7 +89,7 @@ export const diff: Command = async ({ root, words, flags, paint, print }) => {
     print(`${paint.strong(path)} ${act}`);
     if (uci) print(printDiff(uci, diffPaint(paint), { showSecrets: flags.showsSecrets }).trimEnd());
     const isShown = flags.showsSecrets || isForAllToRead(path, disk.stat(path)?.mode);
-    if (text && isShown) for (const line of lineDiff(text, paint)) print(line);
+    if (text && isShown) for (const line of lineDiff(text, paint, flags)) print(line);
   }
   return "provisioned";
 };

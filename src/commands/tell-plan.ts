@@ -3,7 +3,14 @@ import { type Paint, tellFinding } from "../messages.ts";
 import { type FilePlan, type FirmwarePlan, isEmptyPlan, type Plan } from "../plan.ts";
 import type { ServicePlan } from "../services.ts";
 import type { SoftwareStep } from "../software.ts";
-import { isSecretOption, printDiff, type UciDiff } from "../uci/diff.ts";
+import {
+  isSecretOption,
+  maskedValue,
+  type OptionDiff,
+  printDiff,
+  type UciDiff,
+  withoutUriSecrets,
+} from "../uci/diff.ts";
 import { type DiffPaint, visible } from "../uci/print-diff.ts";
 import { redactUri } from "../uri.ts";
 
@@ -84,7 +91,7 @@ function tellFile(
   ].filter((part) => part !== undefined);
   const head = `${paint.strong(path)} ${about.join(", ")}`;
   const from = `  ${paint.quiet(`from ${origin.uri ?? origin.module}`)}`;
-  const lines = text && (showsSecrets || isForAllToRead(path, mode)) ? lineDiff(text, paint) : [];
+  const lines = text && (showsSecrets || isForAllToRead(path, mode)) ? lineDiff(text, paint, { showsSecrets }) : [];
   return [head, ...lines, from].join("\n");
 }
 
@@ -99,7 +106,12 @@ export function isForAllToRead(path: string, mode: number | undefined): boolean 
 const MOST_LINES = 40;
 
 /** The lines between what is the same at the start and at the end. */
-export function lineDiff({ before, after }: { before: string; after: string }, paint: Paint): string[] {
+export function lineDiff(
+  { before, after }: { before: string; after: string },
+  paint: Paint,
+  { showsSecrets }: { readonly showsSecrets: boolean },
+): string[] {
+  const shown = (line: string) => visible(showsSecrets ? line : withoutUriSecrets(line));
   const [was, is] = [before.split("\n"), after.split("\n")];
   let start = 0;
   while (start < was.length && start < is.length && was[start] === is[start]) start++;
@@ -110,8 +122,8 @@ export function lineDiff({ before, after }: { before: string; after: string }, p
     .filter((line, index, all) => line !== "" || index < all.length - 1);
   const added = is.slice(start, is.length - end).filter((line, index, all) => line !== "" || index < all.length - 1);
   return [
-    ...removed.slice(0, MOST_LINES).map((line) => paint.bad(`  - ${visible(line)}`)),
-    ...added.slice(0, MOST_LINES).map((line) => paint.good(`  + ${visible(line)}`)),
+    ...removed.slice(0, MOST_LINES).map((line) => paint.bad(`  - ${shown(line)}`)),
+    ...added.slice(0, MOST_LINES).map((line) => paint.good(`  + ${shown(line)}`)),
     ...(removed.length + added.length > 2 * MOST_LINES ? [paint.quiet("  …")] : []),
   ];
 }
@@ -153,8 +165,19 @@ export function withoutSecrets(diff: UciDiff): unknown {
     ...diff,
     sections: diff.sections.map((section) => ({
       ...section,
-      options: section.options.map((one) => (isSecretOption(one.option) ? { option: one.option, secret: true } : one)),
+      options: section.options.map((one) =>
+        isSecretOption(one.option) ? { option: one.option, secret: true } : masked(one),
+      ),
     })),
+  };
+}
+
+function masked({ option, before, after, items }: OptionDiff): OptionDiff {
+  return {
+    option,
+    ...(before === undefined ? {} : { before: maskedValue(before) }),
+    ...(after === undefined ? {} : { after: maskedValue(after) }),
+    ...(items && { items: { added: maskedValue(items.added), removed: maskedValue(items.removed) } }),
   };
 }
 

@@ -179,4 +179,5 @@ function text(bytes: string): string {
   return toText(bytes);
 }
 
-export { isSecretOption, printDiff } from "./print-diff.ts";
+export { printDiff } from "./print-diff.ts";
+export { isSecretOption, maskedValue, withoutUriSecrets } from "./secrets.ts";

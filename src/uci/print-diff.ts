@@ -1,4 +1,5 @@
 import type { OptionDiff, SectionDiff, UciDiff } from "./diff.ts";
+import { isSecretOption, maskedValue } from "./secrets.ts";
 
 /** How a line's parts are coloured; each may return its argument as it is. */
 export interface DiffPaint {
@@ -6,18 +7,6 @@ export interface DiffPaint {
   removed(text: string): string;
   changed(text: string): string;
   quiet(text: string): string;
-}
-
-/**
- * Options that hold secrets on OpenWrt, by themselves or behind a `_`: their values are not shown unless asked for. From `key_url` the paper's probes fetch
- * their private key, and keep the place to themselves; `r0kh` holds a key of Wi-Fi, `pincode` a SIM card's, `faskey` a hotspot's, `community` SNMP's.
- */
-const SECRET_OPTION =
-  /^(?:credential|key_url|r[01]kh)$|(?:^|_)(?:(?:api|auth|fas|wpa)?key|community|pass|passgroup|passphrase|passwd|password|pin|pincode|psk|puk|pwd|secret|token)\d*$/i;
-
-/** Whether the option is one whose value stays out of what people see. */
-export function isSecretOption(name: string): boolean {
-  return SECRET_OPTION.test(name) && !/public_key/i.test(name);
 }
 
 /**
@@ -92,7 +81,10 @@ class DiffPrinter {
   }
 
   private value(option: string, value: string | readonly string[]): string {
-    if (!this.showSecrets && isSecretOption(option)) return this.paint.quiet("(secret)");
+    if (!this.showSecrets) {
+      if (isSecretOption(option)) return this.paint.quiet("(secret)");
+      value = maskedValue(value);
+    }
     return typeof value === "string" ? readable(value) : `[${value.map(readable).join(", ")}]`;
   }
 }

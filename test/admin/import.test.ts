@@ -327,3 +327,12 @@ test("whatever routers hold, their layers change nothing on them, and make the s
     { numRuns: 400 },
   );
 });
+
+test("a URI with a password or token in it is one device's own, as every secret is", async () => {
+  const body =
+    "config service 'x'\n\toption domain 'd.example'\n\toption update_url 'https://a.example/?token=hunter2'\n";
+  const { into, told } = await run([backup("02005e100001.tar.gz", [], [{ name: "etc/config/ddns", body }])]);
+  expect(readFileSync(join(into, "default.uci"), "utf8")).not.toContain("hunter2");
+  expect(readFileSync(join(into, "02005e100001.uci"), "utf8")).toContain("hunter2");
+  expect(told.secrets.map(({ path }) => path)).toEqual(["ddns.x.update_url"]);
+});

@@ -1,6 +1,6 @@
 /** What became of a device, afterwards: who set what, and what changed from one generation to the next. */
 import { describe, expect } from "vitest";
-import { provisioned, refused, type Scene, scenario } from "../helpers/scenario.ts";
+import { provisioned, refused, type Scene, scenario, start } from "../helpers/scenario.ts";
 import { snapshotOf } from "../helpers/snapshot.ts";
 
 const OWNED = "/etc/uciprov/state/owned.json";
@@ -162,3 +162,22 @@ describe("diff", () => {
       await refused(scene, { code: "USAGE", exit: "usage", says: [] }, words);
   });
 });
+
+scenario(
+  "a password or token in a URI is shown by none of plan, run, status, diff and blame unless it is asked for",
+  async (scene) => {
+    scene.put(
+      "02005e100001.uci",
+      "package ddns\n\nconfig service 'x'\n\toption update_url 'https://me:hunter2@dyn.example/u?token=abc&host=attic'\n\tlist also 'https://x.example/?key=hunter2'\n",
+    );
+    scene.publish({ serial: 2 });
+    const told = [];
+    for (const words of [["plan"], ["run"], ["status"], ["diff", "0"], ["blame", "ddns.x.update_url"]])
+      for (const form of [["--json"], []]) told.push((await start([...words, "--root", scene.root, ...form])).stdout);
+    expect(told.join("\n")).not.toMatch(/hunter2|=abc/);
+    expect(told.join("\n")).toContain("https://me:(secret)@dyn.example/u?token=(secret)&host=attic");
+    expect(scene.device("/var/run/uciprov/status.json")).not.toContain("hunter2");
+    const asked = await start(["blame", "ddns.x", "--show-secrets", "--root", scene.root]);
+    expect(asked.stdout).toContain("https://me:hunter2@dyn.example/u?token=abc&host=attic");
+  },
+);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { diffPackages, isSecretOption, printDiff } from "../../src/uci/diff.ts";
+import { diffPackages, isSecretOption, maskedValue, printDiff } from "../../src/uci/diff.ts";
 import { parsePackage } from "../../src/uci/parse.ts";
 
 const pkg = (text: string) => parsePackage(text, { name: "network" });
@@ -59,6 +59,36 @@ describe("printDiff", () => {
       expect(isSecretOption(name)).toBe(true);
     for (const name of ["public_key", "keyboard", "monkey", "proto", "bypass", "community_list", "spin"])
       expect(isSecretOption(name)).toBe(false);
+  });
+
+  test("passwords and tokens in URIs stay hidden, all else of them is shown", () => {
+    for (const [uri, shown] of [
+      ["https://me:hunter2@dyn.example/u?host=gate&ip=[IP]", "https://me:(secret)@dyn.example/u?host=gate&ip=[IP]"],
+      ["https://me:a:b@x.example/", "https://me:(secret)@x.example/"],
+      ["https://ghp0123456789abcdefghij@git.example/r", "https://(secret)@git.example/r"],
+      ["https://x.example/?token=abc&api-key=b;n=1", "https://x.example/?token=(secret)&api-key=(secret);n=1"],
+      ["https://x.example/?k=0123456789abcdef0123", "https://x.example/?k=(secret)"],
+      ["https://x.example/#t=eyJhbGciOi.eyJz.x", "https://x.example/#t=(secret)"],
+      ["curl 'https://x.example/?sig=1' -o /tmp/x", "curl 'https://x.example/?sig=(secret)' -o /tmp/x"],
+    ] as const) {
+      const after = `config a 'b'\n\toption c "${uri}"\n`;
+      expect(maskedValue(uri)).toBe(shown);
+      expect(show("config a 'b'\n", after)).toContain(shown.includes("[") ? `"${shown}"` : shown);
+      expect(show("config a 'b'\n", after, { showSecrets: true })).toContain(uri);
+      expect(maskedValue([uri, "x"])).toEqual([shown, "x"]);
+    }
+    for (const uri of [
+      "http://[USERNAME]:[PASSWORD]@dyn.example/nic?hostname=[DOMAIN]&pass=[PASSWORD]",
+      "https://cfg.example/{site}/?serial={serial}&mac=02005e100001&host=a-very-long-name-1.example.net",
+      "https://[2001:db8::1]:8443/a@b/0123456789abcdef0123456789abcdef",
+      "sip:alice:x@example.net",
+    ])
+      expect(maskedValue(uri)).toBe(uri);
+    for (const piece of ["a.", "a://", "?a", "&a=", "a:"]) {
+      const began = performance.now();
+      maskedValue(`x://${piece.repeat(500_000)}`);
+      expect(performance.now() - began).toBeLessThan(2000);
+    }
   });
 
   test("nothing in it can steer a terminal", () => {

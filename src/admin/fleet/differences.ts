@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Change } from "../../api.ts";
 import type { Layout } from "../../stages/validate.ts";
-import { diffPackages, isSecretOption, type OptionDiff, type SectionDiff, type UciDiff } from "../../uci/diff.ts";
+import {
+  diffPackages,
+  isSecretOption,
+  maskedValue,
+  type OptionDiff,
+  type SectionDiff,
+  type UciDiff,
+} from "../../uci/diff.ts";
 import type { UciPackage } from "../../uci/model.ts";
 
 /** One thing that is another after than before: `wireless.radio0.channel`, `/etc/banner`, `service dropbear`. */
@@ -60,14 +67,12 @@ export class Differences {
 
   private optionDiff(group: string, path: string, { option, before, after }: OptionDiff): Difference {
     const isSecret = !this.showsSecrets && isSecretOption(option);
-    const shown = (value: string | readonly string[] | undefined) =>
-      value === undefined
-        ? undefined
-        : isSecret
-          ? "(secret)"
-          : typeof value === "string"
-            ? value
-            : `[${value.join(", ")}]`;
+    const shown = (value: string | readonly string[] | undefined) => {
+      if (value === undefined) return undefined;
+      if (isSecret) return "(secret)";
+      const told = this.showsSecrets ? value : maskedValue(value);
+      return typeof told === "string" ? told : `[${told.join(", ")}]`;
+    };
     return { group, subject: `${path}.${option}`, before: shown(before), after: shown(after) };
   }
 }

@@ -1,4 +1,4 @@
-import { isSecretOption } from "../../uci/diff.ts";
+import { isSecretOption, withoutUriSecrets } from "../../uci/diff.ts";
 import { ONLY_ONES } from "../../uci/identity.ts";
 import type { UciSection, UciValue } from "../../uci/model.ts";
 
@@ -56,6 +56,7 @@ export function ownerOf(pkg: string, { type, name: section }: UciSection, option
 
 /** A password or key itself: no path to one, no switch, no hint where rpcd finds it (`$p$root`). */
 export function isSecret(option: string, value: UciValue): boolean {
+  if ([value].flat().some((one) => withoutUriSecrets(one) !== one)) return true;
   if (option === "gpio_pin" || !isSecretOption(option)) return false;
   return [value]
     .flat()

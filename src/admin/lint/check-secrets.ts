@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Change } from "../../api.ts";
-import { isSecretOption } from "../../uci/diff.ts";
+import { isSecretOption, withoutUriSecrets } from "../../uci/diff.ts";
 import { sectionLabels } from "../../uci/identity.ts";
 import { expiry } from "./check-manifest.ts";
 import type { ResourceShape } from "./resource-shapes.ts";
@@ -99,7 +99,9 @@ export function checkPlannedSecrets(
     const labels = sectionLabels(sections);
     for (const [i, section] of sections.entries()) {
       for (const { name, value } of section.options) {
-        if (typeof value !== "string" || !isSecretOption(name) || NO_SECRETS.has(name) || isHarmless(value)) continue;
+        const inUri = [value].flat().some((one) => withoutUriSecrets(one) !== one);
+        if (!inUri && (typeof value !== "string" || !isSecretOption(name) || NO_SECRETS.has(name) || isHarmless(value)))
+          continue;
         const option = `${change.package}.${labels[i]}.${name}`;
         if (KEY_OPTION.test(name))
           report({

@@ -165,12 +165,13 @@ const CASES: Readonly<Record<RuleName, readonly [LintScene, readonly string[]]>>
     {
       tree: {
         "default.uci":
-          "package network\n\nconfig interface 'wan'\n\toption proto 'pppoe'\n\toption password 'hunter2'\n",
+          "package network\n\nconfig interface 'wan'\n\toption proto 'pppoe'\n\toption password 'hunter2'\n\npackage ddns\n\nconfig service 'x'\n\toption update_url 'https://me:x@a.example/'\n",
         "gateways.json": '{ "version": 1, "gateways": [\n{ "auth": { "username": "u", "password": "hunter2" } } ] }',
       },
     },
     [
       "warning secret-password default.uci:5:2 network.wan.password is for whoever fetches the tree to read",
+      "warning secret-password default.uci:10:2 ddns.x.update_url is for whoever fetches the tree to read",
       "warning secret-password gateways.json:2 password is for whoever fetches the tree to read",
     ],
   ],
