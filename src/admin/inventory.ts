@@ -110,22 +110,22 @@ function factText(name: FactName, text: string, { at }: Cell, fault: Told): stri
 
 /** What each column is, told wrong once. */
 class Columns {
-  private readonly known = new Map<string, FactName | "macro" | "wrong">();
-  private readonly fault: Told;
+  readonly #known = new Map<string, FactName | "macro" | "wrong">();
+  readonly #fault: Told;
 
   constructor(fault: Told) {
-    this.fault = fault;
+    this.#fault = fault;
   }
 
   kindOf({ name, namedAt }: Cell): FactName | "macro" | "wrong" {
-    const before = this.known.get(name);
+    const before = this.#known.get(name);
     if (before !== undefined) return before;
-    const kind = this.judge(name, namedAt);
-    this.known.set(name, kind);
+    const kind = this.#judge(name, namedAt);
+    this.#known.set(name, kind);
     return kind;
   }
 
-  private judge(name: string, at: number): FactName | "macro" | "wrong" {
+  #judge(name: string, at: number): FactName | "macro" | "wrong" {
     const fact = FACTS.find((one) => one === name);
     if (fact !== undefined) return fact;
     const lower = FACTS.find((one) => one === name.toLowerCase());
@@ -137,26 +137,26 @@ class Columns {
           ? undefined
           : `${JSON.stringify(name.slice(0, 80))} cannot be a macro's name: 1 to 64 letters, digits, _ and -`;
     if (wrong === undefined) return "macro";
-    this.fault(at, wrong);
+    this.#fault(at, wrong);
     return "wrong";
   }
 }
 
 /** Two devices with one address would get one device's files. */
 class Seen {
-  private readonly lines = new Map<string, number>();
-  private readonly fault: Told;
+  readonly #lines = new Map<string, number>();
+  readonly #fault: Told;
 
   constructor(fault: Told) {
-    this.fault = fault;
+    this.#fault = fault;
   }
 
   add(kind: string, value: string | undefined, { line, at }: Row): void {
     if (value === undefined) return;
     const key = `${kind} ${value}`;
-    const before = this.lines.get(key);
-    if (before === undefined) this.lines.set(key, line);
-    else this.fault(at, `${key} is the device's of line ${before}, too`);
+    const before = this.#lines.get(key);
+    if (before === undefined) this.#lines.set(key, line);
+    else this.#fault(at, `${key} is the device's of line ${before}, too`);
   }
 }
 

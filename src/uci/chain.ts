@@ -19,8 +19,8 @@ export class Chain<T extends Linked<T>> {
   first: T | undefined;
   last: T | undefined;
   size = 0;
-  private index: Map<string, T | OrderTree<T>> | undefined;
-  private order: OrderTree<T> | undefined;
+  #index: Map<string, T | OrderTree<T>> | undefined;
+  #order: OrderTree<T> | undefined;
 
   *[Symbol.iterator](): Generator<T, void, undefined> {
     for (let node = this.first; node !== undefined; node = node.following) yield node;
@@ -34,12 +34,12 @@ export class Chain<T extends Linked<T>> {
   }
 
   find(name: string): T | undefined {
-    if (this.index === undefined) {
-      if (this.size < MANY) return this.firstNamed(name);
-      this.index = new Map();
-      for (const node of this) this.addToIndex(node);
+    if (this.#index === undefined) {
+      if (this.size < MANY) return this.#firstNamed(name);
+      this.#index = new Map();
+      for (const node of this) this.#addToIndex(node);
     }
-    const found = this.index.get(name);
+    const found = this.#index.get(name);
     return found instanceof OrderTree ? found.at(0) : found;
   }
 
@@ -49,46 +49,46 @@ export class Chain<T extends Linked<T>> {
 
   /** Puts `node` behind `before`, or at the front. */
   insertAfter(node: T, before: T | undefined): void {
-    this.link(node, before);
+    this.#link(node, before);
     this.size++;
-    this.addToIndex(node);
+    this.#addToIndex(node);
   }
 
   remove(node: T): void {
-    this.unlink(node);
+    this.#unlink(node);
     this.size--;
     node.previous = node.following = undefined;
-    this.removeFromIndex(node);
+    this.#removeFromIndex(node);
   }
 
   /** Moves `node` behind `before`, or to the front. */
   move(node: T, before: T | undefined): void {
-    this.unlink(node);
-    this.link(node, before);
-    const sharing = this.index?.get(node.name);
+    this.#unlink(node);
+    this.#link(node, before);
+    const sharing = this.#index?.get(node.name);
     if (sharing instanceof OrderTree) this.resort(node, sharing);
   }
 
   /** Puts all nodes in another order: the same ones, each once. */
   arrange(nodes: readonly T[]): void {
     this.first = this.last = undefined;
-    this.index = this.order = undefined;
-    for (const node of nodes) this.link(node, this.last);
+    this.#index = this.#order = undefined;
+    for (const node of nodes) this.#link(node, this.last);
   }
 
   rename(node: T, name: string): void {
-    this.removeFromIndex(node);
+    this.#removeFromIndex(node);
     node.name = name;
-    this.addToIndex(node);
+    this.#addToIndex(node);
   }
 
   /** The node at a position, from 0. */
   at(position: number): T | undefined {
-    return this.positions().at(position);
+    return this.#positions().at(position);
   }
 
   positionOf(node: T): number {
-    return this.positions().positionOf(node);
+    return this.#positions().positionOf(node);
   }
 
   /** Puts `node` into a choice of this chain's nodes, to where it belongs by the chain's order; moves it if it is there. */
@@ -98,17 +98,17 @@ export class Chain<T extends Linked<T>> {
     choice.insertSorted(node, (other) => this.positionOf(other) < position);
   }
 
-  private positions(): OrderTree<T> {
-    this.order ??= new OrderTree(this.toArray());
-    return this.order;
+  #positions(): OrderTree<T> {
+    this.#order ??= new OrderTree(this.toArray());
+    return this.#order;
   }
 
-  private firstNamed(name: string): T | undefined {
+  #firstNamed(name: string): T | undefined {
     for (let node = this.first; node !== undefined; node = node.following) if (node.name === name) return node;
     return undefined;
   }
 
-  private link(node: T, before: T | undefined): void {
+  #link(node: T, before: T | undefined): void {
     const after = before === undefined ? this.first : before.following;
     node.previous = before;
     node.following = after;
@@ -116,35 +116,35 @@ export class Chain<T extends Linked<T>> {
     else before.following = node;
     if (after === undefined) this.last = node;
     else after.previous = node;
-    if (before === undefined) this.order?.insert(node, 0);
-    else this.order?.insert(node, this.order.positionOf(before) + 1);
+    if (before === undefined) this.#order?.insert(node, 0);
+    else this.#order?.insert(node, this.#order.positionOf(before) + 1);
   }
 
-  private unlink(node: T): void {
+  #unlink(node: T): void {
     const { previous, following } = node;
     if (previous === undefined) this.first = following;
     else previous.following = following;
     if (following === undefined) this.last = previous;
     else following.previous = previous;
-    this.order?.remove(node);
+    this.#order?.remove(node);
   }
 
-  private addToIndex(node: T): void {
-    const there = this.index?.get(node.name);
+  #addToIndex(node: T): void {
+    const there = this.#index?.get(node.name);
     if (there instanceof OrderTree) {
       this.resort(node, there);
     } else if (there === undefined) {
-      this.index?.set(node.name, node);
+      this.#index?.set(node.name, node);
     } else {
       const sharing = new OrderTree([there]);
       this.resort(node, sharing);
-      this.index?.set(node.name, sharing);
+      this.#index?.set(node.name, sharing);
     }
   }
 
-  private removeFromIndex(node: T): void {
-    const there = this.index?.get(node.name);
+  #removeFromIndex(node: T): void {
+    const there = this.#index?.get(node.name);
     if (there instanceof OrderTree) there.remove(node);
-    if (there === node || (there instanceof OrderTree && there.size === 0)) this.index?.delete(node.name);
+    if (there === node || (there instanceof OrderTree && there.size === 0)) this.#index?.delete(node.name);
   }
 }

@@ -52,26 +52,26 @@ function changeOf(
 }
 
 class PackagePair {
-  private readonly was: readonly UciSection[];
-  private readonly is: readonly UciSection[];
+  readonly #was: readonly UciSection[];
+  readonly #is: readonly UciSection[];
   /** For each section after, the index of the one before. */
-  private readonly origin: (number | undefined)[];
+  readonly #origin: (number | undefined)[];
 
   constructor(was: UciPackage, is: UciPackage) {
-    this.was = was.sections;
-    this.is = is.sections;
+    this.#was = was.sections;
+    this.#is = is.sections;
     const indexOf = new Map(sectionKeys(was.name, was.sections).map((key, i) => [key, i]));
-    this.origin = sectionKeys(is.name, is.sections).map((key) => indexOf.get(key));
-    this.pairTheRest();
+    this.#origin = sectionKeys(is.name, is.sections).map((key) => indexOf.get(key));
+    this.#pairTheRest();
   }
 
   differences(): SectionDiff[] {
-    const labels = sectionLabels(this.is);
-    const movers = this.movers();
+    const labels = sectionLabels(this.#is);
+    const movers = this.#movers();
     const found: SectionDiff[] = [];
-    this.is.forEach((section, i) => {
-      const from = this.origin[i];
-      const before = from === undefined ? undefined : this.was[from];
+    this.#is.forEach((section, i) => {
+      const from = this.#origin[i];
+      const before = from === undefined ? undefined : this.#was[from];
       const label = labels[i] ?? "";
       if (from === undefined || before === undefined) {
         found.push({
@@ -95,35 +95,35 @@ class PackagePair {
         options,
       });
     });
-    return [...this.removed(), ...found];
+    return [...this.#removed(), ...found];
   }
 
   /** Anonymous sections whose content changed have lost their identity: pairs those of a type in order, if alike. */
-  private pairTheRest(): void {
-    const paired = new Set(this.origin);
+  #pairTheRest(): void {
+    const paired = new Set(this.#origin);
     const waiting = new Map<string, number[]>();
-    for (let i = this.was.length - 1; i >= 0; i--) {
-      const section = this.was[i];
+    for (let i = this.#was.length - 1; i >= 0; i--) {
+      const section = this.#was[i];
       if (section === undefined || section.name !== undefined || paired.has(i)) continue;
       const ofType = waiting.get(section.type);
       if (ofType === undefined) waiting.set(section.type, [i]);
       else ofType.push(i);
     }
-    this.is.forEach((section, i) => {
-      if (section.name !== undefined || this.origin[i] !== undefined) return;
+    this.#is.forEach((section, i) => {
+      if (section.name !== undefined || this.#origin[i] !== undefined) return;
       const ofType = waiting.get(section.type);
       const candidate = ofType?.at(-1);
-      const before = candidate === undefined ? undefined : this.was[candidate];
+      const before = candidate === undefined ? undefined : this.#was[candidate];
       if (candidate === undefined || before === undefined || !isAlike(before, section)) return;
       ofType?.pop();
-      this.origin[i] = candidate;
+      this.#origin[i] = candidate;
     });
   }
 
-  private removed(): SectionDiff[] {
-    const stays = new Set(this.origin);
-    const labels = sectionLabels(this.was);
-    return this.was.flatMap((section, i): SectionDiff[] => {
+  #removed(): SectionDiff[] {
+    const stays = new Set(this.#origin);
+    const labels = sectionLabels(this.#was);
+    return this.#was.flatMap((section, i): SectionDiff[] => {
       if (stays.has(i)) return [];
       const options = diffOptions(section.options, []);
       return [{ section: text(labels[i] ?? ""), type: text(section.type), change: "removed", options }];
@@ -131,8 +131,8 @@ class PackagePair {
   }
 
   /** The fewest sections that must be moved to explain the new order: those outside the longest rising choice. */
-  private movers(): Set<number> {
-    const kept = this.origin.flatMap((from, i) => (from === undefined ? [] : [{ from, i }]));
+  #movers(): Set<number> {
+    const kept = this.#origin.flatMap((from, i) => (from === undefined ? [] : [{ from, i }]));
     const stay = new Set(longestRising(kept.map(({ from }) => from)));
     return new Set(kept.flatMap(({ i }, k) => (stay.has(k) ? [] : [i])));
   }

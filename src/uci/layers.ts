@@ -27,25 +27,25 @@ interface Touch {
 export class Layered {
   readonly draft: Draft;
   readonly findings: Finding[] = [];
-  private readonly touches = new Map<DraftSection, Touch[]>();
+  readonly #touches = new Map<DraftSection, Touch[]>();
 
   constructor(base: UciPackage) {
     this.draft = new Draft(base);
   }
 
   put(layer: Layer): void {
-    if (layer.mode === "batch") this.batch(layer.content, layer.origin);
-    else this.sections(layer.content, layer.origin, layer.mode === "replace");
+    if (layer.mode === "batch") this.#batch(layer.content, layer.origin);
+    else this.#sections(layer.content, layer.origin, layer.mode === "replace");
   }
 
-  private sections(content: UciPackage, origin: string, replaces: boolean): void {
-    const twins = this.matches(content.sections, origin, replaces);
+  #sections(content: UciPackage, origin: string, replaces: boolean): void {
+    const twins = this.#matches(content.sections, origin, replaces);
     const stays = new Set<DraftSection>();
     const order: DraftSection[] = [];
     content.sections.forEach((from, i) => {
       let section = twins[i];
       let isNew = false;
-      if (section === "conflict" || !this.canBePrinted(from.type, origin)) return;
+      if (section === "conflict" || !this.#canBePrinted(from.type, origin)) return;
       if (section === undefined) {
         section = this.draft.addCopy(withoutEmpty(from));
         isNew = true;
@@ -57,22 +57,22 @@ export class Layered {
         stays.add(section);
       }
       if (!isNew) section.setAll(from.options);
-      this.touch(section, { origin, isNew, options: from.options });
+      this.#touch(section, { origin, isNew, options: from.options });
     });
     if (!replaces) return;
     for (const section of [...this.draft.sections]) if (!stays.has(section)) this.draft.removeSection(section);
     this.draft.arrangeSections(order);
   }
 
-  private canBePrinted(type: string, origin: string): boolean {
+  #canBePrinted(type: string, origin: string): boolean {
     const can = isPrintableType(type);
     if (!can)
-      this.find("error", `${origin}: a section's type ${JSON.stringify(toText(type))} would be read as another one`);
+      this.#find("error", `${origin}: a section's type ${JSON.stringify(toText(type))} would be read as another one`);
     return can;
   }
 
   /** For each section of a layer the one it is about, `undefined` for a new one. */
-  private matches(
+  #matches(
     sections: readonly UciSection[],
     origin: string,
     replaces: boolean,
@@ -87,33 +87,40 @@ export class Layered {
         this.draft.removeSection(named);
         return undefined;
       }
-      this.find("error", `${this.draft.name}.${section.name} is "${named.type}", and ${origin} says "${section.type}"`);
+      this.#find(
+        "error",
+        `${this.draft.name}.${section.name} is "${named.type}", and ${origin} says "${section.type}"`,
+      );
       return "conflict";
     });
   }
 
-  private batch(lines: readonly BatchLine[], origin: string): void {
+  #batch(lines: readonly BatchLine[], origin: string): void {
     for (const line of lines) {
       if (line.package !== this.draft.name) continue;
       try {
-        this.batchLine(line, origin);
+        this.#batchLine(line, origin);
       } catch (thrown) {
         if (!(thrown instanceof UciFault)) throw thrown;
         // A device without what is to be deleted is as the tree wants it.
         const isDone = thrown.status === "not-found" && (line.command === "delete" || line.command === "del_list");
-        this.find(isDone ? "note" : "error", `${line.command} ${toText(line.args.join(" "))}: ${thrown.message}`, line);
+        this.#find(
+          isDone ? "note" : "error",
+          `${line.command} ${toText(line.args.join(" "))}: ${thrown.message}`,
+          line,
+        );
       }
     }
   }
 
-  private batchLine({ command, args }: BatchLine, origin: string): void {
+  #batchLine({ command, args }: BatchLine, origin: string): void {
     const [argument = "", type = ""] = args;
     if (command === "add") {
       if (!isType(type) || !isPrintableType(type)) throw new UciFault({ status: "invalid" });
-      this.touch(this.draft.addSection(type), { origin, isNew: true, options: [] });
+      this.#touch(this.draft.addSection(type), { origin, isNew: true, options: [] });
       return;
     }
-    const change = this.editFor(command, argument);
+    const change = this.#editFor(command, argument);
     if (change === undefined) return;
     const retypes = change.kind === "set" && change.option === undefined;
     if (retypes && !isPrintableType(change.value ?? "")) throw new UciFault({ status: "invalid" });
@@ -123,14 +130,14 @@ export class Layered {
     );
     if (section === undefined) return;
     const option = change.kind === "rename" && change.option !== undefined ? change.value : change.option;
-    this.touch(section, {
+    this.#touch(section, {
       origin,
       isNew: option === undefined,
       options: option === undefined ? [] : [{ name: option }],
     });
   }
 
-  private editFor(command: Exclude<BatchLine["command"], "add">, argument: string): StagedChange | undefined {
+  #editFor(command: Exclude<BatchLine["command"], "add">, argument: string): StagedChange | undefined {
     const address = parseAddress(argument);
     const { draft } = this;
     switch (command) {
@@ -155,7 +162,7 @@ export class Layered {
 
   /** Who said last what the section, or its option, is; `undefined`: no layer did. */
   originOf(section: DraftSection, option: string | undefined): string | undefined {
-    const touches = this.touches.get(section) ?? [];
+    const touches = this.#touches.get(section) ?? [];
     const isMeant = ({ isNew, options }: Touch) =>
       option === undefined ? isNew : options.some(({ name }) => name === option);
     return touches.findLast(isMeant)?.origin;
@@ -163,22 +170,22 @@ export class Layered {
 
   /** The section, or its option, is the device's own after all. */
   disown(section: DraftSection, option?: string): void {
-    const touches = this.touches.get(section);
-    if (touches === undefined || option === undefined) this.touches.delete(section);
+    const touches = this.#touches.get(section);
+    if (touches === undefined || option === undefined) this.#touches.delete(section);
     else
-      this.touches.set(
+      this.#touches.set(
         section,
         touches.map((touch) => ({ ...touch, options: touch.options.filter(({ name }) => name !== option) })),
       );
   }
 
-  private touch(section: DraftSection, touch: Touch): void {
-    const touches = this.touches.get(section);
-    if (touches === undefined) this.touches.set(section, [touch]);
+  #touch(section: DraftSection, touch: Touch): void {
+    const touches = this.#touches.get(section);
+    if (touches === undefined) this.#touches.set(section, [touch]);
     else touches.push(touch);
   }
 
-  private find(severity: Finding["severity"], message: string, line?: BatchLine): void {
+  #find(severity: Finding["severity"], message: string, line?: BatchLine): void {
     const place = line && { ...(line.file === undefined ? {} : { file: line.file }), line: line.line };
     this.findings.push({ code: "UCI_CONFLICT", message, severity, ...(place === undefined ? {} : { place }) });
   }
@@ -192,33 +199,33 @@ function withoutEmpty(section: UciSection): UciSection {
 
 /** Finds for the anonymous sections of a layer the ones they are about, each at most once. */
 class AnonymousMatcher {
-  private readonly layerHas: Map<string, number>;
-  private readonly draft: Draft;
-  private readonly byType = new Map<string, DraftSection[]>();
-  private readonly byIdentity = new Map<string, DraftSection>();
-  private readonly identify = numbering();
-  private readonly taken = new Set<DraftSection>();
+  readonly #layerHas: Map<string, number>;
+  readonly #draft: Draft;
+  readonly #byType = new Map<string, DraftSection[]>();
+  readonly #byIdentity = new Map<string, DraftSection>();
+  readonly #identify = numbering();
+  readonly #taken = new Set<DraftSection>();
 
   constructor(draft: Draft, layer: readonly UciSection[]) {
-    this.draft = draft;
-    this.layerHas = countBy(layer, ({ type }) => type);
+    this.#draft = draft;
+    this.#layerHas = countBy(layer, ({ type }) => type);
     if (layer.every(({ name }) => name !== undefined)) return;
     const identifyOwn = numbering();
     for (const section of draft.sections) {
-      const ofType = this.byType.get(section.type);
-      if (ofType === undefined) this.byType.set(section.type, [section]);
+      const ofType = this.#byType.get(section.type);
+      if (ofType === undefined) this.#byType.set(section.type, [section]);
       else ofType.push(section);
-      if (section.isAnonymous) this.byIdentity.set(identifyOwn(anonymousIdentity(section.section())), section);
+      if (section.isAnonymous) this.#byIdentity.set(identifyOwn(anonymousIdentity(section.section())), section);
     }
   }
 
   match(section: UciSection): DraftSection | undefined {
-    const ofType = this.byType.get(section.type) ?? [];
-    const isOnly = ONLY_ONES.has(`${this.draft.name}.${section.type}`) && this.layerHas.get(section.type) === 1;
+    const ofType = this.#byType.get(section.type) ?? [];
+    const isOnly = ONLY_ONES.has(`${this.#draft.name}.${section.type}`) && this.#layerHas.get(section.type) === 1;
     const found =
-      isOnly && ofType.length === 1 ? ofType[0] : this.byIdentity.get(this.identify(anonymousIdentity(section)));
-    if (found === undefined || this.taken.has(found)) return undefined;
-    this.taken.add(found);
+      isOnly && ofType.length === 1 ? ofType[0] : this.#byIdentity.get(this.#identify(anonymousIdentity(section)));
+    if (found === undefined || this.#taken.has(found)) return undefined;
+    this.#taken.add(found);
     return found;
   }
 }

@@ -8,11 +8,11 @@ import type { StatementTaker } from "./statements.ts";
  */
 export class MergeTaker implements StatementTaker {
   readonly changes: StagedChange[] = [];
-  private readonly draft: Draft;
-  private current: DraftSection | undefined;
+  readonly #draft: Draft;
+  #current: DraftSection | undefined;
 
   constructor(draft: Draft) {
-    this.draft = draft;
+    this.#draft = draft;
   }
 
   package(): boolean {
@@ -21,26 +21,26 @@ export class MergeTaker implements StatementTaker {
 
   section(type: string, name: string | undefined, isStrict: boolean): boolean {
     if (name === undefined) {
-      this.current = this.change("add", this.draft.nextGeneratedName(type), undefined, type);
+      this.#current = this.#change("add", this.#draft.nextGeneratedName(type), undefined, type);
       return true;
     }
-    const known = this.draft.sections.find(name);
+    const known = this.#draft.sections.find(name);
     if (known !== undefined && known.type !== type && isStrict) return false;
-    this.current = known?.type === type ? known : this.change("set", name, undefined, type);
+    this.#current = known?.type === type ? known : this.#change("set", name, undefined, type);
     return true;
   }
 
   option(name: string, value: string): void {
-    const section = this.current;
+    const section = this.#current;
     if (section === undefined || value === "" || section.options.find(name)?.value === value) return;
-    this.change("set", section.name, name, value);
+    this.#change("set", section.name, name, value);
   }
 
   list(name: string, item: string): void {
-    if (this.current !== undefined) this.change("list-add", this.current.name, name, item);
+    if (this.#current !== undefined) this.#change("list-add", this.#current.name, name, item);
   }
 
-  private change(
+  #change(
     kind: StagedChange["kind"],
     section: string,
     option: string | undefined,
@@ -48,7 +48,7 @@ export class MergeTaker implements StatementTaker {
   ): DraftSection | undefined {
     const change = { kind, section, option, value };
     this.changes.push(change);
-    replay(this.draft, change);
-    return this.draft.sections.find(section);
+    replay(this.#draft, change);
+    return this.#draft.sections.find(section);
   }
 }

@@ -11,19 +11,19 @@ interface Branch<T> {
  * while things come and go. A randomized search tree (Martínez and Roura 1998): its shape is all that chance decides.
  */
 export class OrderTree<T> {
-  private root: Branch<T> | undefined;
-  private readonly branches = new Map<T, Branch<T>>();
+  #root: Branch<T> | undefined;
+  readonly #branches = new Map<T, Branch<T>>();
 
   constructor(things: readonly T[]) {
-    this.root = this.grow(things, 0, things.length);
+    this.#root = this.#grow(things, 0, things.length);
   }
 
   get size(): number {
-    return sizeOf(this.root);
+    return sizeOf(this.#root);
   }
 
   at(position: number): T | undefined {
-    let branch = this.root;
+    let branch = this.#root;
     let left = position;
     while (branch !== undefined) {
       const before = sizeOf(branch.left);
@@ -40,7 +40,7 @@ export class OrderTree<T> {
 
   /** -1 if it does not stand here. */
   positionOf(thing: T): number {
-    let branch = this.branches.get(thing);
+    let branch = this.#branches.get(thing);
     if (branch === undefined) return -1;
     let position = sizeOf(branch.left);
     for (let { parent } = branch; parent !== undefined; { parent } = parent) {
@@ -52,14 +52,14 @@ export class OrderTree<T> {
 
   /** Puts something new at a position, from 0 to `size`. */
   insert(thing: T, position: number): void {
-    const [before, behind] = split(this.root, position);
-    this.plant(joined(joined(before, this.branch(thing)), behind));
+    const [before, behind] = split(this.#root, position);
+    this.#plant(joined(joined(before, this.#branch(thing)), behind));
   }
 
   /** Inserts something new where it belongs by `isBefore`, which tells of what stands here whether that comes before it. */
   insertSorted(thing: T, isBefore: (other: T) => boolean): void {
     let position = 0;
-    let branch = this.root;
+    let branch = this.#root;
     while (branch !== undefined) {
       if (isBefore(branch.thing)) {
         position += sizeOf(branch.left) + 1;
@@ -74,28 +74,28 @@ export class OrderTree<T> {
   remove(thing: T): void {
     const position = this.positionOf(thing);
     if (position < 0) return;
-    const [before, rest] = split(this.root, position);
+    const [before, rest] = split(this.#root, position);
     const [, behind] = split(rest, 1);
-    this.branches.delete(thing);
-    this.plant(joined(before, behind));
+    this.#branches.delete(thing);
+    this.#plant(joined(before, behind));
   }
 
-  private grow(things: readonly T[], from: number, to: number): Branch<T> | undefined {
+  #grow(things: readonly T[], from: number, to: number): Branch<T> | undefined {
     const middle = (from + to) >> 1;
     const thing = things[middle];
     if (from >= to || thing === undefined) return undefined;
-    const branch = this.branch(thing);
-    return bear(branch, this.grow(things, from, middle), this.grow(things, middle + 1, to));
+    const branch = this.#branch(thing);
+    return bear(branch, this.#grow(things, from, middle), this.#grow(things, middle + 1, to));
   }
 
-  private branch(thing: T): Branch<T> {
+  #branch(thing: T): Branch<T> {
     const branch = { thing, size: 1, parent: undefined, left: undefined, right: undefined };
-    this.branches.set(thing, branch);
+    this.#branches.set(thing, branch);
     return branch;
   }
 
-  private plant(root: Branch<T> | undefined): void {
-    this.root = root;
+  #plant(root: Branch<T> | undefined): void {
+    this.#root = root;
     if (root !== undefined) root.parent = undefined;
   }
 }

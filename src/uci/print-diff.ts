@@ -19,70 +19,70 @@ export function printDiff(diff: UciDiff, paint: DiffPaint, options: { readonly s
 }
 
 class DiffPrinter {
-  private readonly paint: DiffPaint;
-  private readonly showSecrets: boolean;
+  readonly #paint: DiffPaint;
+  readonly #showSecrets: boolean;
 
   constructor(paint: DiffPaint, showSecrets: boolean) {
-    this.paint = paint;
-    this.showSecrets = showSecrets;
+    this.#paint = paint;
+    this.#showSecrets = showSecrets;
   }
 
   lines(diff: UciDiff): string[] {
     const lines: string[] = [];
     if (diff.change === "created")
-      lines.push(`${this.paint.added(`+ ${visible(diff.package)}`)} ${this.paint.quiet("(new file)")}\n`);
+      lines.push(`${this.#paint.added(`+ ${visible(diff.package)}`)} ${this.#paint.quiet("(new file)")}\n`);
     if (diff.change === "removed")
-      lines.push(`${this.paint.removed(`- ${visible(diff.package)}`)} ${this.paint.quiet("(file removed)")}\n`);
-    for (const section of diff.sections) lines.push(...this.section(diff.package, section));
+      lines.push(`${this.#paint.removed(`- ${visible(diff.package)}`)} ${this.#paint.quiet("(file removed)")}\n`);
+    for (const section of diff.sections) lines.push(...this.#section(diff.package, section));
     return lines;
   }
 
-  private section(pkg: string, section: SectionDiff): string[] {
+  #section(pkg: string, section: SectionDiff): string[] {
     const path = visible(`${pkg}.${section.section}`);
     const type = visible(section.type);
-    const options = section.options.map((option) => this.option(path, option, section.change));
+    const options = section.options.map((option) => this.#option(path, option, section.change));
     switch (section.change) {
       case "added":
-        return [`${this.paint.added(`+ ${path}=${type}`)}\n`, ...options];
+        return [`${this.#paint.added(`+ ${path}=${type}`)}\n`, ...options];
       case "removed":
-        return [`${this.paint.removed(`- ${path}=${type}`)}\n`, ...options];
+        return [`${this.#paint.removed(`- ${path}=${type}`)}\n`, ...options];
       default: {
-        const retyped = section.typeBefore === undefined ? [] : [this.change(path, visible(section.typeBefore), type)];
-        return [...retyped, ...this.move(path, section), ...options];
+        const retyped = section.typeBefore === undefined ? [] : [this.#change(path, visible(section.typeBefore), type)];
+        return [...retyped, ...this.#move(path, section), ...options];
       }
     }
   }
 
-  private move(path: string, { moved }: SectionDiff): string[] {
+  #move(path: string, { moved }: SectionDiff): string[] {
     if (moved === undefined) return [];
-    return [`${this.paint.changed(path)}: ${this.paint.quiet(`position ${moved.from} → ${moved.to}`)}\n`];
+    return [`${this.#paint.changed(path)}: ${this.#paint.quiet(`position ${moved.from} → ${moved.to}`)}\n`];
   }
 
-  private option(section: string, diff: OptionDiff, of: SectionDiff["change"]): string {
+  #option(section: string, diff: OptionDiff, of: SectionDiff["change"]): string {
     const path = `${section}.${visible(diff.option)}`;
-    const before = diff.before === undefined ? undefined : this.value(diff.option, diff.before);
-    const after = diff.after === undefined ? undefined : this.value(diff.option, diff.after);
+    const before = diff.before === undefined ? undefined : this.#value(diff.option, diff.before);
+    const after = diff.after === undefined ? undefined : this.#value(diff.option, diff.after);
     const mark = of === "changed" || of === "moved" ? "" : "  ";
-    if (before === undefined) return `${this.paint.added(`+ ${mark}${path}: ${after ?? ""}`)}\n`;
-    if (after === undefined) return `${this.paint.removed(`- ${mark}${path}: ${before}`)}\n`;
-    return diff.items === undefined ? this.change(path, before, after) : this.items(path, diff, diff.items);
+    if (before === undefined) return `${this.#paint.added(`+ ${mark}${path}: ${after ?? ""}`)}\n`;
+    if (after === undefined) return `${this.#paint.removed(`- ${mark}${path}: ${before}`)}\n`;
+    return diff.items === undefined ? this.#change(path, before, after) : this.#items(path, diff, diff.items);
   }
 
-  private change(path: string, before: string, after: string): string {
-    return `${this.paint.changed(path)}: ${this.paint.removed(before)} → ${this.paint.added(after)}\n`;
+  #change(path: string, before: string, after: string): string {
+    return `${this.#paint.changed(path)}: ${this.#paint.removed(before)} → ${this.#paint.added(after)}\n`;
   }
 
-  private items(path: string, diff: OptionDiff, items: NonNullable<OptionDiff["items"]>): string {
-    const added = items.added.map((item) => this.paint.added(`+${this.value(diff.option, item)}`));
-    const removed = items.removed.map((item) => this.paint.removed(`-${this.value(diff.option, item)}`));
+  #items(path: string, diff: OptionDiff, items: NonNullable<OptionDiff["items"]>): string {
+    const added = items.added.map((item) => this.#paint.added(`+${this.#value(diff.option, item)}`));
+    const removed = items.removed.map((item) => this.#paint.removed(`-${this.#value(diff.option, item)}`));
     const all = [...removed, ...added];
-    const words = all.length === 0 ? this.paint.quiet("another order") : all.join(" ");
-    return `${this.paint.changed(path)}: ${words}\n`;
+    const words = all.length === 0 ? this.#paint.quiet("another order") : all.join(" ");
+    return `${this.#paint.changed(path)}: ${words}\n`;
   }
 
-  private value(option: string, value: string | readonly string[]): string {
-    if (!this.showSecrets) {
-      if (isSecretOption(option)) return this.paint.quiet("(secret)");
+  #value(option: string, value: string | readonly string[]): string {
+    if (!this.#showSecrets) {
+      if (isSecretOption(option)) return this.#paint.quiet("(secret)");
       value = maskedValue(value);
     }
     return typeof value === "string" ? readable(value) : `[${value.map(readable).join(", ")}]`;

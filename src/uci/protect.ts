@@ -35,36 +35,36 @@ function parsePath(path: string, pkg: string): Protected | undefined {
 }
 
 class Protection {
-  private readonly layered: Layered;
-  private readonly cells: readonly Cell[];
-  private readonly sectionOfCell: Map<Cell, DraftSection>;
+  readonly #layered: Layered;
+  readonly #cells: readonly Cell[];
+  readonly #sectionOfCell: Map<Cell, DraftSection>;
   /** Sections of the draft that stand for one that the device has. */
-  private readonly held = new Set<DraftSection>();
+  readonly #held = new Set<DraftSection>();
 
   constructor(layered: Layered, cells: readonly Cell[], sectionOfCell: Map<Cell, DraftSection>) {
-    this.layered = layered;
-    this.cells = cells;
-    this.sectionOfCell = sectionOfCell;
+    this.#layered = layered;
+    this.#cells = cells;
+    this.#sectionOfCell = sectionOfCell;
   }
 
   /** `true` if something had to be put back. */
   hold({ section, option }: Protected): boolean {
     let isTouched = false;
-    for (const cell of this.cells) {
+    for (const cell of this.#cells) {
       if (cell.present === undefined || !isMeant(cell, section)) continue;
       const isChanged =
-        option === undefined ? this.holdSection(cell, cell.present) : this.holdOption(cell, cell.present, option);
+        option === undefined ? this.#holdSection(cell, cell.present) : this.#holdOption(cell, cell.present, option);
       isTouched ||= isChanged;
     }
-    const added = [...this.layered.draft.sections].filter((own) => isAdded(own, section) && !this.held.has(own));
-    for (const own of added) isTouched = this.keepOut(own, option) || isTouched;
+    const added = [...this.#layered.draft.sections].filter((own) => isAdded(own, section) && !this.#held.has(own));
+    for (const own of added) isTouched = this.#keepOut(own, option) || isTouched;
     return isTouched;
   }
 
   /** The device has no such section: the layers do not make one. */
-  private keepOut(section: DraftSection, option: string | undefined): boolean {
+  #keepOut(section: DraftSection, option: string | undefined): boolean {
     if (option === undefined) {
-      this.layered.draft.removeSection(section);
+      this.#layered.draft.removeSection(section);
       return true;
     }
     const added = section.options.find(option);
@@ -72,10 +72,10 @@ class Protection {
     return added !== undefined;
   }
 
-  private holdSection(cell: Cell, present: UciSection): boolean {
-    const section = this.sectionFor(cell, present);
+  #holdSection(cell: Cell, present: UciSection): boolean {
+    const section = this.#sectionFor(cell, present);
     if (section === undefined) {
-      this.bringBack(cell, present, present.options);
+      this.#bringBack(cell, present, present.options);
       return true;
     }
     const isSame =
@@ -85,66 +85,66 @@ class Protection {
     if (isSame) return false;
     section.type = present.type;
     for (const option of [...section.options]) section.options.remove(option);
-    for (const { name, value } of present.options) this.layered.draft.setOption(section, name, own(value));
-    this.layered.disown(section);
+    for (const { name, value } of present.options) this.#layered.draft.setOption(section, name, own(value));
+    this.#layered.disown(section);
     return true;
   }
 
-  private holdOption(cell: Cell, present: UciSection, name: string): boolean {
+  #holdOption(cell: Cell, present: UciSection, name: string): boolean {
     const value = present.options.find((option) => option.name === name)?.value;
-    const found = this.sectionFor(cell, present);
+    const found = this.#sectionFor(cell, present);
     if (found === undefined && value === undefined) return false;
-    const section = found ?? this.bringBack(cell, present, []);
+    const section = found ?? this.#bringBack(cell, present, []);
     // More than one: a batch has renamed another option to this name.
     const same = [...section.options].filter((option) => option.name === name);
     if (same.length < 2 && sameValue(same[0]?.value, value)) return false;
     if (same.length > 1 || value === undefined) for (const option of same) section.options.remove(option);
-    if (value !== undefined) this.layered.draft.setOption(section, name, own(value));
-    this.layered.disown(section, name);
+    if (value !== undefined) this.#layered.draft.setOption(section, name, own(value));
+    this.#layered.disown(section, name);
     return true;
   }
 
   /** Where the section is in the draft; one that is uciprov's own was made anew there, under its name. */
-  private sectionFor(cell: Cell, present: UciSection): DraftSection | undefined {
-    const section = this.sectionOfCell.get(cell) ?? this.namesake(present);
-    const isThere = section !== undefined && this.layered.draft.has(section) && hasNameOf(section, present);
-    const own = isThere ? section : this.namesake(present);
-    if (own !== undefined) this.held.add(own);
+  #sectionFor(cell: Cell, present: UciSection): DraftSection | undefined {
+    const section = this.#sectionOfCell.get(cell) ?? this.#namesake(present);
+    const isThere = section !== undefined && this.#layered.draft.has(section) && hasNameOf(section, present);
+    const own = isThere ? section : this.#namesake(present);
+    if (own !== undefined) this.#held.add(own);
     return own;
   }
 
-  private namesake(present: UciSection): DraftSection | undefined {
-    if (present.name === undefined) return this.alike(present);
-    const found = this.layered.draft.sections.find(present.name);
+  #namesake(present: UciSection): DraftSection | undefined {
+    if (present.name === undefined) return this.#alike(present);
+    const found = this.#layered.draft.sections.find(present.name);
     return found === undefined || found.isAnonymous ? undefined : found;
   }
 
-  private alike(present: UciSection): DraftSection | undefined {
-    const staying = new Set(this.sectionOfCell.values());
+  #alike(present: UciSection): DraftSection | undefined {
+    const staying = new Set(this.#sectionOfCell.values());
     const identity = anonymousIdentity(present);
-    return [...this.layered.draft.sections].find(
+    return [...this.#layered.draft.sections].find(
       (section) =>
         section.isAnonymous &&
         !staying.has(section) &&
-        !this.held.has(section) &&
+        !this.#held.has(section) &&
         anonymousIdentity(section.section()) === identity,
     );
   }
 
   /** The section that the layers took away or gave another name, with these of its options, where it stood. */
-  private bringBack(cell: Cell, present: UciSection, options: UciSection["options"]): DraftSection {
-    const section = this.layered.draft.addSection(present.type, present.name);
-    for (const { name, value } of options) this.layered.draft.setOption(section, name, own(value));
-    this.sectionOfCell.set(cell, section);
-    this.held.add(section);
-    const before = this.cells.slice(0, this.cells.indexOf(cell)).findLast((other) => this.isInDraft(other));
-    this.layered.draft.sections.move(section, before === undefined ? undefined : this.sectionOfCell.get(before));
+  #bringBack(cell: Cell, present: UciSection, options: UciSection["options"]): DraftSection {
+    const section = this.#layered.draft.addSection(present.type, present.name);
+    for (const { name, value } of options) this.#layered.draft.setOption(section, name, own(value));
+    this.#sectionOfCell.set(cell, section);
+    this.#held.add(section);
+    const before = this.#cells.slice(0, this.#cells.indexOf(cell)).findLast((other) => this.#isInDraft(other));
+    this.#layered.draft.sections.move(section, before === undefined ? undefined : this.#sectionOfCell.get(before));
     return section;
   }
 
-  private isInDraft(cell: Cell): boolean {
-    const section = this.sectionOfCell.get(cell);
-    return section !== undefined && this.layered.draft.has(section);
+  #isInDraft(cell: Cell): boolean {
+    const section = this.#sectionOfCell.get(cell);
+    return section !== undefined && this.#layered.draft.has(section);
   }
 }
 

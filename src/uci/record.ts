@@ -69,7 +69,7 @@ export function parsePackageRecord(from: unknown): PackageRecord {
 }
 
 class RecordReader {
-  private values = 0;
+  #values = 0;
 
   object(from: unknown, at: string): Readonly<Record<string, unknown>> {
     if (typeof from !== "object" || from === null || Array.isArray(from)) throw damaged(at, "an object");
@@ -78,8 +78,8 @@ class RecordReader {
 
   list<T>(from: unknown, at: string, read: (item: unknown, at: string) => T): T[] {
     if (!Array.isArray(from)) throw damaged(at, "a list");
-    this.values += from.length;
-    if (this.values > MAX_VALUES) throw damaged(at, `at most ${MAX_VALUES} values`);
+    this.#values += from.length;
+    if (this.#values > MAX_VALUES) throw damaged(at, `at most ${MAX_VALUES} values`);
     return from.map((item: unknown, i) => read(item, `${at}[${i}]`));
   }
 
@@ -90,93 +90,93 @@ class RecordReader {
 
   added(from: unknown, at: string): AddedSection {
     const { key } = this.object(from, at);
-    return { key: this.key(key, `${at}.key`), ...this.section(from, at) };
+    return { key: this.#key(key, `${at}.key`), ...this.#section(from, at) };
   }
 
   changed(from: unknown, at: string): ChangedSection {
     const { key, type, options, order } = this.object(from, at);
     return {
-      key: this.key(key, `${at}.key`),
-      ...(type === undefined ? {} : { type: this.types(type, `${at}.type`) }),
-      options: this.list(options, `${at}.options`, (item, where) => this.changedOption(item, where)),
+      key: this.#key(key, `${at}.key`),
+      ...(type === undefined ? {} : { type: this.#types(type, `${at}.type`) }),
+      options: this.list(options, `${at}.options`, (item, where) => this.#changedOption(item, where)),
       ...(order === undefined
         ? {}
-        : { order: this.list(order, `${at}.order`, (item, where) => this.name(item, where)) }),
+        : { order: this.list(order, `${at}.order`, (item, where) => this.#name(item, where)) }),
     };
   }
 
   removed(from: unknown, at: string): RemovedSection {
     const { after, became } = this.object(from, at);
     return {
-      ...this.section(from, at),
-      ...(after === undefined ? {} : { after: this.bytes(after, `${at}.after`) }),
-      ...(became === undefined ? {} : { became: this.key(became, `${at}.became`) }),
+      ...this.#section(from, at),
+      ...(after === undefined ? {} : { after: this.#bytes(after, `${at}.after`) }),
+      ...(became === undefined ? {} : { became: this.#key(became, `${at}.became`) }),
     };
   }
 
   order(from: unknown): { before: string[]; set: string[] } {
     const { before, set } = this.object(from, "order");
     return {
-      before: this.list(before, "order.before", (item, at) => this.key(item, at)),
-      set: this.list(set, "order.set", (item, at) => this.key(item, at)),
+      before: this.list(before, "order.before", (item, at) => this.#key(item, at)),
+      set: this.list(set, "order.set", (item, at) => this.#key(item, at)),
     };
   }
 
-  private section(from: unknown, at: string): UciSection {
+  #section(from: unknown, at: string): UciSection {
     const { type, name, options } = this.object(from, at);
     return {
-      type: this.type(type, `${at}.type`),
+      type: this.#type(type, `${at}.type`),
       // JSON has no `undefined`: an anonymous section simply has no name there.
-      name: name === undefined ? undefined : this.name(name, `${at}.name`),
-      options: this.list(options, `${at}.options`, (item, where) => this.option(item, where)),
+      name: name === undefined ? undefined : this.#name(name, `${at}.name`),
+      options: this.list(options, `${at}.options`, (item, where) => this.#option(item, where)),
     };
   }
 
-  private option(from: unknown, at: string): UciOption {
+  #option(from: unknown, at: string): UciOption {
     const { name, value } = this.object(from, at);
-    return { name: this.name(name, `${at}.name`), value: this.value(value, `${at}.value`) };
+    return { name: this.#name(name, `${at}.name`), value: this.#value(value, `${at}.value`) };
   }
 
-  private changedOption(from: unknown, at: string): ChangedOption {
+  #changedOption(from: unknown, at: string): ChangedOption {
     const { name, before, set, after } = this.object(from, at);
     return {
-      name: this.name(name, `${at}.name`),
-      ...(before === undefined ? {} : { before: this.value(before, `${at}.before`) }),
-      ...(set === undefined ? {} : { set: this.value(set, `${at}.set`) }),
-      ...(after === undefined ? {} : { after: this.name(after, `${at}.after`) }),
+      name: this.#name(name, `${at}.name`),
+      ...(before === undefined ? {} : { before: this.#value(before, `${at}.before`) }),
+      ...(set === undefined ? {} : { set: this.#value(set, `${at}.set`) }),
+      ...(after === undefined ? {} : { after: this.#name(after, `${at}.after`) }),
     };
   }
 
-  private types(from: unknown, at: string): { before: string; set: string } {
+  #types(from: unknown, at: string): { before: string; set: string } {
     const { before, set } = this.object(from, at);
-    return { before: this.type(before, `${at}.before`), set: this.type(set, `${at}.set`) };
+    return { before: this.#type(before, `${at}.before`), set: this.#type(set, `${at}.set`) };
   }
 
-  private value(from: unknown, at: string): UciValue {
+  #value(from: unknown, at: string): UciValue {
     return typeof from === "string"
-      ? this.bytes(from, at)
-      : this.list(from, at, (item, where) => this.bytes(item, where));
+      ? this.#bytes(from, at)
+      : this.list(from, at, (item, where) => this.#bytes(item, where));
   }
 
-  private key(from: unknown, at: string): string {
-    const key = this.bytes(from, at);
+  #key(from: unknown, at: string): string {
+    const key = this.#bytes(from, at);
     if (!/^[=@]/.test(key)) throw damaged(at, "a section's identity");
     return key;
   }
 
-  private name(from: unknown, at: string): string {
-    const name = this.bytes(from, at);
+  #name(from: unknown, at: string): string {
+    const name = this.#bytes(from, at);
     if (!isName(name)) throw damaged(at, "a name");
     return name;
   }
 
-  private type(from: unknown, at: string): string {
-    const type = this.bytes(from, at);
+  #type(from: unknown, at: string): string {
+    const type = this.#bytes(from, at);
     if (!isType(type)) throw damaged(at, "a type");
     return type;
   }
 
-  private bytes(from: unknown, at: string): string {
+  #bytes(from: unknown, at: string): string {
     if (typeof from !== "string" || /[^\x01-\xff]/.test(from)) throw damaged(at, "a byte string");
     return from;
   }

@@ -51,12 +51,12 @@ export function undo(current: UciPackage, record: PackageRecord | undefined): Un
 class Undoing implements Undone {
   cells: Cell[];
   readonly edits: LaterEdit[] = [];
-  private readonly byKey = new Map<string, Cell>();
-  private readonly byContent = new Map<string, Cell[]>();
-  private readonly done = new Set<Cell>();
-  private readonly takenOut = new Map<string, Cell>();
+  readonly #byKey = new Map<string, Cell>();
+  readonly #byContent = new Map<string, Cell[]>();
+  readonly #done = new Set<Cell>();
+  readonly #takenOut = new Map<string, Cell>();
   /** Cells in which a removed section is back, by its number: others stand behind it under that. */
-  private readonly standsFor = new Map<Cell, string>();
+  readonly #standsFor = new Map<Cell, string>();
 
   constructor(current: UciPackage) {
     const keys = sectionKeys(current.name, current.sections);
@@ -72,61 +72,61 @@ class Undoing implements Undone {
 
   /** For finding what a record names. */
   indexContent(): void {
-    for (const cell of this.cells) this.byKey.set(cell.key, cell);
+    for (const cell of this.cells) this.#byKey.set(cell.key, cell);
     for (const cell of this.cells) {
       if (cell.present === undefined || cell.present.name !== undefined) continue;
       const identity = contentIdentity(cell.present);
-      const alike = this.byContent.get(identity);
-      if (alike === undefined) this.byContent.set(identity, [cell]);
+      const alike = this.#byContent.get(identity);
+      if (alike === undefined) this.#byContent.set(identity, [cell]);
       else alike.push(cell);
     }
     // Taken from the end, so the first comes out first.
-    for (const alike of this.byContent.values()) alike.reverse();
+    for (const alike of this.#byContent.values()) alike.reverse();
   }
 
   /** First the ones that are as they were made, where they were made, so that none takes another's place. */
   takeOutAll(added: readonly AddedSection[]): void {
-    const found = added.map((section) => this.untouched(section));
+    const found = added.map((section) => this.#untouched(section));
     added.forEach((section, i) => {
-      this.takeOut(section, found[i] ?? this.findAdded(section));
+      this.#takeOut(section, found[i] ?? this.#findAdded(section));
     });
   }
 
-  private takeOut(added: AddedSection, cell: Cell | undefined): void {
+  #takeOut(added: AddedSection, cell: Cell | undefined): void {
     const present = cell?.present;
     if (cell === undefined || present === undefined || present.type !== added.type) {
       const [label, found] = [labelOf(added), present?.type];
       this.edits.push({ cell, label, option: undefined, kind: "section", set: added.type, found });
       return;
     }
-    this.done.add(cell);
-    this.takenOut.set(added.key, cell);
+    this.#done.add(cell);
+    this.#takenOut.set(added.key, cell);
     const ours = new Map(added.options.map(({ name, value }) => [name, value]));
     const theirs = present.options.filter(({ name, value }) => !ours.has(name) || !sameValue(ours.get(name), value));
     const there = new Map(present.options.map(({ name, value }) => [name, value]));
     for (const { name, value } of added.options)
-      if (!sameValue(there.get(name), value)) this.edited(cell, name, value, there.get(name));
+      if (!sameValue(there.get(name), value)) this.#edited(cell, name, value, there.get(name));
     cell.before = theirs.length === 0 ? undefined : { ...present, options: theirs };
     const staying = new Set(theirs.map(({ name }) => name));
     cell.optionSlots = present.options.map(({ name }) => (staying.has(name) ? { stays: name } : { free: name }));
   }
 
   takeBack(changed: ChangedSection): void {
-    const cell = this.byKey.get(changed.key);
+    const cell = this.#byKey.get(changed.key);
     const present = cell?.present;
-    if (cell === undefined || present === undefined || this.done.has(cell)) {
+    if (cell === undefined || present === undefined || this.#done.has(cell)) {
       const label = changed.key.replace(/^=/, "");
       this.edits.push({ cell: undefined, label, option: undefined, kind: "section", set: undefined, found: undefined });
       return;
     }
-    this.done.add(cell);
+    this.#done.add(cell);
     const values = new Map(present.options.map(({ name, value }) => [name, value]));
     const slots = new Map<string, Slot<string>>(present.options.map(({ name }) => [name, { stays: name }]));
     const missing: Missing<Slot<string>>[] = [];
     for (const { name, before, set, after } of changed.options) {
       const found = values.get(name);
       if (!sameValue(found, set)) {
-        this.edited(cell, name, set, found);
+        this.#edited(cell, name, set, found);
       } else if (before === undefined) {
         values.delete(name);
         slots.set(name, { free: name });
@@ -140,7 +140,7 @@ class Undoing implements Undone {
     cell.optionSlots = ordered;
     cell.before = {
       ...present,
-      type: this.typeBefore(cell, present, changed),
+      type: this.#typeBefore(cell, present, changed),
       options: optionsIn(ordered, values),
     };
   }
@@ -173,7 +173,7 @@ class Undoing implements Undone {
     const missing: Missing<Cell>[] = [];
     removed.forEach((section, i) => {
       const { after, became, ...before } = section;
-      const again = section.name === undefined ? undefined : this.byKey.get(`=${section.name}`);
+      const again = section.name === undefined ? undefined : this.#byKey.get(`=${section.name}`);
       if (again !== undefined && again.before !== undefined) {
         this.edits.push({
           cell: again,
@@ -185,44 +185,44 @@ class Undoing implements Undone {
         });
         return;
       }
-      const changeling = became === undefined ? undefined : this.takenOut.get(became);
+      const changeling = became === undefined ? undefined : this.#takenOut.get(became);
       if (changeling !== undefined && changeling.before === undefined) {
         changeling.before = before;
         changeling.optionSlots = undefined;
-        this.standsFor.set(changeling, `-${i}`);
+        this.#standsFor.set(changeling, `-${i}`);
         return;
       }
       const cell = { present: undefined, label: labelOf(section), before, key: `-${i}`, optionSlots: undefined };
       missing.push({ thing: cell, after });
     });
-    this.cells = putBackBehind(this.cells, missing, (cell) => this.standsFor.get(cell) ?? cell.key);
+    this.cells = putBackBehind(this.cells, missing, (cell) => this.#standsFor.get(cell) ?? cell.key);
   }
 
-  private typeBefore(cell: Cell, present: UciSection, { type }: ChangedSection): string {
+  #typeBefore(cell: Cell, present: UciSection, { type }: ChangedSection): string {
     if (type === undefined) return present.type;
     if (present.type === type.set) return type.before;
     this.edits.push({ cell, label: cell.label, option: undefined, kind: "type", set: type.set, found: present.type });
     return present.type;
   }
 
-  private untouched(added: AddedSection): Cell | undefined {
-    const cell = this.byKey.get(added.key);
+  #untouched(added: AddedSection): Cell | undefined {
+    const cell = this.#byKey.get(added.key);
     if (cell?.present === undefined || contentIdentity(cell.present) !== contentIdentity(added)) return undefined;
-    this.done.add(cell);
+    this.#done.add(cell);
     return cell;
   }
 
   /** An anonymous section is best known by what it holds; only if that was edited, by its identity. */
-  private findAdded(added: AddedSection): Cell | undefined {
+  #findAdded(added: AddedSection): Cell | undefined {
     if (added.name === undefined) {
-      const alike = this.byContent.get(contentIdentity(added)) ?? [];
-      for (let cell = alike.pop(); cell !== undefined; cell = alike.pop()) if (!this.done.has(cell)) return cell;
+      const alike = this.#byContent.get(contentIdentity(added)) ?? [];
+      for (let cell = alike.pop(); cell !== undefined; cell = alike.pop()) if (!this.#done.has(cell)) return cell;
     }
-    const cell = this.byKey.get(added.key);
-    return cell !== undefined && !this.done.has(cell) ? cell : undefined;
+    const cell = this.#byKey.get(added.key);
+    return cell !== undefined && !this.#done.has(cell) ? cell : undefined;
   }
 
-  private edited(cell: Cell, option: string, set: UciValue | undefined, found: UciValue | undefined): void {
+  #edited(cell: Cell, option: string, set: UciValue | undefined, found: UciValue | undefined): void {
     this.edits.push({ cell, label: cell.label, option, kind: "value", set, found });
   }
 }

@@ -17,30 +17,30 @@ interface Known {
 
 /** Expands the names of what devices ask for, each once for all devices whose macros of that name are the same. */
 export class Askings {
-  private readonly modules: readonly Module[];
-  private readonly wanted = new WeakMap<Settings, readonly Wanted[]>();
-  private readonly known = new WeakMap<Wanted, Map<string, Known>>();
+  readonly #modules: readonly Module[];
+  readonly #wanted = new WeakMap<Settings, readonly Wanted[]>();
+  readonly #known = new WeakMap<Wanted, Map<string, Known>>();
 
   constructor(modules: readonly Module[]) {
-    this.modules = modules;
+    this.#modules = modules;
   }
 
   of(one: FleetDevice): Asked {
     const macros = baseMacros(one.device, one.source);
-    return this.wantedBy(one.device.settings).map((wanted) => ({ wanted, tries: this.tries(one, wanted, macros) }));
+    return this.#wantedBy(one.device.settings).map((wanted) => ({ wanted, tries: this.#tries(one, wanted, macros) }));
   }
 
-  private wantedBy(settings: Settings): readonly Wanted[] {
-    const wanted = this.wanted.get(settings) ?? wantedResources(settings, this.modules);
-    this.wanted.set(settings, wanted);
+  #wantedBy(settings: Settings): readonly Wanted[] {
+    const wanted = this.#wanted.get(settings) ?? wantedResources(settings, this.#modules);
+    this.#wanted.set(settings, wanted);
     return wanted;
   }
 
-  private tries({ device }: FleetDevice, wanted: Wanted, macros: MacroTable): readonly Expanded[] {
+  #tries({ device }: FleetDevice, wanted: Wanted, macros: MacroTable): readonly Expanded[] {
     // An image's name may hold more of the device than its macros.
     if (wanted.isImage) return triesOf(device, wanted, macros);
-    const lists = this.known.get(wanted) ?? new Map<string, Known>();
-    this.known.set(wanted, lists);
+    const lists = this.#known.get(wanted) ?? new Map<string, Known>();
+    this.#known.set(wanted, lists);
     for (const { names, byValues } of lists.values()) {
       const found = byValues.get(valuesOf(names, macros));
       if (found !== undefined) return found;

@@ -23,12 +23,12 @@ export interface Difference {
 
 /** Tells what differs between two layouts; the same pieces, compared once, give the same list object. */
 export class Differences {
-  private readonly showsSecrets: boolean;
-  private readonly packages = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
-  private readonly lists = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
+  readonly #showsSecrets: boolean;
+  readonly #packages = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
+  readonly #lists = new WeakMap<object, WeakMap<object, readonly Difference[]>>();
 
   constructor(options: { readonly showsSecrets: boolean }) {
-    this.showsSecrets = options.showsSecrets;
+    this.#showsSecrets = options.showsSecrets;
   }
 
   between(before: Layout, after: Layout): readonly (readonly Difference[])[] {
@@ -39,24 +39,24 @@ export class Differences {
       // What a tree says nothing of is as the device has it.
       const [a, b] = [packageIn(before, was, name), packageIn(after, is, name)];
       if (a === b) continue;
-      found.push(remembered(this.packages, a ?? ABSENT, b ?? ABSENT, () => this.packageDiff(a, b)));
+      found.push(remembered(this.#packages, a ?? ABSENT, b ?? ABSENT, () => this.#packageDiff(a, b)));
     }
     for (const module of new Set([...before.byModule.keys(), ...after.byModule.keys()])) {
       const [a, b] = [before.byModule.get(module) ?? NONE, after.byModule.get(module) ?? NONE];
-      if (a !== b) found.push(remembered(this.lists, a, b, () => changesDiff(a, b)));
+      if (a !== b) found.push(remembered(this.#lists, a, b, () => changesDiff(a, b)));
     }
     return found.filter((list) => list.length > 0);
   }
 
-  private packageDiff(a: UciPackage | undefined, b: UciPackage | undefined): readonly Difference[] {
+  #packageDiff(a: UciPackage | undefined, b: UciPackage | undefined): readonly Difference[] {
     const diff = diffPackages(a, b);
-    return diff.sections.flatMap((section) => this.sectionDiff(diff, section));
+    return diff.sections.flatMap((section) => this.#sectionDiff(diff, section));
   }
 
-  private sectionDiff(diff: UciDiff, section: SectionDiff): readonly Difference[] {
+  #sectionDiff(diff: UciDiff, section: SectionDiff): readonly Difference[] {
     const group = diff.package;
     const path = `${group}.${section.section}`;
-    const options = section.options.map((one) => this.optionDiff(group, path, one));
+    const options = section.options.map((one) => this.#optionDiff(group, path, one));
     const about = (before: string | undefined, after: string | undefined) => ({ group, subject: path, before, after });
     if (section.change === "added") return [about(undefined, section.type), ...options];
     if (section.change === "removed") return [about(section.type, undefined), ...options];
@@ -65,12 +65,12 @@ export class Differences {
     return [...retyped, ...moved, ...options];
   }
 
-  private optionDiff(group: string, path: string, { option, before, after }: OptionDiff): Difference {
-    const isSecret = !this.showsSecrets && isSecretOption(option);
+  #optionDiff(group: string, path: string, { option, before, after }: OptionDiff): Difference {
+    const isSecret = !this.#showsSecrets && isSecretOption(option);
     const shown = (value: string | readonly string[] | undefined) => {
       if (value === undefined) return undefined;
       if (isSecret) return "(secret)";
-      const told = this.showsSecrets ? value : maskedValue(value);
+      const told = this.#showsSecrets ? value : maskedValue(value);
       return typeof told === "string" ? told : `[${told.join(", ")}]`;
     };
     return { group, subject: `${path}.${option}`, before: shown(before), after: shown(after) };

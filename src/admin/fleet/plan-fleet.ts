@@ -188,17 +188,17 @@ function nameOf({ hostname, mac, serial }: InventoryDevice["facts"]): string {
 
 /** Rows by difference. Lists that many devices share are the same objects: they are opened once, at the end. */
 class Gathered {
-  private readonly lists = new Map<readonly Difference[], number[]>();
+  readonly #lists = new Map<readonly Difference[], number[]>();
 
   add(list: readonly Difference[], row: number): void {
-    const rows = this.lists.get(list);
-    if (rows === undefined) this.lists.set(list, [row]);
+    const rows = this.#lists.get(list);
+    if (rows === undefined) this.#lists.set(list, [row]);
     else rows.push(row);
   }
 
   all(): readonly SharedDifference[] {
     const found = new Map<string, { readonly one: Difference; readonly rows: number[] }>();
-    for (const [list, rows] of this.lists) {
+    for (const [list, rows] of this.#lists) {
       for (const one of list) {
         const key = JSON.stringify([one.group, one.subject, one.before ?? null, one.after ?? null]);
         const known = found.get(key);

@@ -74,59 +74,59 @@ function fill(tree: FilesTree, { wish, sections }: TargetFile, from: string): st
 
 class FilesTree {
   readonly paths = new Set<string>();
-  private readonly out: string;
-  private readonly own: string;
+  readonly #out: string;
+  readonly #own: string;
 
   constructor(out: string) {
-    this.out = out;
-    this.own = realpathSync(out);
+    this.#out = out;
+    this.#own = realpathSync(out);
   }
 
   write(path: string, bytes: Uint8Array, mode: number): void {
-    this.take(path);
-    writeFileSync(join(this.out, path), bytes, { mode, flag: "wx" });
-    chmodSync(join(this.out, path), mode);
+    this.#take(path);
+    writeFileSync(join(this.#out, path), bytes, { mode, flag: "wx" });
+    chmodSync(join(this.#out, path), mode);
   }
 
   /** Plain files, links and folders, as they are; nothing is followed. */
   copy(folder: string, prefix: string): void {
     const names = listOf(folder);
-    if (realpathSync(folder) === this.own)
+    if (realpathSync(folder) === this.#own)
       throw wrong(`${folder} is laid out right now, and is below a folder of the target file: choose --out`);
     for (const name of names) {
       const [source, path] = [join(folder, name), `${prefix}/${name}`];
       const stat = lstatSync(source);
       if (stat.isDirectory()) {
-        this.makeFolder(path);
-        const made = join(this.out, path);
+        this.#makeFolder(path);
+        const made = join(this.#out, path);
         // Never more open than any of those that are laid over one another.
         chmodSync(made, (statSync(made).mode & stat.mode & 0o755) | 0o700);
         this.copy(source, path);
       } else if (stat.isSymbolicLink()) {
-        this.take(path);
-        symlinkSync(readlinkSync(source), join(this.out, path));
+        this.#take(path);
+        symlinkSync(readlinkSync(source), join(this.#out, path));
       } else if (stat.isFile()) {
         if (stat.size <= SECRET_KEY_LIMIT && isSecretSigningKey(readFileSync(source, "latin1")))
           throw wrong(`${source} is a secret key that signs trees, and whoever has the image would have it`);
-        this.take(path);
-        copyFileSync(source, join(this.out, path));
-        chmodSync(join(this.out, path), stat.mode & 0o755);
+        this.#take(path);
+        copyFileSync(source, join(this.#out, path));
+        chmodSync(join(this.#out, path), stat.mode & 0o755);
       } else throw wrong(`${source} is neither file nor folder nor link`);
     }
   }
 
-  private take(path: string): void {
+  #take(path: string): void {
     if (this.paths.has(path)) throw wrong(`two things want to be ${path}`);
-    this.makeFolder(dirname(path));
-    if (lstatSync(join(this.out, path), { throwIfNoEntry: false }))
+    this.#makeFolder(dirname(path));
+    if (lstatSync(join(this.#out, path), { throwIfNoEntry: false }))
       throw wrong(`${path} is to be a folder, and something else`);
     this.paths.add(path);
   }
 
-  private makeFolder(path: string): void {
+  #makeFolder(path: string): void {
     if (path === "/") return;
-    this.makeFolder(dirname(path));
-    const target = join(this.out, path);
+    this.#makeFolder(dirname(path));
+    const target = join(this.#out, path);
     const there = lstatSync(target, { throwIfNoEntry: false });
     if (there?.isDirectory()) return;
     if (there !== undefined) throw wrong(`${path} is to be a folder, and something else`);

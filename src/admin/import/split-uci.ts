@@ -144,18 +144,18 @@ function sameSection(a: UciSection | undefined, b: UciSection): boolean {
 
 /** A layer in the making: sections in the order in which they come, each once. */
 class Draft {
-  private readonly byPackage = new Map<
+  readonly #byPackage = new Map<
     string,
     Map<string, { readonly section: UciSection; readonly options: readonly UciOption[] }>
   >();
 
   add(pkg: string, { key, section }: KeyedSection, options: readonly UciOption[]): void {
-    const sections = getOrMake(this.byPackage, pkg, () => new Map());
+    const sections = getOrMake(this.#byPackage, pkg, () => new Map());
     if (!sections.has(key)) sections.set(key, { section, options });
   }
 
   packages(): readonly UciPackage[] {
-    return [...this.byPackage].map(([name, sections]) => ({
+    return [...this.#byPackage].map(([name, sections]) => ({
       name,
       sections: [...sections.values()].map(({ section, options }) => ({
         type: section.type,

@@ -36,38 +36,38 @@ interface Fate {
  * devices share are looked at once.
  */
 export class LayerCheck {
-  private readonly layersOf: LayersOf;
-  private readonly fates = new Map<string, Map<string, Fate>>();
-  private readonly conflicts = new Set<string>();
-  private readonly report: Report;
+  readonly #layersOf: LayersOf;
+  readonly #fates = new Map<string, Map<string, Fate>>();
+  readonly #conflicts = new Set<string>();
+  readonly #report: Report;
 
   constructor(layersOf: LayersOf, report: Report) {
-    this.layersOf = layersOf;
-    this.report = report;
+    this.#layersOf = layersOf;
+    this.#report = report;
   }
 
   /** `devices` of them get exactly these files, in this order. */
   chain(files: readonly string[], devices: number): void {
     const byPackage = new Map<string, FromFile[]>();
     for (const file of files) {
-      for (const layer of this.layersOf(file))
+      for (const layer of this.#layersOf(file))
         getOrMake(byPackage, layer.content.name, (): FromFile[] => []).push({ file, ...layer });
     }
     for (const [name, layers] of byPackage) {
-      if (layers.length > 1) this.tellConflicts(name, layers);
-      this.count(name, layers, devices);
+      if (layers.length > 1) this.#tellConflicts(name, layers);
+      this.#count(name, layers, devices);
     }
   }
 
-  private tellConflicts(name: string, layers: readonly FromFile[]): void {
+  #tellConflicts(name: string, layers: readonly FromFile[]): void {
     const layered = new Layered({ name, sections: [] });
     for (const { file, mode, content } of layers) {
       layered.put({ mode, content, origin: file });
       for (const finding of layered.findings.splice(0)) {
         const key = `${file}\0${finding.message}`;
-        if (finding.severity !== "error" || this.conflicts.has(key)) continue;
-        this.conflicts.add(key);
-        this.report({
+        if (finding.severity !== "error" || this.#conflicts.has(key)) continue;
+        this.#conflicts.add(key);
+        this.#report({
           rule: "layer-conflict",
           message: finding.message,
           file,
@@ -77,10 +77,10 @@ export class LayerCheck {
     }
   }
 
-  private count(name: string, layers: readonly FromFile[], devices: number): void {
+  #count(name: string, layers: readonly FromFile[], devices: number): void {
     const last = new Map<string, { readonly file: string; readonly value: UciValue }>();
     for (const { file, content } of layers.toReversed()) {
-      const fates = getOrMake(this.fates, file, () => new Map<string, Fate>());
+      const fates = getOrMake(this.#fates, file, () => new Map<string, Fate>());
       for (const section of content.sections) {
         const label = labelOf(name, section);
         if (label === undefined) continue;
@@ -100,13 +100,13 @@ export class LayerCheck {
 
   /** Tells what lost on every device that got it, if there was more than one; `isVerbose`: also what lost on some. */
   tellShadowed(isVerbose: boolean): void {
-    for (const [file, fates] of this.fates) {
+    for (const [file, fates] of this.#fates) {
       for (const [path, { devices, losses, winners }] of fates) {
         if (losses === 0 || (!isVerbose && (losses < devices || devices < 2))) continue;
         const names = [...winners];
         const by = names.length > 3 ? `${names.slice(0, 2).join(", ")} and others` : names.join(", ");
         const share = losses === devices ? `all ${devices}` : `${losses} of ${devices}`;
-        this.report({
+        this.#report({
           rule: "layer-shadowed",
           message: `${toText(path)} loses on ${share} devices to ${by}`,
           file,

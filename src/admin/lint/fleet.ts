@@ -50,93 +50,93 @@ interface Group {
 
 class Walk implements FleetView {
   readonly asked = new Set<string>();
-  private readonly byFiles = new Map<string, { readonly files: readonly string[]; devices: number }>();
-  private readonly boards = new Map<string, Map<string, number>>();
-  private readonly missing = new Map<string, Group>();
-  private readonly unsettled = new Map<string, Group>();
-  private unconfigured: Group | undefined;
-  private readonly hostnames = new Map<string, string | undefined>();
-  private readonly asking: Asking;
-  private readonly own: Added;
-  private readonly addedBy: AddedBy;
-  private readonly layersOf: LayersOf;
+  readonly #byFiles = new Map<string, { readonly files: readonly string[]; devices: number }>();
+  readonly #boards = new Map<string, Map<string, number>>();
+  readonly #missing = new Map<string, Group>();
+  readonly #unsettled = new Map<string, Group>();
+  #unconfigured: Group | undefined;
+  readonly #hostnames = new Map<string, string | undefined>();
+  readonly #asking: Asking;
+  readonly #own: Added;
+  readonly #addedBy: AddedBy;
+  readonly #layersOf: LayersOf;
 
   constructor(own: Added, addedBy: AddedBy, layersOf: LayersOf, has: (name: string) => boolean) {
-    this.own = own;
-    this.addedBy = addedBy;
-    this.layersOf = layersOf;
-    this.asking = new Asking(has);
+    this.#own = own;
+    this.#addedBy = addedBy;
+    this.#layersOf = layersOf;
+    this.#asking = new Asking(has);
   }
 
   get chains(): FleetView["chains"] {
-    return [...this.byFiles.values()];
+    return [...this.#byFiles.values()];
   }
 
   boardsFor(file: string): ReadonlyMap<string, number> {
-    return this.boards.get(file) ?? new Map();
+    return this.#boards.get(file) ?? new Map();
   }
 
   device(device: InventoryDevice): void {
     const begin = firstBoot(device);
-    let taken = this.take(device, begin);
+    let taken = this.#take(device, begin);
     let isSettled = false;
     for (let pass = 1; pass <= PASSES && !isSettled; pass += 1) {
-      const hostname = this.hostnameFrom(taken) ?? begin.hostname;
-      const next = this.take(device, { fd: "", hostname });
+      const hostname = this.#hostnameFrom(taken) ?? begin.hostname;
+      const next = this.#take(device, { fd: "", hostname });
       isSettled = keyOf(next) === keyOf(taken);
       if (!isSettled && pass === PASSES) {
         const [before, after] = [taken, next].map((files) =>
-          files.filter((name) => this.hostnameOf(name) !== undefined),
+          files.filter((name) => this.#hostnameOf(name) !== undefined),
         );
         const message = `the hostname goes back and forth between ${told(before)} and ${told(after)}`;
-        count(this.unsettled, `${before?.join()} ${after?.join()}`, message, device);
+        count(this.#unsettled, `${before?.join()} ${after?.join()}`, message, device);
       }
       taken = next;
     }
     if (isSettled && taken.length === 0) {
       const label = device.facts.mac ?? device.facts.hostname ?? device.facts.serial ?? "";
-      this.unconfigured ??= {
+      this.#unconfigured ??= {
         message: `nothing in the tree is for ${label}`,
         line: device.line,
         devices: 0,
         last: device,
       };
-      this.unconfigured.devices += 1;
+      this.#unconfigured.devices += 1;
     }
-    this.keep(taken, device);
+    this.#keep(taken, device);
   }
 
   tell(file: string, report: Report): void {
-    for (const { message, line, devices } of this.missing.values())
+    for (const { message, line, devices } of this.#missing.values())
       report({ rule: "macro-missing", message: `${message} (${people(devices)})`, file, line });
-    for (const { message, line, devices } of this.unsettled.values())
+    for (const { message, line, devices } of this.#unsettled.values())
       report({ rule: "unsettled", message: `${message} (${people(devices)})`, file, line });
-    if (this.unconfigured === undefined) return;
-    const { message, line, devices } = this.unconfigured;
+    if (this.#unconfigured === undefined) return;
+    const { message, line, devices } = this.#unconfigured;
     const others = devices === 1 ? "" : `, nor for ${devices - 1} more`;
     report({ rule: "unconfigured", message: `${message}${others}`, file, line });
   }
 
-  private take(device: InventoryDevice, state: { readonly fd: string; readonly hostname: string }): readonly string[] {
-    const { shapes, macros } = this.own;
-    const own = this.ask(shapes, macrosOf(device, state, macros), device);
-    const added = own.flatMap(({ name }) => this.addedBy(name) ?? []);
+  #take(device: InventoryDevice, state: { readonly fd: string; readonly hostname: string }): readonly string[] {
+    const { shapes, macros } = this.#own;
+    const own = this.#ask(shapes, macrosOf(device, state, macros), device);
+    const added = own.flatMap(({ name }) => this.#addedBy(name) ?? []);
     const known = [...macros, ...added.flatMap((one) => one.macros)];
     const more = added.flatMap((one) => one.shapes);
-    const all = more.length === 0 ? own : [...own, ...this.ask(more, macrosOf(device, state, known), device)];
+    const all = more.length === 0 ? own : [...own, ...this.#ask(more, macrosOf(device, state, known), device)];
     return all.map(({ name }) => name);
   }
 
-  private ask(
+  #ask(
     shapes: readonly ResourceShape[],
     macros: ReturnType<typeof macrosOf>,
     device: InventoryDevice,
   ): readonly Chosen[] {
-    const { chosen, names, missing } = this.asking.ask(shapes, macros);
+    const { chosen, names, missing } = this.#asking.ask(shapes, macros);
     for (const name of names) this.asked.add(name);
     for (const { shape, why } of missing)
       count(
-        this.missing,
+        this.#missing,
         `${shape.template.text}\0${why}`,
         `resource ${shape.name}, ${shape.template.text}: ${why}`,
         device,
@@ -144,31 +144,31 @@ class Walk implements FleetView {
     return chosen;
   }
 
-  private hostnameFrom(files: readonly string[]): string | undefined {
-    return files.flatMap((name) => this.hostnameOf(name) ?? []).at(-1);
+  #hostnameFrom(files: readonly string[]): string | undefined {
+    return files.flatMap((name) => this.#hostnameOf(name) ?? []).at(-1);
   }
 
-  private hostnameOf(file: string): string | undefined {
-    if (this.hostnames.has(file)) return this.hostnames.get(file);
-    const system = this.layersOf(file).findLast(({ content }) => content.name === "system")?.content;
+  #hostnameOf(file: string): string | undefined {
+    if (this.#hostnames.has(file)) return this.#hostnames.get(file);
+    const system = this.#layersOf(file).findLast(({ content }) => content.name === "system")?.content;
     const isSaid = system?.sections.some(
       ({ type, options }) => type === "system" && options.some(({ name }) => name === "hostname"),
     );
     const hostname = isSaid === true ? hostnameIn(system) : undefined;
-    this.hostnames.set(file, hostname);
+    this.#hostnames.set(file, hostname);
     return hostname;
   }
 
-  private keep(files: readonly string[], { facts }: InventoryDevice): void {
+  #keep(files: readonly string[], { facts }: InventoryDevice): void {
     const key = keyOf(files);
-    const before = this.byFiles.get(key);
-    if (before === undefined) this.byFiles.set(key, { files, devices: 1 });
+    const before = this.#byFiles.get(key);
+    if (before === undefined) this.#byFiles.set(key, { files, devices: 1 });
     else before.devices += 1;
     if (facts.board === undefined) return;
     for (const file of files) {
-      const boards = this.boards.get(file) ?? new Map<string, number>();
+      const boards = this.#boards.get(file) ?? new Map<string, number>();
       boards.set(facts.board, (boards.get(facts.board) ?? 0) + 1);
-      this.boards.set(file, boards);
+      this.#boards.set(file, boards);
     }
   }
 }

@@ -60,11 +60,11 @@ export function macrosOf(
  * Which files of the tree a device asks for and takes. One instance keeps what it has expanded: most devices differ in a name or two only.
  */
 export class Asking {
-  private readonly has: (name: string) => boolean;
-  private readonly expanded = new Map<string, readonly string[] | string>();
+  readonly #has: (name: string) => boolean;
+  readonly #expanded = new Map<string, readonly string[] | string>();
 
   constructor(has: (name: string) => boolean) {
-    this.has = has;
+    this.#has = has;
   }
 
   ask(shapes: readonly ResourceShape[], macros: MacroTable): Asked {
@@ -72,27 +72,27 @@ export class Asking {
     const chosen: Chosen[] = [];
     const missing: Missing[] = [];
     for (const shape of shapes) {
-      const found = this.namesOf(shape, macros);
+      const found = this.#namesOf(shape, macros);
       if (typeof found === "string") {
         if (found !== "") missing.push({ shape, why: found });
         continue;
       }
       names.push(...found);
-      const name = found.find(this.has);
+      const name = found.find(this.#has);
       if (name !== undefined) chosen.push({ shape, name });
     }
     return { chosen, names, missing };
   }
 
   /** A text tells why there are none; the empty one: it is not for this device, or does not lie in the tree. */
-  private namesOf(shape: ResourceShape, macros: MacroTable): readonly string[] | string {
+  #namesOf(shape: ResourceShape, macros: MacroTable): readonly string[] | string {
     const uses = shape.template.parts.flatMap((part) => (part.kind === "macro" ? [part.name] : []));
     const isSimple = uses.every((name) => macros.get(name)?.isLiteral === true);
     const key = isSimple ? [shape.template.text, ...uses.map((name) => macros.get(name)?.value)].join("\0") : undefined;
-    const known = key === undefined ? undefined : this.expanded.get(key);
+    const known = key === undefined ? undefined : this.#expanded.get(key);
     if (known !== undefined) return known;
     const found = expand(shape, macros);
-    if (key !== undefined && this.expanded.size < 500_000) this.expanded.set(key, found);
+    if (key !== undefined && this.#expanded.size < 500_000) this.#expanded.set(key, found);
     return found;
   }
 }

@@ -71,38 +71,38 @@ function refuse(): never {
 
 /** The folders that the paths imply, made when they are first asked for. */
 class FolderIndex {
-  private readonly paper: ReadonlyMap<string, PaperFile>;
-  private known = -1;
-  private readonly folders = new Map<string, Set<string>>();
+  readonly #paper: ReadonlyMap<string, PaperFile>;
+  #known = -1;
+  readonly #folders = new Map<string, Set<string>>();
 
   constructor(paper: ReadonlyMap<string, PaperFile>) {
-    this.paper = paper;
+    this.#paper = paper;
   }
 
   has(path: string): boolean {
-    return this.index().has(path);
+    return this.#index().has(path);
   }
 
   namesIn(path: string): string[] {
-    return [...(this.index().get(path) ?? [])].sort();
+    return [...(this.#index().get(path) ?? [])].sort();
   }
 
-  private index(): ReadonlyMap<string, ReadonlySet<string>> {
-    if (this.known === this.paper.size) return this.folders;
-    this.known = this.paper.size;
-    this.folders.clear();
-    for (const path of this.paper.keys()) this.note(path);
-    return this.folders;
+  #index(): ReadonlyMap<string, ReadonlySet<string>> {
+    if (this.#known === this.#paper.size) return this.#folders;
+    this.#known = this.#paper.size;
+    this.#folders.clear();
+    for (const path of this.#paper.keys()) this.#note(path);
+    return this.#folders;
   }
 
-  private note(path: string): void {
+  #note(path: string): void {
     for (let at = path; at !== ""; ) {
       const slash = at.lastIndexOf("/");
       const [folder, name] = [at.slice(0, slash) || "/", at.slice(slash + 1)];
-      const names = this.folders.get(folder);
+      const names = this.#folders.get(folder);
       if (names?.has(name)) return;
       if (names) names.add(name);
-      else this.folders.set(folder, new Set([name]));
+      else this.#folders.set(folder, new Set([name]));
       at = at.slice(0, slash);
     }
   }

@@ -26,11 +26,11 @@ export type Seen =
 
 /** Follows every device, by its address; more than a bench holds are not followed. */
 export class Bench {
-  private readonly devices = new Map<string, Progress>();
+  readonly #devices = new Map<string, Progress>();
 
   see(seen: Seen): void {
-    const device = this.devices.get(seen.client) ?? { steps: new Set(), files: new Set(), bytes: 0, last: "" };
-    if (this.devices.size < MOST_DEVICES) this.devices.set(seen.client, device);
+    const device = this.#devices.get(seen.client) ?? { steps: new Set(), files: new Set(), bytes: 0, last: "" };
+    if (this.#devices.size < MOST_DEVICES) this.#devices.set(seen.client, device);
     if (seen.kind === "name") {
       // A new question is a new run.
       device.steps.clear();
@@ -59,7 +59,7 @@ export class Bench {
 
   /** A line a device: its bar, and what it did last. */
   lines(width: number): string[] {
-    return [...this.devices].map(([client, { steps, files, bytes, last }]) => {
+    return [...this.#devices].map(([client, { steps, files, bytes, last }]) => {
       const bar = STEPS.map((step) => (steps.has(step) ? "#" : "-")).join("");
       const told = plain(`${client.padEnd(16)} [${bar}] ${files.size} files, ${kilobytes(bytes)}, ${last}`);
       return told.length > width ? `${told.slice(0, Math.max(0, width - 1))}…` : told;

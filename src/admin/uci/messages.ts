@@ -12,36 +12,36 @@ export class Messages {
   isQuiet = false;
   /** In a batch, what a parse error without a place of its own is given. */
   batchPlace: (() => { readonly reason: string; readonly line: number; readonly byte: number }) | undefined;
-  private place = "";
-  private readonly program: string;
-  private readonly write: (text: string) => void;
+  #place = "";
+  readonly #program: string;
+  readonly #write: (text: string) => void;
 
   constructor(program: string, write: (text: string) => void) {
-    this.program = program;
-    this.write = write;
+    this.#program = program;
+    this.#write = write;
   }
 
   /** A command failed. */
   failed(fault: UciFault): void {
-    if (!this.isQuiet) this.print(`${this.program}: `, fault);
+    if (!this.isQuiet) this.#print(`${this.#program}: `, fault);
   }
 
   /** A line of a configuration file was skipped; said even when quiet. */
   lenient(fault: UciFault): void {
-    this.print("", fault);
+    this.#print("", fault);
   }
 
   plain(text: string): void {
-    if (!this.isQuiet) this.write(text);
+    if (!this.isQuiet) this.#write(text);
   }
 
-  private print(prefix: string, fault: UciFault): void {
-    if (fault.status === "parse") this.place = this.placeOf(fault) ?? this.place;
-    if (this.place.length < PLACE_LIMIT) this.place += "\n";
-    this.write(`${prefix}${UCI_STATUS[fault.status].words}${this.place}`);
+  #print(prefix: string, fault: UciFault): void {
+    if (fault.status === "parse") this.#place = this.#placeOf(fault) ?? this.#place;
+    if (this.#place.length < PLACE_LIMIT) this.#place += "\n";
+    this.#write(`${prefix}${UCI_STATUS[fault.status].words}${this.#place}`);
   }
 
-  private placeOf({ reason, counted }: UciFault): string | undefined {
+  #placeOf({ reason, counted }: UciFault): string | undefined {
     const place = counted === undefined ? this.batchPlace?.() : { reason: reason ?? "unknown", ...counted };
     return place === undefined ? undefined : ` (${place.reason}) at line ${place.line}, byte ${place.byte}`;
   }

@@ -53,9 +53,9 @@ export class Store {
   namesAnonymous = false;
   /** Called when a configuration file is about to be read. */
   onRead: () => void = () => undefined;
-  private readonly remembered = new Map<string, { signature: string; loaded: Loaded; faults: readonly UciFault[] }>();
-  private remembers = false;
-  private held: { readonly path: string; readonly lock: FileLock } | undefined;
+  readonly #remembered = new Map<string, { signature: string; loaded: Loaded; faults: readonly UciFault[] }>();
+  #remembers = false;
+  #held: { readonly path: string; readonly lock: FileLock } | undefined;
 
   constructor(folders: StoreFolders) {
     this.folders = folders;
@@ -63,13 +63,13 @@ export class Store {
 
   /** For a batch: keeps packages in memory as long as their files do not change, and the lock of the last one staged. */
   async remembering<T>(work: () => Promise<T>): Promise<T> {
-    this.remembers = true;
+    this.#remembers = true;
     try {
       return await work();
     } finally {
-      this.remembers = false;
-      this.remembered.clear();
-      await this.letGo();
+      this.#remembers = false;
+      this.#remembered.clear();
+      await this.#letGo();
     }
   }
 
@@ -77,30 +77,30 @@ export class Store {
   names(): string[] {
     const entries = fileNames(this.folders.config).filter((name) => !name.startsWith("."));
     if (entries.length === 0) throw new UciFault({ status: "not-found" });
-    return entries.filter((name) => !name.includes(".") && isPackageArgument(name) && !this.isFolder(name));
+    return entries.filter((name) => !name.includes(".") && isPackageArgument(name) && !this.#isFolder(name));
   }
 
   load(name: string): Loaded {
-    const { path, label, isStageable } = this.locate(name);
-    const signature = this.remembers && isStageable ? this.signature(path, label) : "";
-    const known = this.remembered.get(name);
+    const { path, label, isStageable } = this.#locate(name);
+    const signature = this.#remembers && isStageable ? this.#signature(path, label) : "";
+    const known = this.#remembered.get(name);
     if (known !== undefined && known.signature === signature && isStageable) {
       this.onRead();
       for (const fault of known.faults) this.rules.onFault?.(fault);
       return known.loaded;
     }
     const faults: UciFault[] = [];
-    const draft = this.readDraft(path, label, faults);
+    const draft = this.#readDraft(path, label, faults);
     const staged: StagedChange[] = [];
-    const { endsCleanly } = isStageable ? this.replayAll(draft, staged) : { endsCleanly: true };
+    const { endsCleanly } = isStageable ? this.#replayAll(draft, staged) : { endsCleanly: true };
     const loaded = { draft, staged, path, isStageable, endsCleanly };
-    if (this.remembers) this.remembered.set(name, { signature, loaded, faults });
+    if (this.#remembers) this.#remembered.set(name, { signature, loaded, faults });
     return loaded;
   }
 
   /** Everything is read again from now on. */
   forget(): void {
-    this.remembered.clear();
+    this.#remembered.clear();
   }
 
   /** The package as it is printed. */
@@ -113,13 +113,13 @@ export class Store {
     const { draft } = loaded;
     if (!loaded.isStageable) {
       for (const change of changes) replay(draft, change);
-      await this.write(loaded.path, draft);
+      await this.#write(loaded.path, draft);
       return;
     }
-    const known = this.remembered.get(draft.name);
-    const wasAlone = await this.append(draft.name, changes, known?.signature);
+    const known = this.#remembered.get(draft.name);
+    const wasAlone = await this.#append(draft.name, changes, known?.signature);
     // What cannot be continued line by line is read again.
-    if (!wasAlone || !loaded.endsCleanly) this.remembered.delete(draft.name);
+    if (!wasAlone || !loaded.endsCleanly) this.#remembered.delete(draft.name);
     for (const change of changes) {
       // Only what can be read back counts, as when it is loaded again.
       const again = [...readStaged(printStaged(draft.name, change))][0];
@@ -127,27 +127,27 @@ export class Store {
       loaded.staged.push(again);
       replay(draft, again);
     }
-    if (known !== undefined) known.signature = this.signature(loaded.path, draft.name);
+    if (known !== undefined) known.signature = this.#signature(loaded.path, draft.name);
   }
 
   /** Writes changes down that have come true in what was loaded; it is not to be used any more. */
   async stageMerged(loaded: Loaded, changes: readonly StagedChange[]): Promise<void> {
-    this.remembered.clear();
-    if (loaded.isStageable) await this.append(loaded.draft.name, changes);
-    else await this.write(loaded.path, loaded.draft);
+    this.#remembered.clear();
+    if (loaded.isStageable) await this.#append(loaded.draft.name, changes);
+    else await this.#write(loaded.path, loaded.draft);
   }
 
   /** Makes staged changes final. Nothing is written if there are none. */
   async commit(loaded: Loaded): Promise<void> {
-    await this.letGo();
-    this.remembered.clear();
+    await this.#letGo();
+    this.#remembered.clear();
     const { path, draft } = loaded;
-    if (!loaded.isStageable) return this.write(path, draft);
+    if (!loaded.isStageable) return this.#write(path, draft);
     const lock = await lockFile(path);
-    const stagedPath = join(this.savePath(), draft.name);
+    const stagedPath = join(this.#savePath(), draft.name);
     const stagedLock = fs.existsSync(stagedPath) ? await lockFile(stagedPath) : undefined;
     try {
-      this.commitLocked(path, draft.name, stagedPath);
+      this.#commitLocked(path, draft.name, stagedPath);
     } finally {
       await stagedLock?.release();
       await lock.release();
@@ -156,13 +156,13 @@ export class Store {
 
   /** Replaces a whole package, whatever is staged for it. */
   async replace(pkg: UciPackage): Promise<void> {
-    await this.letGo();
-    this.remembered.clear();
+    await this.#letGo();
+    this.#remembered.clear();
     const path = join(this.folders.config, pkg.name);
     // libuci would create an empty file before it finds out that it cannot write its temporary one there.
     if (pkg.name.includes("/")) throw new UciFault({ status: "io" });
     createFile(path, FILE_MODE);
-    await this.write(path, new Draft(pkg));
+    await this.#write(path, new Draft(pkg));
   }
 
   /**
@@ -170,9 +170,9 @@ export class Store {
    * nothing is forgotten, as libuci does.
    */
   async revert(name: string, section: string | undefined, option: string | undefined): Promise<void> {
-    await this.letGo();
-    this.remembered.clear();
-    const path = join(this.savePath(), name);
+    await this.#letGo();
+    this.#remembered.clear();
+    const path = join(this.#savePath(), name);
     if (!fs.existsSync(path)) return;
     const lock = await lockFile(path);
     try {
@@ -190,29 +190,29 @@ export class Store {
   }
 
   /** `false` if somebody else wrote since `signature` was taken. */
-  private async append(name: string, changes: readonly StagedChange[], signature?: string): Promise<boolean> {
+  async #append(name: string, changes: readonly StagedChange[], signature?: string): Promise<boolean> {
     if (changes.length === 0) return true;
-    const isSame = () => signature === undefined || signature === this.signature(this.locate(name).path, name);
+    const isSame = () => signature === undefined || signature === this.#signature(this.#locate(name).path, name);
     const wasSame = isSame();
-    const path = this.writableStaged(name);
-    const wasHeld = this.held?.path === path;
-    await this.hold(path);
+    const path = this.#writableStaged(name);
+    const wasHeld = this.#held?.path === path;
+    await this.#hold(path);
     const wasAlone = wasSame && (wasHeld || fs.statSync(path).size === 0 || isSame());
     appendFile(path, changes.map((change) => printStaged(name, change)).join(""));
-    if (!this.remembers) await this.letGo();
+    if (!this.#remembers) await this.#letGo();
     return wasAlone;
   }
 
-  private signature(path: string, name: string): string {
-    return [path, ...this.stagedFiles(name)].map(signatureOf).join();
+  #signature(path: string, name: string): string {
+    return [path, ...this.#stagedFiles(name)].map(signatureOf).join();
   }
 
-  private commitLocked(path: string, name: string, stagedPath: string): void {
+  #commitLocked(path: string, name: string, stagedPath: string): void {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const before = signatureOf(path);
-      const draft = this.readDraft(path, name);
+      const draft = this.#readDraft(path, name);
       const stagedBefore = signatureOf(stagedPath);
-      if (this.replayAll(draft, []).fitting === 0) return;
+      if (this.#replayAll(draft, []).fitting === 0) return;
       if (!replaceFile(path, printConfig(this.printable(draft)), before)) continue;
       // Who stages without a lock may have added a line: then it is staged again rather than lost.
       if (signatureOf(stagedPath) === stagedBefore && fs.existsSync(stagedPath)) overwriteFile(stagedPath, "");
@@ -221,7 +221,7 @@ export class Store {
     throw new UciFault({ status: "io", reason: `${path} is written all the time by somebody else` });
   }
 
-  private async write(path: string, draft: Draft): Promise<void> {
+  async #write(path: string, draft: Draft): Promise<void> {
     const lock = await lockFile(path);
     try {
       replaceFile(path, printConfig(this.printable(draft)), undefined);
@@ -230,7 +230,7 @@ export class Store {
     }
   }
 
-  private readDraft(path: string, name: string, faults: UciFault[] = []): Draft {
+  #readDraft(path: string, name: string, faults: UciFault[] = []): Draft {
     const bytes = readFile(path);
     if (bytes === undefined) throw new UciFault({ status: "not-found" });
     this.onRead();
@@ -242,10 +242,10 @@ export class Store {
   }
 
   /** Replays all staged changes, and tells how many of them fitted. */
-  private replayAll(draft: Draft, staged: StagedChange[]): { fitting: number; endsCleanly: boolean } {
+  #replayAll(draft: Draft, staged: StagedChange[]): { fitting: number; endsCleanly: boolean } {
     let fitting = 0;
     let endsCleanly = true;
-    for (const path of this.stagedFiles(draft.name)) {
+    for (const path of this.#stagedFiles(draft.name)) {
       const text = byteString(readFile(path) ?? "");
       endsCleanly = text === "" || text.endsWith("\n");
       for (const line of readStaged(text)) {
@@ -259,7 +259,7 @@ export class Store {
     return { fitting, endsCleanly };
   }
 
-  private locate(name: string): { path: string; label: string; isStageable: boolean } {
+  #locate(name: string): { path: string; label: string; isStageable: boolean } {
     if (name.startsWith("/") || name.startsWith("./"))
       return { path: this.folders.inRoot(name), label: basename(name), isStageable: false };
     if (name.startsWith(".")) throw new UciFault({ status: "not-found" });
@@ -270,17 +270,17 @@ export class Store {
     return { path, label: name, isStageable: true };
   }
 
-  private stagedFiles(name: string): string[] {
+  #stagedFiles(name: string): string[] {
     return this.folders.staged.map((folder) => join(folder, name));
   }
 
-  private savePath(): string {
+  #savePath(): string {
     return this.folders.staged.at(-1) ?? "";
   }
 
   /** Makes folder and file if need be, as readable as the configuration they are about. */
-  private writableStaged(name: string): string {
-    const folder = this.savePath();
+  #writableStaged(name: string): string {
+    const folder = this.#savePath();
     const found = fs.statSync(folder, { throwIfNoEntry: false });
     if (found === undefined) makeFolder(folder, modeOf(this.folders.config) ?? DIRECTORY_MODE);
     else if (!found.isDirectory()) throw new UciFault({ status: "io" });
@@ -289,19 +289,19 @@ export class Store {
     return path;
   }
 
-  private async hold(path: string): Promise<void> {
-    if (this.held?.path === path) return;
-    await this.letGo();
-    this.held = { path, lock: await lockFile(path) };
+  async #hold(path: string): Promise<void> {
+    if (this.#held?.path === path) return;
+    await this.#letGo();
+    this.#held = { path, lock: await lockFile(path) };
   }
 
-  private async letGo(): Promise<void> {
-    const held = this.held;
-    this.held = undefined;
+  async #letGo(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
     await held?.lock.release();
   }
 
-  private isFolder(name: string): boolean {
+  #isFolder(name: string): boolean {
     return fs.statSync(join(this.folders.config, name), { throwIfNoEntry: false })?.isDirectory() === true;
   }
 }
