@@ -83,8 +83,11 @@ async function wholeOrPart(
   try {
     return { generation: await onTrial(ctx, step, device, plan), plan };
   } catch (thrown) {
-    const { code, message } = asProvisionError(thrown);
-    if (code === "DEVICE_CHANGED" && mayPlanAgain) return void ctx.log("warning", `${message}: it is planned again`);
+    const { code, message, place } = asProvisionError(thrown);
+    // The settings that this run goes by, whom it believes and what it leaves alone, are another run's.
+    const isOurs = place?.file === "/etc/config/uciprov";
+    if (code === "DEVICE_CHANGED" && mayPlanAgain && !isOurs)
+      return void ctx.log("warning", `${message}: it is planned again`);
     if (code !== "NOT_CONFIRMED") throw thrown;
     const part = await holdWhatWorks(ctx, device, plan, {
       async plan(now, left) {

@@ -71,10 +71,11 @@ scenario("a key that somebody adds while later modules plan stays", async (scene
   const mine = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVmKTeQWlsmkB46A2MmDVV3I9HHRfDNPNuQwsNKiQKE me";
   scene.publish();
   const board = stubBoard(scene);
-  const add = () => {
+  const plan = (): [] => {
     if (!scene.device(KEYS)?.includes(mine)) append(KEYS, `${mine}\n`)(scene);
+    return [];
   };
-  board.modules.push({ name: "slow", plan: () => (add(), []) });
+  board.modules.push({ name: "slow", plan });
   expect(await board.run()).toMatchObject({ result: "changed" });
   expect(scene.device(KEYS)).toContain(mine);
 });
@@ -86,6 +87,25 @@ scenario("a link in /etc/config to more than a megabyte is no edit", async (scen
   symlinkSync("../network.real", at(scene, NETWORK));
   expect(await stubBoard(scene).run()).toMatchObject({ result: "changed" });
 });
+
+scenario(
+  "who edits the settings of the run itself is waited for by the next one, which goes by them",
+  async (scene) => {
+    const own = "/etc/config/uciprov";
+    scene.put("default.uci", "package uciprov\n\nconfig uciprov 'main'\n\toption tries '7'\n");
+    scene.publish();
+    const { ended, board } = await edited(
+      scene,
+      1,
+      append(own, "\nconfig uciprov 'main'\n\tlist protect '/etc/banner'\n"),
+    );
+    expect(ended).toMatchObject({ code: "DEVICE_CHANGED", place: { file: own } });
+    const banner = scene.device("/etc/banner");
+    expect(await board.run()).toMatchObject({ result: "changed" });
+    expect(scene.device(own)).toContain("tries '7'");
+    expect(scene.device("/etc/banner")).toBe(banner);
+  },
+);
 
 scenario("who edits twice is waited for", async (scene) => {
   scene.publish();
