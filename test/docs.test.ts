@@ -122,6 +122,21 @@ test("docs/zabbix-template.yaml has an item for every key, and none for another"
   expect(keys.sort()).toEqual([...Object.keys(AGENT_KEYS), ...Object.keys(TRAPPER_KEYS)].sort());
 });
 
+test("docs/zabbix-template.yaml tells of what falls silent, forgets what is gone, and takes nobody's group", () => {
+  const text = readFileSync("docs/zabbix-template.yaml", "utf8");
+  // Zabbix looks at a trigger when one of its values comes, and at `nodata` alone also without one.
+  const silent = [...text.matchAll(/fuzzytime\(([^,]+),([^)]+)\)=0/g)];
+  expect(silent.length).toBeGreaterThan(1);
+  for (const [, item = "", age = ""] of silent)
+    expect(text).toContain(`fuzzytime(${item},${age})=0 or nodata(${item},${age})=1`);
+  // Runs are expected of every device, a guard and a probe are not.
+  const optional = [...text.matchAll(/expression: '(.*\/(?:guard|probe)\..*)'/g)].map(([, one]) => one);
+  expect(optional.length).toBeGreaterThan(3);
+  for (const one of optional) expect(one).toMatch(/ and nodata\(\/uciprov\/[^,]+,\{\$(?:GUARD|PROBE)\.GONE\}\)=0$/);
+  // Zabbix's own, as every server has it from the beginning.
+  expect(text).toContain("- uuid: '36bff6c29af64692839d077febfc7079'\n      name: 'Templates/Network devices'");
+});
+
 test("docs/dependencies.md has a line for every package the project names", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
   const text = readFileSync("docs/dependencies.md", "utf8");

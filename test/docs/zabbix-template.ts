@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { AGENT_KEYS, TRAPPER_KEYS } from "../../src/monitor-keys.ts";
 
 const TEMPLATE = "uciprov";
-const GROUP = "Templates/Network devices";
+/** A group that every server brings, by its own uuid: an import under another one would rename that for all templates. */
+const GROUP = { uuid: "36bff6c29af64692839d077febfc7079", name: "Templates/Network devices" };
 
 type Yaml = string | readonly Yaml[] | { readonly [name: string]: Yaml | undefined };
 
@@ -18,8 +19,19 @@ const MACROS: Readonly<Record<string, string>> = {
   "{$UCIPROV.FAILURES}": "3",
   "{$UCIPROV.AGE}": "1d",
   "{$GUARD.AGE}": "10m",
+  "{$GUARD.GONE}": "7d",
   "{$PROBE.MOS}": "3.6",
+  "{$PROBE.GONE}": "2d",
 };
+
+/**
+ * Told at a time that is long ago, or not at all: only `nodata` is looked at while no value comes, and where an item is not supported, where every other function
+ * is unknown. (`unknown or 1` is a problem, `unknown and 0` is none.)
+ */
+const silent = (age: string) => `fuzzytime(ITEM,${age})=0 or nodata(ITEM,${age})=1`;
+
+/** Only until it is gone for long: a problem of an item without values stays open for ever otherwise. */
+const untilGone = (problem: string, age: string) => `${problem} and nodata(ITEM,${age})=0`;
 
 const TRIGGERS: Readonly<Partial<Record<keyof typeof AGENT_KEYS | keyof typeof TRAPPER_KEYS, Trigger>>> = {
   "uciprov.failures": {
@@ -30,21 +42,29 @@ const TRIGGERS: Readonly<Partial<Record<keyof typeof AGENT_KEYS | keyof typeof T
   "uciprov.time": {
     name: "No run has ended for long",
     priority: "AVERAGE",
-    expression: "fuzzytime(ITEM,{$UCIPROV.AGE})=0",
+    expression: silent("{$UCIPROV.AGE}"),
   },
   "uciprov.left": { name: "The tree holds in part only", priority: "WARNING", expression: "last(ITEM)>0" },
   "uciprov.drift": { name: "Somebody changed what the tree says", priority: "INFO", expression: "last(ITEM)>0" },
-  "guard.time": { name: "The guard says nothing", priority: "AVERAGE", expression: "fuzzytime(ITEM,{$GUARD.AGE})=0" },
+  "guard.time": {
+    name: "The guard says nothing",
+    priority: "AVERAGE",
+    expression: untilGone(`(${silent("{$GUARD.AGE}")})`, "{$GUARD.GONE}"),
+  },
   "guard.table": {
     name: "The guard cannot ban",
     priority: "AVERAGE",
-    expression: 'last(ITEM)="failed" or last(ITEM)="missing"',
+    expression: untilGone('(last(ITEM)="failed" or last(ITEM)="missing")', "{$GUARD.GONE}"),
   },
-  "probe.failed": { name: "Calls to partners fail", priority: "WARNING", expression: "last(ITEM)>0" },
+  "probe.failed": {
+    name: "Calls to partners fail",
+    priority: "WARNING",
+    expression: untilGone("last(ITEM)>0", "{$PROBE.GONE}"),
+  },
   "probe.mos[PARTNER]": {
     name: "Calls from {#PARTNER} sound bad",
     priority: "WARNING",
-    expression: "max(ITEM,#2)<{$PROBE.MOS}",
+    expression: untilGone("max(ITEM,#2)<{$PROBE.MOS}", "{$PROBE.GONE}"),
   },
 };
 
@@ -58,7 +78,7 @@ export function zabbixTemplate(): string {
     zabbix_export: {
       version: "6.0",
       date: "2026-11-28T00:00:00Z",
-      groups: [{ uuid: uuid(`group ${GROUP}`), name: GROUP }],
+      groups: [GROUP],
       templates: [
         {
           uuid: uuid("template"),
@@ -66,7 +86,7 @@ export function zabbixTemplate(): string {
           name: TEMPLATE,
           description:
             "Devices that uciprov provisions, and what its guard and its probe see. The agent's items are active: `zabbix_server_active` must name this server.",
-          groups: [{ name: GROUP }],
+          groups: [{ name: GROUP.name }],
           items: [
             ...agent.map(([key, about]) => ({ ...item(key, about), type: "ZABBIX_ACTIVE", delay: "1m" })),
             ...trappers
