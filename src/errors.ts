@@ -31,7 +31,7 @@ export const ERRORS = {
     exit: "failed",
     remedy: "Correct the member of /etc/beesip/guard.json, or in /etc/config/beesip what it is made of.",
   },
-  FILE_UNREADABLE: { exit: "failed", remedy: "Look at the file's type, size and rights." },
+  FILE_UNREADABLE: { exit: "failed", remedy: "Look whether the file is there, and at its type, size and rights." },
   FILE_UNWRITABLE: { exit: "failed", remedy: "Look at the folder's rights, and whether its disk is full." },
   NO_SPACE: { exit: "failed", remedy: "Free space on the overlay, or publish less." },
   JOURNAL_INVALID: {
@@ -139,7 +139,10 @@ export const ERRORS = {
     remedy: "Let the tree not change the macro that its own URIs use, nor go back on which resources are asked for.",
   },
   HTTP_NOT_FOUND: { exit: "invalid-content", remedy: "Publish the file, or take it out of MANIFEST." },
-  HTTP_REFUSED: { exit: "invalid-content", remedy: "Let the web server serve this URI without asking for a password." },
+  HTTP_REFUSED: {
+    exit: "invalid-content",
+    remedy: "Let the web server give this URI out: without a password, from a file and folders that its user may read.",
+  },
   HTTP_ODD: { exit: "invalid-content", remedy: "Serve the file plainly: status 200, no content encoding." },
   REDIRECT_LOOP: { exit: "invalid-content", remedy: "Correct the web server's redirections." },
 

@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../commands/command.ts";
 import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { printExport } from "../uci/print.ts";
+import { writeNew } from "./disk-faults.ts";
 import { makeFolder } from "./folders.ts";
 import type { BackupFile, Left } from "./import/backup-files.ts";
 import { type GoldenRouter, readGolden } from "./import/golden.ts";
@@ -28,7 +29,9 @@ export async function importBackups({ words, options, flags, print, paint }: Inv
   for (const backup of backups) routers.push(await readGolden(backup, given, devices));
   const imported = importRouters(routers);
   makeFolder(into);
-  for (const [name, bytes] of imported.files) writeFileSync(join(into, name), bytes, { flag: "wx" });
+  const secret = new Set(imported.secrets.map(({ layer }) => `${layer}.uci`));
+  // This machine has other users, too. A web server is one of them: `tree sign` says so once more.
+  for (const [name, bytes] of imported.files) writeNew(join(into, name), bytes, secret.has(name) ? 0o600 : 0o666);
   const told = { ...imported, files: [...imported.files.keys()].sort() };
   const routersTold = routers.map(({ source, device, board, knownBy }) => ({ source, mac: device, board, knownBy }));
   if (flags.isJson) print(JSON.stringify({ exit: "provisioned", into, routers: routersTold, ...told }));
@@ -119,7 +122,10 @@ function tell(
   );
   lines.push("", paint.strong(`written to ${into}`), ...files.map((name) => `  ${name}`));
   if (secrets.length > 0) {
-    lines.push("", paint.warn("secrets, each in the file of the one device they were found on"));
+    lines.push("", paint.warn("secrets, each in the file of the one device they were found on, mode 0600"));
+    lines.push(
+      "  a web server has to read what it gives out: there they need its group and 0640 (docs/admin/import.md)",
+    );
     lines.push(...secrets.map(({ layer, path }) => `  ${layer}.uci: ${path}`));
   }
   if (left.length > 0) {

@@ -31,10 +31,8 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
   const { bytes, signedBy } = flags.isAdded ? added(invocation, folder, signers) : signed(invocation, folder, signers);
   const { tree, serial, entries } = parseManifest(bytes, { file: join(folder, "MANIFEST") });
   const foreign = leftOut(folder);
-  if (foreign.length > 0)
-    invocation.tell(
-      `left out, since they are no plain files: ${foreign.slice(0, 20).join(", ")}${foreign.length > 20 ? ", …" : ""}`,
-    );
+  if (foreign.length > 0) invocation.tell(`left out, since they are no plain files: ${some(foreign)}`);
+  tellOdd(invocation, folder);
   const taken = readSettings(undefined).settings.limits.small;
   if (bytes.length > taken)
     invocation.tell(
@@ -46,6 +44,22 @@ export async function signCommand(invocation: Invocation): Promise<ExitName> {
     print(`${join(folder, "MANIFEST")}: ${what.filter(Boolean).join(", ")}, signed by ${signedBy.join(", ")}`);
   }
   return "provisioned";
+}
+
+/** What may be meant, and would be noticed only by devices. */
+function tellOdd({ tell }: Invocation, folder: string): void {
+  const names = filesOfTree(folder);
+  const closed = names.filter((name) => (statSync(join(folder, name)).mode & 0o044) === 0);
+  if (closed.length > 0)
+    tell(
+      `only their owner can read ${some(closed)}: where they are published they need the web server's group and mode 0640`,
+    );
+  if (names.some((name) => /^tree\/(?:MANIFEST|[^/]+\.uci)$/.test(name)))
+    tell(`all of ${folder} is signed, and ${join(folder, "tree")} looks like the tree itself`);
+}
+
+function some(names: readonly string[]): string {
+  return `${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`;
 }
 
 /** The last moment at which it can be said: whoever fetches the tree could sign the next one. */
@@ -108,8 +122,13 @@ function labelOf(invocation: Invocation, folder: string, before: Manifest | unde
     invocation.tell("this manifest never expires, as the one before did: --expires says when");
   if (before?.rollout === "hold" && rollout === undefined)
     invocation.tell("the manifest before was held; this one is taken at once: --rollout says when");
+  const tree = nameOf(invocation) ?? before?.tree ?? "tree";
+  if (before?.tree !== undefined && before.tree !== tree)
+    invocation.tell(
+      `this tree was ${before.tree} before: devices that have taken it refuse ${tree}, unless \`# successor ${tree}\` reached them first`,
+    );
   return {
-    tree: nameOf(invocation) ?? before?.tree ?? "tree",
+    tree,
     serial: serialOf(invocation, before?.serial),
     date: dateOf(),
     ...(expires === undefined ? {} : { expires }),

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -335,4 +344,7 @@ test("a URI with a password or token in it is one device's own, as every secret 
   expect(readFileSync(join(into, "default.uci"), "utf8")).not.toContain("hunter2");
   expect(readFileSync(join(into, "02005e100001.uci"), "utf8")).toContain("hunter2");
   expect(told.secrets.map(({ path }) => path)).toEqual(["ddns.x.update_url"]);
+  // This machine has other users, too.
+  expect(statSync(join(into, "02005e100001.uci")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(into, "default.uci")).mode & 0o044).toBe(0o044);
 });

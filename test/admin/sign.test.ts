@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   closeSync,
   cpSync,
   existsSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../src/errors.ts";
@@ -397,4 +398,33 @@ test("a plan for many devices ends at once when it is asked to", async () => {
   await sleep(700);
   child.kill("SIGINT");
   expect(await ended).toEqual([null, "SIGINT"]);
+});
+
+test("a file that its owner alone can read is told, for the web server is somebody else; one of the group's is not", async () => {
+  const { secret } = await newKey("keys");
+  chmodSync(join(tree, "default.uci"), 0o600);
+  chmodSync(join(tree, "sites/prague.uci"), 0o640);
+  const { status, stderr } = await start(["tree", "sign", tree, "--key", secret]);
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.stringMatching(/^only their owner can read default.uci: .*0640\n$/),
+  });
+});
+
+test("another name than before is told, and a folder that holds the tree in place of the tree", async () => {
+  const { secret } = await newKey("keys");
+  await sign(["--key", secret, "--name", "fleet"]);
+  expect((await start(["tree", "sign", tree, "--key", secret])).stderr).toBe("");
+  expect((await start(["tree", "sign", tree, "--key", secret, "--name", "site"])).stderr).toMatch(
+    /^this tree was fleet before: .* refuse site, .*# successor site/,
+  );
+  rmSync(join(folder, "keys"), { recursive: true });
+  const { secret: other } = await newKey("../elsewhere");
+  try {
+    expect((await start(["tree", "sign", folder, "--key", other])).stderr).toContain(
+      `${tree} looks like the tree itself`,
+    );
+  } finally {
+    rmSync(dirname(other), { recursive: true });
+  }
 });
