@@ -40,7 +40,7 @@ export default defineConfig({
         { name: "archive", test: /src\/tree\/archive(?:-placement)?\.ts$/, priority: 2 },
         {
           name: "change",
-          test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/(?!help|takes)[\w-]+|tree\/fwtool)|hooks\/_[\w-]+-plan)\.ts$/,
+          test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/(?!help)[\w-]+|tree\/fwtool)|hooks\/_[\w-]+-plan)\.ts$/,
           priority: 1,
         },
         // An admin's commands, but for those with much of their own, and for `uci`, of which scripts start many.

@@ -75,7 +75,7 @@ export async function main(keepCode: () => void): Promise<number> {
     const paint = isTerminal(1) ? COLOURED : PLAIN;
     // A scheduled run has nothing to be checked.
     if (name !== undefined && isCommand(name) && words.length + given.length > 0)
-      (await import("./commands/takes.ts")).checkTaken(name, words, given);
+      (await import("./commands/help.ts")).checkTaken(name, words, given);
     checkRoot(root);
     const exit = await dispatch(name, {
       root,
@@ -131,7 +131,7 @@ async function dispatch(name: string | undefined, invocation: Invocation): Promi
     invocation.print(`uciprov ${VERSION}`);
     return "provisioned";
   }
-  if (!isCommand(name)) throw (await import("./commands/takes.ts")).unknownCommand(name);
+  if (!isCommand(name)) throw (await import("./commands/help.ts")).unknownCommand(name);
   const command = await COMMANDS[name]();
   return command(invocation);
 }

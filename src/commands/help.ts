@@ -1,5 +1,6 @@
 import { EXIT, ProvisionError } from "../errors.ts";
-import type { CommandName } from "./all.ts";
+import { nearest } from "../macros/nearest.ts";
+import { COMMANDS, type CommandName } from "./all.ts";
 
 interface Usage {
   /** How it is typed. */
@@ -115,6 +116,36 @@ export const USAGES: readonly Usage[] = [
     meaning: "lay out what a target file puts into a device's image, and print the ImageBuilder's recipe",
   },
 ];
+
+/**
+ * USAGE for an option or a word that the command would pass over: `rollback --dry-run` and `reset transaction` must not do what they seem to prevent.
+ */
+export function checkTaken(name: CommandName, words: readonly string[], given: readonly string[]): void {
+  const whole = name === "tree" ? `tree ${words[0]}` : name;
+  const forms = USAGES.filter(isAbout(whole)).map(({ form }) => form);
+  if (forms.length === 0) return;
+  // That one is taken to be refused in words.
+  const taken = [...forms.join(" ").matchAll(/--([a-z-]+)/g), ...(name === "keys" ? [["", "passphrase"]] : [])];
+  const foreign = given.find((option) => !taken.some(([, one]) => one === option));
+  if (foreign !== undefined) throw new ProvisionError("USAGE", `${whole} takes no --${foreign}`);
+  const most = mostWords(whole);
+  if (words.length <= most) return;
+  // What the shell made of `site 2/tree` or of `--key keys/*.sec`.
+  const hint = most > 0 ? ": quote names with blanks, and give an option once for each of its files" : "";
+  throw new ProvisionError("USAGE", `${whole} takes no ${JSON.stringify(words[most])}${hint}`);
+}
+
+/** Of `tree` and `keys` the first word is what they are to do. */
+function mostWords(whole: string): number {
+  if (/^(?:diff|blame|hooks|tree import)$/.test(whole)) return Number.POSITIVE_INFINITY; // they look themselves
+  if (/^(?:resolve|rollback|image)$/.test(whole)) return 1;
+  return /^(?:tree|keys)/.test(whole) ? 2 : 0;
+}
+
+export function unknownCommand(name: string): ProvisionError {
+  const near = nearest(name, Object.keys(COMMANDS));
+  return new ProvisionError("USAGE", `uciprov has no command ${name}${near === undefined ? "" : `: ${near} perhaps`}`);
+}
 
 /** USAGE with how the command is typed. */
 export function usageOf(command: string): ProvisionError {

@@ -3,8 +3,8 @@ import { symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { USAGES } from "../../src/commands/help.ts";
-import { TAKES } from "../../src/commands/takes.ts";
+import { isCommand } from "../../src/commands/all.ts";
+import { checkTaken, USAGES } from "../../src/commands/help.ts";
 import { EXIT } from "../../src/errors.ts";
 import { STAGES } from "../../src/stages/table.ts";
 import { VERSION } from "../../src/version.ts";
@@ -39,19 +39,21 @@ describe("usage", () => {
     });
   }
 
-  test.concurrent("what each command takes is what help says of it", () => {
-    const said = USAGES.map(({ form, meaning }) => {
-      const name = form.startsWith("tree ") ? form.split(" ").slice(0, 2).join(" ") : (form.split(" ")[0] ?? "");
-      return [name, [...`${form} ${meaning}`.matchAll(/--([a-z-]+)/g)].map(([, option]) => option ?? "")] as const;
-    });
-    const sorted = (options: readonly string[]) => [...new Set(options)].sort();
-    const of = (name: string) => said.flatMap(([other, options]) => (other === name ? options : []));
-    const taken = Object.entries(TAKES).map(([name, { options }]) => [name, sorted(options)]);
-    // It is taken to be refused in words.
-    expect(Object.fromEntries(taken)).toEqual({
-      ...Object.fromEntries(said.map(([name]) => [name, sorted(of(name))])),
-      keys: ["passphrase"],
-    });
+  test.concurrent("each command takes the options that help tells of it, and no others", () => {
+    const all = [
+      ...new Set(USAGES.flatMap(({ form }) => [...form.matchAll(/--([a-z-]+)/g)].map(([, one]) => one ?? ""))),
+    ];
+    for (const { form } of USAGES) {
+      const [name = "", act = ""] = form.split(" ");
+      if (!isCommand(name)) throw new Error(`${name} is no command`);
+      const forms = USAGES.filter((one) => `${one.form} `.startsWith(name === "tree" ? `tree ${act} ` : `${name} `));
+      for (const option of all) {
+        const check = () => checkTaken(name, name === "tree" ? [act] : [], [option]);
+        if (forms.some((one) => new RegExp(`--${option}(?![a-z-])`).test(one.form))) expect(check).not.toThrow();
+        else expect(check).toThrow(`takes no --${option}`);
+      }
+    }
+    expect(() => checkTaken("keys", ["generate"], ["passphrase"])).not.toThrow();
   });
 
   scenario("a dry run of what knows none, and a word for an option, leave the device as it is", async (scene) => {
