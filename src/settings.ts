@@ -9,14 +9,21 @@ interface OptionOf<T> {
   readonly choices?: readonly string[];
   readonly least?: number;
   readonly most?: number;
+  /** Of a list: how an item looks that has an effect, and what one is that looks otherwise. */
+  readonly items?: { readonly like: RegExp; readonly else: string };
 }
 
 const text = (meaning: string): OptionOf<string | undefined> => ({ type: "text", initial: undefined, meaning });
 const word = (initial: string, meaning: string): OptionOf<string> => ({ type: "text", initial, meaning });
-const list = (meaning: string, initial: readonly string[] = []): OptionOf<readonly string[]> => ({
+const list = (
+  meaning: string,
+  initial: readonly string[] = [],
+  items?: OptionOf<unknown>["items"],
+): OptionOf<readonly string[]> => ({
   type: "list",
   initial,
   meaning,
+  ...(items && { items }),
 });
 const flag = (initial: boolean, meaning: string): OptionOf<boolean> => ({ type: "flag", initial, meaning });
 const number = (initial: number, least: number, most: number, meaning: string): OptionOf<number> => ({
@@ -49,22 +56,25 @@ export const OPTIONS = {
       "What a tree must prove: authentic (signature, or own source over TLS), signed, or any (laboratory only).",
     ),
     threshold: number(1, 1, 16, "How many different keys must have signed a manifest."),
-    resolver: list("Who is asked for the URI, in order of precedence.", [
-      "static",
-      "https",
-      "dnssec",
-      "dns",
-      "dhcp",
-      "lldp",
-    ]),
+    resolver: list(
+      "Who is asked for the URI, in order of precedence.",
+      ["static", "https", "dnssec", "dns", "dhcp", "lldp"],
+      { like: /^(?:static|https|dns(?:sec)?|dhcp|lldp)$/, else: "is no resolver, and is not asked" },
+    ),
     module: list("Modules that are left out, by name, with a leading `-`."),
-    allowed_host: list("Hosts whose trees count as ours over TLS, whoever named them."),
+    allowed_host: list("Hosts whose trees count as ours over TLS, whoever named them.", [], {
+      like: /^(?:[\w.-]+|\[?[\da-f.]*:[\da-f:.]+\]?)$/i,
+      else: "allows nothing: it is no host alone, without scheme, port and path",
+    }),
     ca: list("PEM files of CAs that servers may be signed by, besides the system's."),
     system_ca: flag(true, "Whether the system's CAs are believed, too."),
     pin: list("SHA-256 of a server's public key (SPKI), 64 hex digits: believed without any CA."),
     client_cert: text("PEM file of the certificate the device shows to servers."),
     client_key: text("PEM file of its key."),
-    protect: list("Never changed: a package, `package.section`, `package.section.option`, or a path."),
+    protect: list("Never changed: a package, `package.section`, `package.section.option`, or a path.", [], {
+      like: /^(?:\/.|[\w-]+(?:\.[^.\s/]+){0,2}$)/,
+      else: "protects nothing: it is no package, section, option, nor a path that begins with /",
+    }),
     tries: number(3, 1, 20, "How often one run tries again from geturi when what failed may pass."),
     retry_seconds: number(
       5,
@@ -80,7 +90,10 @@ export const OPTIONS = {
     ),
     led: text("LED that shows a run: a name in /sys/class/leds, or of a `led` section of /etc/config/system."),
     reload: flag(true, "Whether services are reloaded after a change; off, the next boot does it."),
-    reboot: list("Packages and paths whose change takes effect only with a reboot; it is confirmed after it."),
+    reboot: list("Packages and paths whose change takes effect only with a reboot; it is confirmed after it.", [], {
+      like: /^(?:\/.|[\w-]+$)/,
+      else: "is no package, nor a path that begins with /",
+    }),
   },
   confirm: {
     window: number(120, 5, 3600, "Seconds in which the new configuration must prove itself."),
@@ -231,6 +244,10 @@ function readSection(
     Object.entries(options).map(([option, what]) => {
       const read = readOption(section, option, what);
       if (read.wrong) findings.push(fault(`${name}.${option}`, read.wrong));
+      // A newer uciprov may know more, so it is no error.
+      for (const item of what.items ? optionList(section, option) : [])
+        if (item !== "" && !what.items?.like.test(item))
+          findings.push(warning(`${name}.${option}`, `${item} ${what.items?.else}`));
       return [option, read.value ?? what.initial];
     }),
   );
@@ -283,7 +300,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 };
 
 function noteUnknown(section: UciSection, findings: Finding[]): void {
-  const warn = (path: string, wrong: string) => findings.push({ ...fault(path, wrong), severity: "warning" });
+  const warn = (path: string, wrong: string) => findings.push(warning(path, wrong));
   const { type, name = "anonymous" } = section;
   const known = type === "uciprov" ? optionsOf(section.name) : NAMED[type];
   if (known === undefined && type !== "uciprov") warn(name, `nobody reads a section \`config ${type}\``);
@@ -297,6 +314,10 @@ function noteUnknown(section: UciSection, findings: Finding[]): void {
 function optionsOf(name: string | undefined): readonly string[] | undefined {
   const [, options] = Object.entries(OPTIONS).find(([one]) => one === name) ?? [];
   return options && Object.keys(options);
+}
+
+function warning(option: string, wrong: string): Finding {
+  return { ...fault(option, wrong), severity: "warning" };
 }
 
 function fault(option: string, wrong: string): Finding {

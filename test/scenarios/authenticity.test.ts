@@ -16,6 +16,11 @@ describe("signatures", () => {
     await refused(scene, { code: "UNTRUSTED", exit: "trust-refused", says: ["there is no signature", scene.web.uri] });
   });
 
+  scenario("a URI where no tree is, is told as that, and not as a signature that is missing alone", async (scene) => {
+    scene.goTo(`${scene.web.uri}/mistyped`);
+    await refused(scene, { code: "UNTRUSTED", exit: "trust-refused", says: ["there is no MANIFEST", "/mistyped"] });
+  });
+
   scenario("under trust signed, a manifest that nobody signed is refused as such", async (scene) => {
     scene.settings({ main: { trust: "signed" } });
     rmSync(join(scene.tree, "MANIFEST.sig"));

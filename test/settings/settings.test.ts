@@ -109,3 +109,35 @@ test("each default is a value that its own reader takes", () => {
     }
   }
 });
+
+test("an item of a list that can have no effect is a warning, for a mistyped one would let somebody in, or something be changed", () => {
+  const told = (option: string, items: readonly string[]) =>
+    read(`config uciprov 'main'\n${items.map((item) => `\tlist ${option} '${item}'\n`).join("")}`).findings.map(
+      ({ severity, message }) => `${severity} ${message}`,
+    );
+  expect(told("resolver", ["static", "dnsec", "dns"])).toEqual([
+    "warning uciprov.main.resolver: dnsec is no resolver, and is not asked",
+  ]);
+  expect(
+    told(
+      "resolver",
+      plugins.resolvers.map(({ name }) => name),
+    ),
+  ).toEqual([]);
+  const idle = {
+    protect: ["network.", "etc/banner", "a.b.c.d", "a b", "/", "network .lan"],
+    allowed_host: ["https://cfg.example", "cfg.example:8443", "cfg.example/tree", "me@cfg.example"],
+    reboot: ["etc/modules.d", "network.lan"],
+  };
+  for (const [option, items] of Object.entries(idle)) {
+    expect(told(option, items)).toHaveLength(items.length);
+    expect(told(option, items)[0]).toContain(`warning uciprov.main.${option}: ${items[0]} `);
+  }
+  expect(
+    told("protect", ["network", "wi-fi", "network.lan", "firewall.@rule", "firewall.@rule[0].src", "/etc/x y"]),
+  ).toEqual([]);
+  expect(
+    told("allowed_host", ["cfg.example", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "::ffff:192.0.2.1"]),
+  ).toEqual([]);
+  expect(told("reboot", ["network", "/etc/modules.d"])).toEqual([]);
+});

@@ -30,7 +30,7 @@ export function proveTree(
   const signatures = signatureFacts(device, keys, answer.bytes, answer.signature);
   const question = questionAbout(device, source, answer.transport, signatures);
   const verdict = judge(question);
-  if (!verdict.accepted) throw refusal(verdict, source, question);
+  if (!verdict.accepted) throw refusal(verdict, source, question, answer.manifest !== undefined);
   if (verdict.by === "lab") ctx.log("warning", "trust is `any`: this tree proves nothing, for the laboratory only");
   const isClockProven = mayAskClock(ctx, timeFloor(device));
   if (verdict.by !== "lab") checkFreshness(ctx, device, source, answer, isClockProven);
@@ -73,6 +73,7 @@ function refusal(
   verdict: Extract<Verdict, { accepted: false }>,
   source: Source,
   { signatures, latch, transport }: TrustQuestion,
+  isListed: boolean,
 ): ProvisionError {
   const origins =
     verdict.reason === "other-origin" && latch?.kind === "origin"
@@ -80,7 +81,9 @@ function refusal(
       : "";
   const signed = signatures
     ? `${signatures.valid.size} of ${signatures.threshold} signatures are good, ${signatures.wrong.length} wrong, ${signatures.unknown.length} of unknown keys`
-    : "there is no signature";
+    : isListed
+      ? "there is no signature"
+      : "there is no MANIFEST, nor a signature: is that the tree's URI?";
   return new ProvisionError(
     verdict.code,
     `${redactUri(source.base.text)}, named by ${source.resolver}, is refused (${verdict.reason}): ${signed}${origins}`,
