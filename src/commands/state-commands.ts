@@ -5,6 +5,7 @@ import { takeLock } from "../host/lock.ts";
 import { openProcesses } from "../host/processes.ts";
 import { toldLeft } from "../left-part.ts";
 import { plainJournal } from "../stages/journal-facts.ts";
+import { BY_HAND } from "../stages/most-attempts.ts";
 import { forgetOwner } from "../stages/reset.ts";
 import { type Confirmed, readState } from "../state.ts";
 import { listGenerations } from "../transaction/generations.ts";
@@ -38,9 +39,11 @@ export const status: Command = async ({ root, flags, paint, print }) => {
   if (confirmed?.left) print(`${paint.bad("held back")} ${toldLeft(confirmed.left)}`);
   if (failed) {
     const tree = failed.digest === confirmed?.digest ? "this tree" : "another tree";
-    print(
-      `${paint.warn("taken back")} ${tree}, ${["and that does not count", "once"][failed.attempts] ?? `${failed.attempts} times`}: ${failed.reason}`,
-    );
+    // Somebody's word counts as all three attempts.
+    const times = failed.reason.startsWith(BY_HAND)
+      ? "which is not taken again before it changes"
+      : (["and that does not count", "once"][failed.attempts] ?? `${failed.attempts} times`);
+    print(`${paint.warn("taken back")} ${tree}, ${times}: ${failed.reason}`);
   }
   if (facts.transaction) print(`${paint.warn("open transaction")} ${facts.transaction.id}, ${facts.transaction.state}`);
   print(`${paint.strong("last run")}  ${toldRun(facts.run)}`);

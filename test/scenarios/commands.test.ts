@@ -1,5 +1,5 @@
 /** What the commands say, and that the ones that only look change nothing. */
-import { symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -265,4 +265,19 @@ scenario("the program changes a root through a link to it, as `npm link` makes o
 scenario("a run that only the first boot wants says so in JSON, too", async (scene) => {
   await provisioned(scene);
   expect(await provisioned(scene, ["run", "--first-only"])).toMatchObject({ exit: "provisioned", result: "unchanged" });
+});
+
+scenario("a tree that somebody went back from is not told to have been taken back three times", async (scene) => {
+  await provisioned(scene);
+  await provisioned(scene, ["rollback", "0"]);
+  const { stdout } = await start(["status", "--root", scene.root]);
+  expect(stdout).toMatch(/^taken back this tree, which is not taken again before it changes: taken back by hand/m);
+});
+
+scenario("a secret key among the device's keys is told as that", async (scene) => {
+  const { json } = await start(["keys", "generate", join(scene.bed.folder, "more"), "--json"]);
+  scene.edit("/etc/uciprov/keys/x.sec", readFileSync(String(json["secret"])));
+  const { status, stderr } = await scene.run();
+  expect(status).toBe(0);
+  expect(stderr).toContain("/etc/uciprov/keys/x.sec is left out: it is a secret key");
 });

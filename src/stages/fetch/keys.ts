@@ -13,13 +13,17 @@ export function readKeys(ctx: RunContext): Keys {
   const keys = new Map<string, PublicKey>();
   for (const name of ctx.disk.list(STATE.keys)) {
     const path = `${STATE.keys}/${name}`;
+    const text = ctx.disk.read(path, 4096) ?? "";
     try {
-      const key = parsePublicKey(ctx.disk.read(path, 4096) ?? "");
+      const key = parsePublicKey(text);
       if (key.fingerprint === name) keys.set(name, key);
       else
         ctx.log("warning", `${path} holds key ${key.fingerprint}: a key file is named for its key, so it is left out`);
     } catch (thrown) {
-      ctx.log("warning", `${path} is left out: ${asProvisionError(thrown).message}`);
+      const why = /^RWRCSw/m.test(text) // `EdBK` in base64
+        ? "it is a secret key, with which whoever reads it signs trees: take it off, and let another replace it"
+        : asProvisionError(thrown).message;
+      ctx.log("warning", `${path} is left out: ${why}`);
     }
   }
   return keys;
