@@ -29,8 +29,14 @@ export function tellFinding(finding: Finding, paint: Paint): string {
   return `${word} ${finding.code}: ${finding.message}${placeOf(finding.place)}`;
 }
 
+/** What programs are told of an error. */
+export interface ErrorFacts extends Record<string, unknown> {
+  readonly place?: Place;
+  readonly findings?: readonly Finding[];
+}
+
 /** An error for programs: the same facts, with the stable code and the name of the exit status. */
-export function errorFacts(error: ProvisionError): Record<string, unknown> {
+export function errorFacts(error: ProvisionError): ErrorFacts {
   return {
     code: error.code,
     exit: error.exit,

@@ -5,6 +5,7 @@ import { usageOf } from "../commands/help.ts";
 import { type ExitName, ProvisionError } from "../errors.ts";
 import { writeNew } from "./disk-faults.ts";
 import { statOf } from "./folders.ts";
+import { quoted } from "./shell-word.ts";
 import { STARTER } from "./starter-tree.ts";
 
 /** `tree init DIR`: a folder to begin with, with a tree that works at once. USAGE if DIR holds anything already. */
@@ -18,6 +19,7 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
   const files = Object.keys(STARTER);
   if (there === undefined) makeFolder(folder);
   layOut(folder);
+  const typed = (...names: string[]) => quoted(join(folder, ...names));
   if (flags.isJson) print(JSON.stringify({ exit: "provisioned", into: folder, tree: join(folder, "tree"), files }));
   else
     print(
@@ -25,9 +27,9 @@ export async function init({ words, flags, print, paint }: Invocation): Promise<
         ...files.map((name) => join(folder, name)),
         "",
         `Read ${paint.strong(join(folder, "README.md"))}. What is published is ${join(folder, "tree")} alone. Next:`,
-        `  uciprov keys generate ${join(folder, "..", "keys")}`,
-        `  uciprov tree lint ${join(folder, "tree")} --inventory ${join(folder, "inventory.csv")} --strict`,
-        `  uciprov tree sign ${join(folder, "tree")} --key ${join(folder, "..", "keys", "FINGERPRINT.sec")} --name fleet`,
+        `  uciprov keys generate ${typed("..", "keys")}`,
+        `  uciprov tree lint ${typed("tree")} --inventory ${typed("inventory.csv")} --strict`,
+        `  uciprov tree sign ${typed("tree")} --key ${typed("..", "keys", "FINGERPRINT.sec")} --name fleet`,
       ].join("\n"),
     );
   return "provisioned";

@@ -20,7 +20,7 @@ export function tellPlan(plan: Plan, paint: Paint, options: { readonly showsSecr
   const serial = download.manifest?.serial === undefined ? "" : `, serial ${download.manifest.serial}`;
   const lines = [
     `${paint.strong("tree")} ${redactUri(download.source.base.text)}${serial}`,
-    `${paint.strong("named by")} ${download.source.resolver}; ${paint.strong("accepted")} by ${download.proof.by} (${download.proof.reason})${signers(plan)}`,
+    `${paint.strong("named by")} ${download.source.resolver}; ${download.proof.by === "lab" ? paint.warn("believed without proof") : `${paint.strong("accepted")} by ${download.proof.by} (${download.proof.reason})`}${signers(plan)}`,
   ];
   if (download.wait !== undefined) lines.push(`${paint.strong("not yet")} ${paint.warn(download.wait)}`);
   if (plan.firmware !== undefined) lines.push("", ...tellFirmware(plan.firmware, paint));

@@ -72,7 +72,7 @@ interface ChangeFacts {
 interface InvalidFacts {
   readonly code: string;
   readonly message: string;
-  readonly error: Record<string, unknown>;
+  readonly error: ReturnType<typeof errorFacts>;
   /** `broken`: it was right before; `still`: it was wrong before, too. */
   readonly since: "broken" | "still";
   readonly devices: readonly number[];

@@ -1,4 +1,4 @@
-import { type Paint, PLAIN } from "../../messages.ts";
+import { type Paint, PLAIN, placeOf, tellFinding } from "../../messages.ts";
 import { type FleetFacts, fleetFacts } from "./fleet-facts.ts";
 import type { FleetPlan } from "./plan-fleet.ts";
 
@@ -19,6 +19,8 @@ export function tellFleet(fleet: FleetPlan, given: Paint | undefined): string {
   for (const one of facts.invalid) {
     const since = one.since === "broken" ? paint.bad("broken") : paint.warn("still wrong");
     lines.push("", `${since} ${devices(one.devices, facts)}: ${one.code}: ${shown(one.message)}`);
+    // All faults with their files and lines; a failure that is no finding has its place itself.
+    lines.push(...toldPlaces(one.error).map((line) => `  ${shown(line)}`));
   }
   if (counts.mended > 0)
     lines.push("", `${paint.good("mended")} ${count(counts.mended)}: they could not be planned before`);
@@ -31,6 +33,11 @@ export function tellFleet(fleet: FleetPlan, given: Paint | undefined): string {
   if (facts.changes.length === 0 && facts.invalid.length === 0)
     lines.push("", paint.good("nothing changes for anybody"));
   return lines.join("\n");
+}
+
+function toldPlaces({ place, findings }: FleetFacts["invalid"][number]["error"]): string[] {
+  if (findings !== undefined) return findings.map((finding) => tellFinding(finding, PLAIN));
+  return place === undefined ? [] : [placeOf(place).trim()];
 }
 
 interface Subject {

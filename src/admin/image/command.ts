@@ -4,6 +4,7 @@ import { usageOf } from "../../commands/help.ts";
 import { ProvisionError } from "../../errors.ts";
 import { tellFinding } from "../../messages.ts";
 import { readBounded } from "../read-bounded.ts";
+import { quoted } from "../shell-word.ts";
 import { layOut } from "./lay-out.ts";
 import { type ImageWish, parseTargetFile } from "./target-file.ts";
 
@@ -30,6 +31,7 @@ export const image: Command = async ({ words, options, flags, paint, print, tell
   }
   const { release, target } = parsed.wish;
   print(`# in the ImageBuilder of OpenWrt ${release} for ${target}; ${paths.length} files lie in ${out}`);
+  // No value that gets here means anything to make: none holds a `$`.
   print(["make", ...make].map(quoted).join(" "));
   return "provisioned";
 };
@@ -47,9 +49,4 @@ function recipe(wish: ImageWish, hasProgram: boolean, out: string): string[] {
     ["DISABLED_SERVICES", wish.disabled.length > 0 ? wish.disabled.join(" ") : undefined],
   ];
   return ["image", ...variables.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]))];
-}
-
-/** For a shell. No value that gets here means anything to make: none holds a `$`. */
-function quoted(word: string): string {
-  return /^[\w./@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -29,7 +29,9 @@ export function tellPaperPlan(paper: PaperPlan, paint: Paint, options: Telling):
     ...(turn === undefined ? [] : [`${paint.strong("roll-out")} ${tellTurn(turn)}`]),
     "",
     paint.strong("layers"),
-    ...layers.map((layer) => `  ${tellLayer(layer, paint)}`),
+    ...(paper.failure && layers.every(({ found }) => found === undefined)
+      ? ["  none came: the reason stands below"]
+      : layers.map((layer) => `  ${tellLayer(layer, paint)}`)),
     ...elsewhere.map(
       (uri) => `  ${paint.warn("?")} ${uri} is not part of the tree: what is there only the device can tell`,
     ),
