@@ -68,6 +68,7 @@ async function examine(invocation: Invocation, path: string, words: readonly str
     );
   };
   const from = fileFor(path);
+  if (!existsSync(from.path)) throw new ProvisionError("FILE_UNREADABLE", `${path} is not there`);
   const unsafe = whyNotSafe(from.path, ctx.disk);
   if (unsafe !== undefined) invocation.tell(`  as it lies here it would not be run: it ${unsafe}`);
 
@@ -128,6 +129,8 @@ async function examineModule(
   for (const stage of stages) {
     await check(`its hook in ${stage}`, async () => {
       const [point, hook] = Object.entries(module.hooks ?? {}).find(([name]) => name === stage) ?? [];
+      // A plan was made above, with what was given or with nothing.
+      if (stage === "plan" && module.plan !== undefined) return undefined;
       if (hook === undefined || point === undefined) return "it has none";
       await hook(hookContext(bench, point as HookPoint, signal));
       return undefined;

@@ -1,8 +1,8 @@
 /** What the commands say, and that the ones that only look change nothing. */
-import { readFileSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { isCommand } from "../../src/commands/all.ts";
 import { checkTaken, USAGES } from "../../src/commands/help.ts";
 import { EXIT } from "../../src/errors.ts";
@@ -280,4 +280,41 @@ scenario("a secret key among the device's keys is told as that", async (scene) =
   const { status, stderr } = await scene.run();
   expect(status).toBe(0);
   expect(stderr).toContain("/etc/uciprov/keys/x.sec is left out: it is a secret key");
+});
+
+describe("hooks test", () => {
+  const folder = mkdtempSync(join(tmpdir(), "uciprov-hooks-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("a module that is not there is told as that, and by no other's words", async () => {
+    const { status, stdout, stderr } = await start(["hooks", "test", join(folder, "60-phonbook.sh")]);
+    expect(status).toBe(EXIT.failed);
+    expect(stderr).toContain("60-phonbook.sh is not there");
+    expect(stdout).toBe("");
+  });
+
+  test("a plan is a stage of a shell module, too", async () => {
+    const file = join(folder, "60-nothing.sh");
+    writeFileSync(file, "uciprov_hook_add plan nothing\nnothing() { :; }\n");
+    const { status, stdout } = await start(["hooks", "test", file, "plan"], {
+      program: join(import.meta.dirname, "../../dist/uciprov.cjs"),
+    });
+    expect(stdout).toContain("ok    its hook in plan");
+    expect(status).toBe(0);
+  });
+});
+
+test("a password that stands in a URI where none may stand is not repeated", async () => {
+  const { status, stderr } = await start([
+    "tree",
+    "records",
+    tmpdir(),
+    "--base",
+    "https://u:hunter2@x/y",
+    "--domain",
+    "a.b",
+  ]);
+  expect(status).toBe(EXIT.usage);
+  expect(stderr).toContain("has a user or password");
+  expect(stderr).not.toContain("hunter2");
 });

@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { ProvisionError } from "../../errors.ts";
 import { template } from "../../macros.ts";
-import { parseUri } from "../../uri.ts";
+import { parseUri, redactUri } from "../../uri.ts";
 import { domainName } from "../domain-name.ts";
 
 /** What is to be announced. */
@@ -59,7 +59,9 @@ function check({ uri, domain }: Announcement): void {
   try {
     parseUri(withoutMacros(uri), "--base");
   } catch (cause) {
-    throw new ProvisionError("USAGE", `--base ${JSON.stringify(uri)} is nothing that a device would go to`, { cause });
+    throw new ProvisionError("USAGE", `--base ${JSON.stringify(redactUri(uri))} is nothing that a device would go to`, {
+      cause,
+    });
   }
   if (Buffer.byteLength(`provuri=${uri}`) > MOST_STRING) {
     throw new ProvisionError(
