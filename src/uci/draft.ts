@@ -19,37 +19,38 @@ export class DraftSection implements Linked<DraftSection> {
   previous: DraftSection | undefined;
   following: DraftSection | undefined;
   /** What it is as long as nobody has asked for its options one by one. */
-  private from: UciSection;
-  private chain: Chain<DraftOption> | undefined;
+  #from: UciSection;
+  #chain: Chain<DraftOption> | undefined;
 
   constructor(name: string, from: UciSection) {
     this.name = name;
     this.type = from.type;
     this.isAnonymous = from.name === undefined;
-    this.from = from;
+    this.#from = from;
   }
 
   /** Made when they are first asked for: most sections of a package are never touched. */
   get options(): Chain<DraftOption> {
-    if (this.chain !== undefined) return this.chain;
-    this.chain = new Chain();
-    for (const { name, value } of this.from.options) {
+    if (this.#chain !== undefined) return this.#chain;
+    this.#chain = new Chain();
+    for (const { name, value } of this.#from.options) {
       const own = typeof value === "string" ? value : [...value];
-      this.chain.append({ name, value: own, previous: undefined, following: undefined });
+      this.#chain.append({ name, value: own, previous: undefined, following: undefined });
     }
-    return this.chain;
+    return this.#chain;
   }
 
   /** Sets all of these options, known ones where they stand, others behind. Empty ones say nothing. */
   setAll(options: readonly UciOption[]): void {
-    const isShort = this.from.options.length + options.length < MANY;
-    if (isShort && this.chain === undefined) this.from = withOptions(this.from, options);
+    const isShort = this.#from.options.length + options.length < MANY;
+    if (isShort && this.#chain === undefined) this.#from = withOptions(this.#from, options);
     else setInChain(this.options, options);
   }
 
   /** As it would be printed; the very one that it was made from if nothing was changed. */
   section(name = this.isAnonymous ? undefined : this.name): UciSection {
-    const { type, from, chain } = this;
+    const { type } = this;
+    const [from, chain] = [this.#from, this.#chain];
     if (chain === undefined && from.type === type && from.name === name) return from;
     const options = chain === undefined ? from.options : Array.from(chain, ({ name, value }) => ({ name, value }));
     return { type, name, options };
@@ -87,9 +88,9 @@ export class Draft {
   readonly name: string;
   readonly sections = new Chain<DraftSection>();
   /** Sections ever made: the next generated name counts on from here. */
-  private made = 0;
+  #made = 0;
   /** In order; made for a type when it is first asked for. */
-  private readonly byType = new Map<string, OrderTree<DraftSection>>();
+  readonly #byType = new Map<string, OrderTree<DraftSection>>();
 
   constructor(from: UciPackage) {
     this.name = from.name;
@@ -112,22 +113,22 @@ export class Draft {
 
   /** Appends a section with all that is in it. */
   addCopy(from: UciSection): DraftSection {
-    this.made++;
-    const section = new DraftSection(from.name ?? generatedName(this.made, from.type), from);
+    this.#made++;
+    const section = new DraftSection(from.name ?? generatedName(this.#made, from.type), from);
     this.sections.append(section);
-    const ofType = this.byType.get(from.type);
+    const ofType = this.#byType.get(from.type);
     ofType?.insert(section, ofType.size);
     return section;
   }
 
   /** The name that an anonymous section of this type would get now. */
   nextGeneratedName(type: string): string {
-    return generatedName(this.made + 1, type);
+    return generatedName(this.#made + 1, type);
   }
 
   /** The `index`-th section of a type, or of all; a negative index counts from the end. */
   sectionAt(type: string | undefined, index: number): DraftSection | undefined {
-    const sections = type === undefined ? this.sections : this.ofType(type);
+    const sections = type === undefined ? this.sections : this.#ofType(type);
     return sections.at(index < 0 ? sections.size + index : index);
   }
 
@@ -137,15 +138,15 @@ export class Draft {
 
   removeSection(section: DraftSection): void {
     this.sections.remove(section);
-    this.byType.get(section.type)?.remove(section);
+    this.#byType.get(section.type)?.remove(section);
   }
 
   /** Changes the type; as a side effect libuci makes a name of a generated one if the new type differs in length. */
   retypeSection(section: DraftSection, type: string): void {
     if (section.type.length !== type.length) section.isAnonymous = false;
-    this.byType.get(section.type)?.remove(section);
+    this.#byType.get(section.type)?.remove(section);
     section.type = type;
-    this.restore(section);
+    this.#restore(section);
   }
 
   renameSection(section: DraftSection, name: string): void {
@@ -155,17 +156,17 @@ export class Draft {
 
   /** Whether moving the section to `position` would leave it where it is. */
   isAt(section: DraftSection, position: number): boolean {
-    return section.previous === this.neighbourFor(section, position);
+    return section.previous === this.#neighbourFor(section, position);
   }
 
   moveSection(section: DraftSection, position: number): void {
-    this.sections.move(section, this.neighbourFor(section, position));
-    this.restore(section);
+    this.sections.move(section, this.#neighbourFor(section, position));
+    this.#restore(section);
   }
 
   arrangeSections(sections: readonly DraftSection[]): void {
     this.sections.arrange(sections);
-    this.byType.clear();
+    this.#byType.clear();
   }
 
   setOption(section: DraftSection, name: string, value: string | string[]): void {
@@ -175,23 +176,23 @@ export class Draft {
   }
 
   /** Behind which section the one that comes to `position` will stand. */
-  private neighbourFor(section: DraftSection, position: number): DraftSection | undefined {
+  #neighbourFor(section: DraftSection, position: number): DraftSection | undefined {
     const before = Math.min(position, this.sections.size - 1) - 1;
     if (before < 0) return undefined;
     return this.sections.at(before < this.sections.positionOf(section) ? before : before + 1);
   }
 
-  private ofType(type: string): OrderTree<DraftSection> {
-    const known = this.byType.get(type);
+  #ofType(type: string): OrderTree<DraftSection> {
+    const known = this.#byType.get(type);
     if (known !== undefined) return known;
     const made = new OrderTree(this.sections.toArray().filter((section) => section.type === type));
-    this.byType.set(type, made);
+    this.#byType.set(type, made);
     return made;
   }
 
   /** Puts the section where it belongs among those of its type. */
-  private restore(section: DraftSection): void {
-    const ofType = this.byType.get(section.type);
+  #restore(section: DraftSection): void {
+    const ofType = this.#byType.get(section.type);
     if (ofType !== undefined) this.sections.resort(section, ofType);
   }
 }

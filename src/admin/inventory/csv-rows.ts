@@ -67,21 +67,21 @@ interface CsvRecord {
 }
 
 class Records {
-  private at = 0;
-  private line = 1;
-  private readonly text: string;
-  private readonly fault: Fault;
+  #at = 0;
+  #line = 1;
+  readonly #text: string;
+  readonly #fault: Fault;
 
   constructor(text: string, fault: Fault) {
-    this.text = text;
-    this.fault = fault;
+    this.#text = text;
+    this.#fault = fault;
   }
 
   /** The next line with something in it. */
   next(): CsvRecord | undefined {
-    while (this.at < this.text.length) {
-      const [at, line] = [this.at, this.line];
-      const fields = this.record();
+    while (this.#at < this.#text.length) {
+      const [at, line] = [this.#at, this.#line];
+      const fields = this.#record();
       if (fields === undefined) return undefined;
       if (fields.length > 1 || fields[0]?.text.trim() !== "") return { fields, line, at };
     }
@@ -89,45 +89,45 @@ class Records {
   }
 
   /** `undefined`: a quote that nothing closes; what follows cannot be told apart any more. */
-  private record(): readonly Field[] | undefined {
+  #record(): readonly Field[] | undefined {
     const fields: Field[] = [];
     for (;;) {
-      const field = this.text[this.at] === '"' ? this.quotedField() : this.plainField();
+      const field = this.#text[this.#at] === '"' ? this.#quotedField() : this.#plainField();
       if (field === undefined) return undefined;
       if (fields.length <= INVENTORY_LIMITS.columns) fields.push(field);
-      const sign = this.text[this.at];
-      this.at += 1;
+      const sign = this.#text[this.#at];
+      this.#at += 1;
       if (sign === ",") continue;
-      this.line += 1;
+      this.#line += 1;
       return fields;
     }
   }
 
-  private plainField(): Field {
-    const from = this.at;
-    const { text } = this;
+  #plainField(): Field {
+    const from = this.#at;
+    const text = this.#text;
     let end = from;
     for (
       let code = text.charCodeAt(end);
       end < text.length && code !== 44 && code !== 10;
       code = text.charCodeAt(end)
     ) {
-      if (code === 34) this.fault(end, "a quote inside a field: put the whole field in quotes and double this one");
+      if (code === 34) this.#fault(end, "a quote inside a field: put the whole field in quotes and double this one");
       end += 1;
     }
-    this.at = end;
+    this.#at = end;
     const isCrlf = text[end] !== "," && text[end - 1] === "\r" && end > from;
     return { text: text.slice(from, isCrlf ? end - 1 : end), at: from };
   }
 
-  private quotedField(): Field | undefined {
-    const from = this.at;
-    const { text } = this;
+  #quotedField(): Field | undefined {
+    const from = this.#at;
+    const text = this.#text;
     let value = "";
     for (let at = from + 1; ; ) {
       const quote = text.indexOf('"', at);
       if (quote < 0) {
-        this.fault(from, "nothing closes this quote");
+        this.#fault(from, "nothing closes this quote");
         return undefined;
       }
       value += text.slice(at, quote);
@@ -139,12 +139,12 @@ class Records {
       }
       if (text[at] === "\r" && (text[at + 1] === "\n" || at + 1 === text.length)) at += 1;
       if (at < text.length && text[at] !== "," && text[at] !== "\n") {
-        this.fault(at, "behind a closing quote comes a comma or the line's end");
+        this.#fault(at, "behind a closing quote comes a comma or the line's end");
         const rest = text.slice(at).search(/[,\n]/);
         at = rest < 0 ? text.length : at + rest;
       }
-      this.line += value.length - value.replaceAll("\n", "").length;
-      this.at = at;
+      this.#line += value.length - value.replaceAll("\n", "").length;
+      this.#at = at;
       return { text: value, at: from };
     }
   }

@@ -41,76 +41,76 @@ export function openPackage(name: string, root = "/"): OpenPackage {
 }
 
 class OpenFile implements OpenPackage {
-  private readonly store: Store;
-  private readonly name: string;
-  private loaded: Loaded;
-  private changes: StagedChange[] = [];
+  readonly #store: Store;
+  readonly #name: string;
+  #loaded: Loaded;
+  #changes: StagedChange[] = [];
 
   constructor(store: Store, name: string) {
-    this.store = store;
-    this.name = name;
-    this.loaded = store.load(name);
+    this.#store = store;
+    this.#name = name;
+    this.#loaded = store.load(name);
   }
 
   read(): UciPackage {
-    return this.loaded.draft.package();
+    return this.#loaded.draft.package();
   }
 
   set(path: string, value: string): void {
-    this.edit(editSet, path, value);
+    this.#edit(editSet, path, value);
   }
 
   addList(path: string, item: string): void {
-    this.edit(editAddList, path, item);
+    this.#edit(editAddList, path, item);
   }
 
   delList(path: string, item: string): void {
-    this.edit(editDelList, path, item);
+    this.#edit(editDelList, path, item);
   }
 
   delete(path: string): void {
-    this.edit(editDelete, path, undefined);
+    this.#edit(editDelete, path, undefined);
   }
 
   rename(path: string, name: string): void {
-    this.edit(editRename, path, name);
+    this.#edit(editRename, path, name);
   }
 
   reorder(section: string, position: number): void {
-    this.edit(editReorder, section, String(position));
+    this.#edit(editReorder, section, String(position));
   }
 
   add(type: string): string {
-    const section = this.loaded.draft.nextGeneratedName(fromText(type));
-    this.change({ kind: "add", section, option: undefined, value: fromText(type) });
+    const section = this.#loaded.draft.nextGeneratedName(fromText(type));
+    this.#change({ kind: "add", section, option: undefined, value: fromText(type) });
     return section;
   }
 
   async stage(): Promise<void> {
-    const { changes } = this;
-    this.changes = [];
-    await this.store.stageMerged(this.loaded, changes);
+    const changes = this.#changes;
+    this.#changes = [];
+    await this.#store.stageMerged(this.#loaded, changes);
   }
 
   async commit(): Promise<void> {
     await this.stage();
-    await this.store.commit(this.loaded);
-    this.loaded = this.store.load(this.name);
+    await this.#store.commit(this.#loaded);
+    this.#loaded = this.#store.load(this.#name);
   }
 
-  private edit(
+  #edit(
     edit: (draft: Draft, address: ReturnType<typeof parseAddress>) => StagedChange | undefined,
     path: string,
     value: string | undefined,
   ): void {
-    const address = parseAddress(fromText(`${this.name}.${path}`));
-    const change = edit(this.loaded.draft, { ...address, value: value === undefined ? undefined : checked(value) });
-    if (change !== undefined) this.change(change);
+    const address = parseAddress(fromText(`${this.#name}.${path}`));
+    const change = edit(this.#loaded.draft, { ...address, value: value === undefined ? undefined : checked(value) });
+    if (change !== undefined) this.#change(change);
   }
 
-  private change(change: StagedChange): void {
-    if (!replay(this.loaded.draft, change)) throw new UciFault({ status: "invalid" });
-    this.changes.push(change);
+  #change(change: StagedChange): void {
+    if (!replay(this.#loaded.draft, change)) throw new UciFault({ status: "invalid" });
+    this.#changes.push(change);
   }
 }
 
