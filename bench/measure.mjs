@@ -1,19 +1,19 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { RUN_FLAGS, STAY_FLAGS } from "./device-flags.mjs";
 
 /**
  * As a device runs Node (docs/packager); the same on both sides of every pair. UV_THREADPOOL_SIZE belongs to them. A flag given to the bench itself goes to
  * both sides as well: `--no-node-snapshot` makes a Node like the one of OpenWrt's feeds, which is built without.
  */
-export const DEVICE_FLAGS = [
-  "--max-semi-space-size=1",
-  "--max-old-space-size=64",
-  "--initial-old-space-size=16",
-  "--v8-pool-size=1",
-  "--use-openssl-ca",
-  ...process.argv.slice(2).filter((word) => word.startsWith("--")),
-];
+export const DEVICE_FLAGS = [...RUN_FLAGS, ...given()];
+/** The same for what stays. */
+export const DAEMON_FLAGS = [...STAY_FLAGS, ...given()];
 const PEAK = join(import.meta.dirname, "peak.cjs");
+
+function given() {
+  return process.argv.slice(2).filter((word) => word.startsWith("--"));
+}
 
 /**
  * Runs one program to its end, in a jail (jail.mjs) if `place` says so. Milliseconds from start to exit, peak memory in MB; throws if its exit status

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { demoBed } from "./demo-bed.mjs";
-import { DEVICE_FLAGS, median } from "./measure.mjs";
+import { DAEMON_FLAGS, median } from "./measure.mjs";
 
 /**
  * node bench/soak.mjs [RUNS], after a build: one daemon with a device's flags, RUNS runs without change one after the other over HTTPS (SIGHUP asks for each).
@@ -19,7 +19,7 @@ const bed = await makeDemoBed("fixtures");
 bePatient();
 const daemon = spawn(
   process.execPath,
-  [...DEVICE_FLAGS, "--require", FAST_CLOCK, "dist/uciprov.cjs", "daemon", "--json", "--root", bed.root],
+  [...DAEMON_FLAGS, "--require", FAST_CLOCK, "dist/uciprov.cjs", "daemon", "--json", "--root", bed.root],
   {
     stdio: ["ignore", "pipe", "ignore"],
     env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: "2" },

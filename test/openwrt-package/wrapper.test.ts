@@ -3,17 +3,13 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { RUN_FLAGS, STAY_FLAGS } from "../../bench/device-flags.mjs";
 import { noAsh } from "../helpers/ash.ts";
 import { program } from "../helpers/scenario.ts";
 
 const FILES = "openwrt-package/files";
 const WRAPPER = readFileSync(join(FILES, "usr/bin/uciprov"), "utf8");
 const hasShellcheck = spawnSync("shellcheck", ["--version"]).status === 0;
-
-/** The flags that every figure of ours was measured with. */
-const DEVICE_FLAGS = [...readFileSync("bench/measure.mjs", "utf8").matchAll(/^ {2}"(--[a-z0-9=-]+)",$/gm)].map(
-  ([, flag]) => flag ?? "",
-);
 
 let folder: string;
 beforeAll(() => {
@@ -57,8 +53,13 @@ test.skipIf(noAsh)("nothing of the caller's environment reaches Node but how the
 test.skipIf(noAsh)("Node gets the flags that docs and bench speak of, then the program and each word as it is", () => {
   const words = ["resolve", "a b", "", "$(id)", "--json"];
   const told = start(words, { PATH: "/usr/bin" }).filter((line) => line.startsWith("word "));
-  expect(told).toEqual([...DEVICE_FLAGS, "/usr/lib/uciprov/uciprov.cjs", ...words].map((word) => `word ${word}`));
-  expect(readFileSync("docs/packager.md", "utf8")).toContain(DEVICE_FLAGS.join(" "));
+  expect(told).toEqual([...RUN_FLAGS, "/usr/lib/uciprov/uciprov.cjs", ...words].map((word) => `word ${word}`));
+  expect(readFileSync("docs/packager.md", "utf8")).toContain(RUN_FLAGS.join(" "));
+});
+
+test.skipIf(noAsh).each(["daemon", "guard", "probe"])("%s, which stays, looks through its memory earlier", (name) => {
+  const told = start([name], { PATH: "/usr/bin" }).filter((line) => line.startsWith("word "));
+  expect(told).toEqual([...STAY_FLAGS, "/usr/lib/uciprov/uciprov.cjs", name].map((word) => `word ${word}`));
 });
 
 test.skipIf(noAsh)("without node it says so and fails", () => {
