@@ -47,7 +47,8 @@ function keepOne({ disk, processes }: TransactionHost, writer: Writer, step: Ste
     return { kind: "link", number, path };
   }
   const bytes = disk.readBytes(path, before.size) ?? new Uint8Array();
-  refuseOther(step, was, { ...before, sha256: was?.sha256 && digest(bytes) });
+  const copied = { ...before, size: bytes.length, sha256: was?.sha256 && digest(bytes) };
+  refuseOther(step, { ...was, size: before.size }, copied);
   writer.writeNew(kept, bytes, { mode: before.mode, ...owner });
   return { kind: "restore", number, path };
 }

@@ -426,6 +426,21 @@ describe("an edit that comes while everything is written and flushed", () => {
     expect(readJournal(disk)?.state).toBe("trial");
   });
 
+  test.each([
+    ["half of it", (all: Uint8Array) => all.subarray(0, 1)],
+    ["nothing, since it is away for a moment,", () => undefined],
+  ])("of which the copy gets %s is told, also where the plan looked at nothing", async (_, read) => {
+    const path = "/etc/config/network";
+    const readBytes: typeof disk.readBytes = (at, limit) => {
+      const all = disk.readBytes(at, limit);
+      return at === path && all !== undefined ? read(all) : all;
+    };
+    const torn = { ...host, disk: { ...disk, readBytes } };
+    const touched = expect.objectContaining({ code: "DEVICE_CHANGED", place: { file: path } });
+    await expect(prepare(torn, specimenOrder({ id: "t-1" }), copyArchived)).rejects.toEqual(touched);
+    expect(disk.list(TX.folder).filter((name) => name !== "generations")).toEqual([]);
+  });
+
   async function prepareAndApply(order: TransactionOrder, copy: typeof copyArchived): Promise<void> {
     const prepared = await prepare(host, order, copy);
     if (prepared.kind === "ready") applyActions(host, prepared);
