@@ -4,19 +4,26 @@ import { exportTables } from "./scripts/exports.mjs";
 import { leaveOut } from "./scripts/leave-out.mjs";
 import { licences } from "./scripts/licences.mjs";
 import { parserFile } from "./scripts/parser-file.mjs";
+import { smaller } from "./scripts/smaller.mjs";
 
 /**
  * CommonJS, because an ES module that imports node:http makes Node >= 22 load all of its own undici (nodejs/node#59686), at a cost
  * that a run without HTTP would pay, too. Whatever the sources import dynamically becomes a chunk of its own: HTTP, the admin's commands.
  */
+const CHUNKS = [
+  ["src/host/http/client.ts", "http.cjs"],
+  ["src/host/http/agent.ts", "undici.cjs"],
+];
+
 export default defineConfig({
   input: { uciprov: "src/start.ts", main: "src/main.ts" },
   platform: "node",
   preserveEntrySignatures: "allow-extension",
   tsconfig: false,
   external: /^node:/,
+  checks: { pluginTimings: false }, // the second minifier takes its time
   transform: { target: "node20" },
-  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt"), exportTables(), asciiOnly()],
+  plugins: [leaveOut(), parserFile("llhttp.wasm"), licences("LICENSES.txt"), exportTables(), smaller(), asciiOnly()],
   output: {
     dir: "dist",
     cleanDir: true,
@@ -37,7 +44,7 @@ export default defineConfig({
         { name: "pbx", test: /hooks\/pbx\/plan\.ts$/, priority: 2 },
         { name: "security", test: /hooks\/security\/plan\.ts$/, priority: 1 },
         { name: "monitoring", test: /hooks\/monitoring\/(?:plan|probe)\.ts$/, priority: 2 },
-        { name: "archive", test: /src\/tree\/archive(?:-placement)?\.ts$/, priority: 2 },
+        { name: "archive", test: /src\/tree\/archive(?:-placement|-rehearsal)?\.ts$/, priority: 2 },
         {
           name: "change",
           test: /(?:src\/(?:change-device|stages\/(?:recover-transaction|roll-to|settle-firmware)|commands\/(?!help)[\w-]+|tree\/fwtool)|hooks\/_[\w-]+-plan)\.ts$/,
@@ -49,9 +56,8 @@ export default defineConfig({
     },
     entryFileNames: "[name].cjs",
     chunkFileNames: ({ facadeModuleId = "", name }) =>
-      facadeModuleId?.endsWith("src/host/http/client.ts")
-        ? "http.cjs"
-        : `${/src\/admin\/([\w-]+)\/command\.ts$/.exec(facadeModuleId ?? "")?.[1] ?? name}.cjs`,
+      CHUNKS.find(([file]) => facadeModuleId?.endsWith(file))?.[1] ??
+      `${/src\/admin\/([\w-]+)\/command\.ts$/.exec(facadeModuleId ?? "")?.[1] ?? name}.cjs`,
     banner: ({ name }) => (name === "uciprov" ? "#!/usr/bin/env node" : ""),
   },
 });
