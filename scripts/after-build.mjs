@@ -30,7 +30,7 @@ const main = reach(
 /** The chunk of HTTP, and the parser that it reads when it first connects. */
 const http = [
   ...reach(
-    chunks.filter((name) => name === "http.cjs"),
+    chunks.filter((name) => ["http.cjs", "undici.cjs"].includes(name)),
     isEager,
   ),
   ...files.filter((name) => name.endsWith(".wasm")),
@@ -59,7 +59,7 @@ if (!readFileSync(join(dist, "uciprov.cjs"), "utf8").startsWith("#!/usr/bin/env 
   process.exitCode = 1;
 }
 // The files whose compiled code is kept (src/compiled-code.ts): V8 would not know where an import() in them leads.
-for (const name of ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"]) {
+for (const name of ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs", "undici.cjs"]) {
   if (!/\bimport\(/.test(readFileSync(join(dist, name), "utf8"))) continue;
   console.error(`dist/${name} holds an import() that is one at run time`);
   process.exitCode = 1;

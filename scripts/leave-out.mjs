@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 /** Parts of packages that no code path of ours reaches, though the package names them: file → why it is never reached. */
 const FILES = {
   "undici/lib/dispatcher/client-h2.js": "HTTP/2 needs allowH2 or useH2c, which we never set; it would load node:http2",
+  "undici/lib/core/connect.js": "each connection is ours (src/host/http/agent.ts), TLS and all",
   "undici/lib/web/fetch/body.js":
     "only bodies that are forms, blobs or iterables need it; ours are none, or plain bytes",
   "undici/lib/llhttp/llhttp_simd-wasm.js": "the parser without SIMD runs everywhere (CHANGES below choose it)",

@@ -25,7 +25,7 @@ import { Script } from "node:vm";
 const FOLDER = "var/run/uciprov/code";
 
 /** The files that a run without news loads. None of them holds an `import()` that is one at run time: the build looks. */
-const KEPT = ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs"];
+const KEPT = ["main.cjs", "core.cjs", "fetch.cjs", "http.cjs", "undici.cjs"];
 
 /** Node's own class of what `require` keeps; node:module, which exports it, is more than is needed here. */
 const Module = module.constructor as new (path: string) => NodeJS.Module;

@@ -33,7 +33,16 @@ export function openHttp(
       return (await load()).post(letter);
     },
     prepare() {
-      if (!isClosed) load().catch(() => undefined); // whoever asks is told
+      if (isClosed) return;
+      // A turn of the event loop between its parts: what comes from the network meanwhile is heard.
+      process.getBuiltinModule("node:crypto");
+      nextTurn()
+        .then(load)
+        .then(async (client) => {
+          await nextTurn();
+          client.prepare();
+        })
+        .catch(() => undefined); // whoever asks is told
     },
     expect(uri, requests) {
       if (isClosed) return;
@@ -48,3 +57,5 @@ export function openHttp(
     },
   };
 }
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));

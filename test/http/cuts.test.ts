@@ -188,17 +188,17 @@ describe("being asked to stop", () => {
     const web = await server(() => undefined);
     const http = client({ headerSeconds: 3 });
     const control = new AbortController();
-    const waiting = Array.from({ length: 10 }, () =>
+    const waiting = Array.from({ length: 12 }, () =>
       http.fetch(web.origin, { signal: control.signal }).catch((thrown: unknown) => thrown),
     );
     await sleep(200);
     control.abort();
     const outcomes = await Promise.all(waiting);
     expect(outcomes.map((outcome) => outcome instanceof Error && "code" in outcome && outcome.code)).toEqual(
-      new Array(10).fill("STOPPED"),
+      new Array(12).fill("STOPPED"),
     );
     await sleep(50);
-    expect(web.asked).toHaveLength(9);
+    expect(web.asked).toHaveLength(11);
   });
 });
 
@@ -222,12 +222,12 @@ describe("connections", () => {
     expect(web.opened()).toBe(1);
   });
 
-  test("are at most nine to one server, however much is asked at once", async () => {
+  test("are at most eleven to one server, however much is asked at once", async () => {
     const web = await server((socket) => void setTimeout(() => socket.write(answerText(200, {}, "x")), 30));
     const http = client();
     const answers = await Promise.all(Array.from({ length: 30 }, (_, index) => http.fetch(`${web.origin}/${index}`)));
     expect(answers.every((answer) => answer.kind === "body")).toBe(true);
-    expect(web.opened()).toBe(9);
+    expect(web.opened()).toBe(11);
   });
 
   test("that fail leave nobody waiting, however many asked at once", async () => {

@@ -30,6 +30,7 @@ describe("of a chunk its bytes are kept, and not the chunk", () => {
   test("by a piece that waits for its turn", async () => {
     const body = memoryBody(SIZE);
     await fetchPieces({
+      most: 11,
       uri: new URL("http://cfg.example/overlay"),
       size: SIZE,
       body,

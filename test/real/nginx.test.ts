@@ -33,7 +33,7 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
       "-e",
       join(net.folder, "errors.log"),
     ]);
-    for (const port of [80, 443, 8443, 9443]) await net.prov.listens("tcp", port);
+    for (const port of [80, 443, 7443, 8443, 9443]) await net.prov.listens("tcp", port);
   });
 
   afterAll(() => net?.close());
@@ -81,20 +81,20 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
     expect(noted()).toEqual(["/MANIFEST 304 - 1"]);
   });
 
-  test("ten files at once use nine connections at most, and one connection serves what comes after", async () => {
+  test("many files at once use eleven connections at most, and one connection serves what comes after", async () => {
     const files = Array.from({ length: 9 }, (_, index) => `${https}/layer${index}.uci`);
     const [at, after] = await ask([
-      { uris: [...files, `${https}/overlay.tar.gz`] },
+      { uris: [...files, `${https}/overlay.tar.gz`, `${https}/MANIFEST`, `${https}/gzip/layer0.uci`] },
       ...files.map((uri) => ({ uris: [uri] })),
     ]);
-    expect(at?.map(({ kind }) => kind)).toEqual(new Array(10).fill("body"));
+    expect(at?.map(({ kind }) => kind)).toEqual(new Array(12).fill("body"));
     expect(after?.map(({ kind }) => kind)).toEqual(["body"]);
     const requests = noted().map((line) => Number(line.split(" ").at(-1)));
-    expect(requests).toHaveLength(19);
-    expect(requests.filter((nth) => nth === 1).length).toBeLessThanOrEqual(9);
+    expect(requests).toHaveLength(21);
+    expect(requests.filter((nth) => nth === 1).length).toBeLessThanOrEqual(11);
   });
 
-  test("a large file of a far server comes in parts over six connections, which were opened before", async () => {
+  test("a large file of a far server comes in parts over eleven connections, which were opened before", async () => {
     const trace = join(net.folder, "trace");
     const [[manifest] = [], [answer] = []] = await ask(
       [
@@ -113,6 +113,37 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
     expect(lines).toHaveLength(13);
     // Without it a part's question on a fresh connection waits for a round trip.
     expect(readFileSync(trace, "utf8")).toMatch(/TCP_NODELAY, \[1\]/);
+  });
+
+  test("the small files of a far server are asked for one behind the other, and come over one connection", async () => {
+    const files = Array.from({ length: 9 }, (_, index) => `${https}/layer${index}.uci`);
+    noted();
+    const [, came = []] = await ask([{ uris: [`${https}/MANIFEST`] }, { uris: files, size: 2_000 }], {}, true);
+    expect(came.map(({ kind }) => kind)).toEqual(files.map(() => "body"));
+    const nths = noted()
+      .slice(1)
+      .map((line) => Number(line.split(" ").at(-1)));
+    expect(nths).toEqual(files.map((_, index) => index + 1));
+  });
+
+  test("a server that allows an address three requests at a time gives all, the large file in parts among them", async () => {
+    const of = (name: string) => `https://192.0.2.1:7443/${name}`;
+    const small = Array.from({ length: 9 }, (_, index) => of(`layer${index}.uci`));
+    noted();
+    const [, files = [], [large] = [], both = []] = await ask(
+      [
+        { uris: [of("MANIFEST")] },
+        { uris: small },
+        { uris: [of("slow/overlay.tar.gz")], spool: "/tmp/limited", size: overlay.length },
+        { uris: [...small, of("slow/overlay.tar.gz")], size: 1_900 },
+      ],
+      {},
+      true,
+    );
+    expect(files.map(({ kind }) => kind)).toEqual(small.map(() => "body"));
+    expect(large).toMatchObject({ kind: "body", sha256: overlaySum });
+    expect(both.map(({ kind }) => kind)).toEqual(new Array(10).fill("body"));
+    expect(noted().some((line) => / 503 /.test(line))).toBe(true);
   });
 
   test("IPv6 literals work, with names checked against the certificate's addresses", async () => {
@@ -289,6 +320,8 @@ http {
     location /down { return 302 http://192.0.2.1/MANIFEST; }
     location /moved { return 301 $scheme://$host/MANIFEST; }
   }
+  limit_conn_zone $binary_remote_addr zone=few:1m;
+  server { listen 192.0.2.1:7443 ssl; limit_conn few 3; location /slow/ { limit_rate 600k; } }
   server { listen 192.0.2.1:8443 ssl; ssl_certificate FOLDER/other.pem; ssl_certificate_key FOLDER/other.pem; }
   server { listen 192.0.2.1:9443 ssl; ssl_verify_client on; }
 }

@@ -22,7 +22,13 @@ describe("compiled code", () => {
     await provisioned(scene);
     expect(readdirSync(join(scene.root, "tmp/run/uciprov"))).not.toContain("code");
     await unchanged(scene);
-    expect(readdirSync(folderOf(scene)).sort()).toEqual(["core.cjs", "fetch.cjs", "http.cjs", "main.cjs"]);
+    expect(readdirSync(folderOf(scene)).sort()).toEqual([
+      "core.cjs",
+      "fetch.cjs",
+      "http.cjs",
+      "main.cjs",
+      "undici.cjs",
+    ]);
     expect(statSync(folderOf(scene)).mode & 0o777).toBe(0o700);
     for (const name of readdirSync(folderOf(scene)))
       expect(statSync(join(folderOf(scene), name)).mode & 0o777).toBe(0o600);

@@ -149,9 +149,9 @@ describe("a first run plans what has come while a large file is on its way", () 
       process.on("unhandledRejection", note);
       try {
         scene.web.bend("default.uci", () => undefined);
-        scene.web.bend("bulk.bin", (_, response) => response.writeHead(503).end());
+        scene.web.bend("bulk.bin", (_, response) => response.writeHead(403).end());
         scene.settings({ main: { tries: "1" } });
-        expect(await slow.board.run()).toMatchObject({ code: "HTTP_UNAVAILABLE" });
+        expect(await slow.board.run()).toMatchObject({ code: "HTTP_REFUSED" });
         await pause(50);
         expect(loose).toEqual([]);
       } finally {

@@ -3,6 +3,7 @@ import UndiciAgent from "undici/lib/dispatcher/agent.js";
 import UndiciClient from "undici/lib/dispatcher/client.js";
 import connectH1 from "undici/lib/dispatcher/client-h1.js";
 import UndiciPool from "undici/lib/dispatcher/pool.js";
+import { CONNECTIONS } from "./ahead.ts";
 import { keepWasmBaseline } from "./baseline-wasm.ts";
 import type { Connector, Link } from "./connect.ts";
 
@@ -23,17 +24,33 @@ export interface TracedOptions extends Dispatcher.DispatchOptions {
   readonly trace: Trace;
 }
 
-/** Six that bring the pieces of a large file, and three beside them: so the small files are there in time to be planned while it comes. */
-export const CONNECTIONS = 9;
+/** Questions that wait for their answers on the connection of small files. */
+const QUEUE = 16;
 const HEAD_BYTES = 16_384;
 const KEEP_MILLISECONDS = 30_000;
 
-/** undici's agent over our own connections: at most nine to an origin, kept between requests, HTTP/1.1, one request at a time on each. */
-export function openAgent(connector: Connector): Dispatcher {
+export interface Agents {
+  /** One request at a time on each connection. */
+  readonly alone: Dispatcher;
+  /** One connection more to an origin, on which requests do not wait for the answers to those before them (RFC 9112 §9.3.2). */
+  readonly queued: Dispatcher;
+  /** Ends all that is under way. */
+  destroy(): Promise<unknown>;
+}
+
+/** undici's agents over our own connections, kept between requests, HTTP/1.1. */
+export function openAgents(connector: Connector): Agents {
   keepWasmBaseline();
+  const alone = agentOf(connector, CONNECTIONS, 1);
+  const queued = agentOf(connector, 1, QUEUE);
+  return { alone, queued, destroy: () => Promise.all([alone.destroy(), queued.destroy()]) };
+}
+
+function agentOf(connector: Connector, connections: number, pipelining: number): Dispatcher {
   return new UndiciAgent({
-    connections: CONNECTIONS,
-    pipelining: 1,
+    connections,
+    pipelining,
+    connect: (_options, done) => done(new Error("each client has its own way"), null), // else undici makes one
     maxHeaderSize: HEAD_BYTES,
     keepAliveTimeout: KEEP_MILLISECONDS,
     keepAliveMaxTimeout: KEEP_MILLISECONDS,

@@ -9,6 +9,8 @@ export interface AheadConnector extends Connector {
   isFar(origin: URL): boolean;
 }
 
+/** To one origin, besides the one that brings small files: so many bring 1 MB in three round trips (pieces.ts). */
+export const CONNECTIONS = 11;
 /** Below this a handshake of TLS costs a small device more than the round trips that it saves. */
 const FAR_MILLISECONDS = 10;
 

@@ -1,28 +1,20 @@
 import { setMaxListeners } from "node:events";
-import type { Dispatcher } from "undici";
 import type { Clock, Disk, Http, HttpAnswer, HttpRequest, Transport } from "../../api.ts";
 import { ProvisionError } from "../../errors.ts";
 import { redactUri } from "../../uri.ts";
 import type { AskServerKeys } from "../tlsa.ts";
-import { CONNECTIONS, openAgent } from "./agent.ts";
-import { connectAhead } from "./ahead.ts";
+import { CONNECTIONS, connectAhead } from "./ahead.ts";
 import { type Body, memoryBody, type Part, Restart, spoolBody } from "./body.ts";
 import { connector } from "./connect.ts";
-import { type Answer, exchange, type Sink, StaleConnection } from "./exchange.ts";
-import {
-  entityTag,
-  field,
-  isSameTag,
-  lastModified,
-  refuseOddHead,
-  retryAfter,
-  statedLength,
-  strongTag,
-} from "./head.ts";
+import { isBusy } from "./crowd.ts";
+import { type Answer, exchange, type Sink } from "./exchange.ts";
+import { entityTag, field, isSameTag, lastModified, retryAfter, statedLength, strongTag } from "./head.ts";
 import type { HttpSettings } from "./how.ts";
-import { fetchPieces, givesParts, isWorthPieces, Whole } from "./pieces.ts";
+import { fetchPieces, isWorthPieces, Whole } from "./pieces.ts";
 import { refusePortalType, refusingHtml } from "./portal.ts";
 import { isRedirection, redirection, requestUri } from "./redirect.ts";
+import { Requests } from "./requests.ts";
+import { telling } from "./telling.ts";
 
 /** The client itself, in a chunk of its own: `openHttp` loads it with the first request. */
 export function openClient(
@@ -30,10 +22,17 @@ export function openClient(
   disk: Disk,
   clock: Clock,
   isClockPlausible: () => boolean,
-): Required<Omit<Http, "prepare">> {
+): Required<Http> {
   const connections = connectAhead((onReached) => connector(settings, clock, isClockPlausible, serverKeys, onReached));
-  const agent = openAgent(connections);
-  const servers: Servers = { partial: new Set(), isFar: (origin) => connections.isFar(origin) };
+  let loading: Promise<Requests> | undefined;
+  let isClosed = false;
+  // undici is half of what HTTP takes to load, and none of it is needed to connect.
+  const requests = (): Promise<Requests> => {
+    loading ??= import("./agent.ts").then(
+      ({ openAgents }) => new Requests(openAgents(connections), settings, connections.isFar),
+    );
+    return loading;
+  };
   const parts = new Map<string, Part>();
   return {
     async get(request) {
@@ -44,7 +43,7 @@ export function openClient(
           ? memoryBody(request.limit)
           : spoolBody({ disk, path: request.spool, asked: uri.href, limit: request.limit, parts });
       try {
-        return await new Fetch({ agent, servers, settings, clock, request, body, signal }).follow(uri);
+        return await new Fetch({ requests: await requests(), settings, clock, request, body, signal }).follow(uri);
       } catch (thrown) {
         body.giveUp(thrown);
         throw thrown;
@@ -66,7 +65,7 @@ export function openClient(
       try {
         const { body, method } = letter;
         const asked = { uri, fields, signal, headerSeconds, bodyIdleSeconds, body, ...(method ? { method } : {}) };
-        const answer = await exchange(agent, asked, () => undefined);
+        const answer = await exchange((await requests()).agents.alone, asked, () => undefined);
         return { status: answer.status, retryAfter: retryAfter(answer, clock.now()) };
       } finally {
         release();
@@ -74,10 +73,14 @@ export function openClient(
     },
     expect(text, requests) {
       // A server whose zone must vouch for it is not even connected to before it does.
-      if (serverKeys === undefined) connections.expect(requestUri(text), Math.min(requests, CONNECTIONS));
+      if (serverKeys === undefined) connections.expect(requestUri(text), Math.min(requests, CONNECTIONS + 1));
+    },
+    prepare() {
+      if (!isClosed) requests().catch(() => undefined); // whoever asks is told
     },
     async close() {
-      const closing = agent.destroy();
+      isClosed = true;
+      const closing = loading?.then(({ agents }) => agents.destroy());
       connections.close();
       for (const [path, part] of parts) {
         part.file.abandon();
@@ -89,16 +92,8 @@ export function openClient(
   };
 }
 
-/** What is known of servers by what was fetched from them before. */
-interface Servers {
-  /** Origins that have said that they give parts of their files. */
-  readonly partial: Set<string>;
-  isFar(origin: URL): boolean;
-}
-
 interface FetchWith {
-  readonly agent: Dispatcher;
-  readonly servers: Servers;
+  readonly requests: Requests;
   readonly settings: HttpSettings;
   readonly clock: Clock;
   readonly request: HttpRequest;
@@ -106,8 +101,8 @@ interface FetchWith {
   readonly signal: AbortSignal;
 }
 
-/** Connections of one request that turn out to be closed: all that are kept, and all that were opened ahead. */
-const MOST_STALE = 2 * CONNECTIONS;
+/** Pieces of a large file from a server that closes its connections: the others are for the small files. */
+const FEW_PIECES = 6;
 
 /** One `get`: hop by hop to the answer that counts. */
 class Fetch {
@@ -138,18 +133,24 @@ class Fetch {
    * A large body of a far server that gives parts, over several connections. Undefined: it is not that, or did not come so, and is to be asked for as a whole.
    */
   async #inPieces(uri: URL): Promise<Answer | undefined> {
-    const { request, servers, body, signal } = this.#with;
+    const { request, requests, body, signal } = this.#with;
     const { size, spool } = request;
+    const server = requests.serverOf(uri);
     const mayBe = spool !== undefined && !this.#isConditional && body.fields().range === undefined;
-    if (!mayBe || !isWorthPieces(size) || !servers.partial.has(uri.origin) || !servers.isFar(uri)) return undefined;
+    if (!mayBe || !isWorthPieces(size) || !server.givesParts || !requests.isFar(uri)) return undefined;
     try {
       const answers = await fetchPieces({
         uri,
+        most: server.isSteady ? CONNECTIONS : FEW_PIECES,
         size,
         body,
         signal,
-        ask: ({ first, last }, stop, choose) =>
-          this.#askOpen(uri, { ...this.#fields(uri, uri, false), range: `bytes=${first}-${last}` }, choose, stop),
+        ask: async ({ first, last }, stop, choose) => {
+          const fields = { ...this.#fields(uri, uri, false), range: `bytes=${first}-${last}` };
+          const answer = await requests.one({ uri, fields, signal: stop }, choose);
+          if (isBusy(answer)) throw new Whole("the server has too much to do");
+          return answer;
+        },
       });
       return provenByAll(answers);
     } catch (thrown) {
@@ -158,41 +159,18 @@ class Fetch {
     }
   }
 
-  /** One request; over another connection if a kept one turns out to be closed, which can happen only so many times. */
-  async #askOpen(
-    uri: URL,
-    fields: Record<string, string>,
-    choose: (head: Answer) => Sink | undefined,
-    signal = this.#with.signal,
-  ): Promise<Answer> {
-    const { agent, settings, servers } = this.#with;
-    const { headerSeconds, bodyIdleSeconds } = settings;
-    for (let stale = 0; ; stale++) {
-      try {
-        return await exchange(agent, { uri, fields, signal, headerSeconds, bodyIdleSeconds }, (head) =>
-          telling(uri, () => {
-            refuseOddHead(head);
-            if (givesParts(head)) servers.partial.add(uri.origin);
-            return choose(head);
-          }),
-        );
-      } catch (thrown) {
-        if (!(thrown instanceof StaleConnection) || stale === MOST_STALE) throw thrown;
-      }
-    }
-  }
-
   /**
    * Asks one URI until it has answered what was asked: a part that does not fit and a 304 for another version than ours are no answers; each of these can
    * happen only once.
    */
   async #ask(uri: URL, start: URL): Promise<Answer> {
-    const { body } = this.#with;
+    const { body, request, requests, signal } = this.#with;
+    const expected = request.spool === undefined ? request.size : undefined;
     for (;;) {
       const part = body.fields();
       const fields = { ...this.#fields(uri, start, part.range === undefined), ...part };
       try {
-        const answer = await this.#askOpen(uri, fields, (head) => this.#choose(head, uri, start));
+        const answer = await requests.soon({ uri, fields, signal }, expected, (head) => this.#choose(head, uri, start));
         if (answer.status === 416 && part.range !== undefined) body.giveUp(undefined);
         else if (answer.status === 304 && this.#isConditional && !this.#isOurs(answer)) this.#isConditional = false;
         else return answer;
@@ -302,21 +280,6 @@ function described(answer: Answer): { etag?: string; modified?: string; contentT
     ...(modified === undefined ? {} : { modified }),
     ...(contentType === undefined ? {} : { contentType }),
   };
-}
-
-/** Whatever goes wrong in `act` is told with the URI it is about. */
-function telling<T>(uri: URL, act: () => T): T {
-  try {
-    return act();
-  } catch (thrown) {
-    if (!(thrown instanceof ProvisionError)) throw thrown;
-    const told = redactUri(uri.href);
-    throw new ProvisionError(thrown.code, `fetching ${told}: ${thrown.message}`, {
-      place: thrown.place ?? { file: told },
-      ...(thrown.cause === undefined ? {} : { cause: thrown.cause }),
-      ...(thrown.retryAfter === undefined ? {} : { retryAfter: thrown.retryAfter }),
-    });
-  }
 }
 
 /** The caller's signal, and our own bound on the whole: its reason is what the fetch ends with. */

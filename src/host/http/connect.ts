@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
 import type { Clock, ServerProof } from "../../api.ts";
 import type { Tlsa } from "../../dns/rdata.ts";
 import { type ErrorCode, ProvisionError } from "../../errors.ts";
@@ -119,14 +125,17 @@ export function connector(
     try {
       const anchors = authorities[set]?.();
       if (anchors === undefined) throw new ProvisionError("INTERNAL", "there is no set of CAs to try");
-      const socket = startTls(origin, line, anchors.context, pins.length > 0 || keys !== undefined);
+      let shown: DetailedPeerCertificate | undefined;
+      const socket = startTls(origin, line, anchors.context, pins.length > 0 || keys !== undefined, (certificate) => {
+        shown = certificate;
+      });
       opening.add(socket);
       awaitEvent(socket, "secureConnect", { phase: () => "TLS with", peer, seconds, isClockPlausible }, (error) => {
         opening.delete(socket);
         let proofs: readonly ServerProof[];
         try {
           if (error) throw error;
-          proofs = proveServer(socket, pins, keys, anchors);
+          proofs = proveServer(socket, shown, pins, keys, anchors);
         } catch (thrown) {
           socket.on("error", () => undefined).destroy();
           const fault = linkFault(thrown, "TLS with", peer, isClockPlausible);
@@ -213,7 +222,13 @@ function toldOf(thrown: unknown, what: string): unknown {
  * With pins or TLSA, OpenSSL's verdict is only noted (`rejectUnauthorized: false`) and `proveServer` judges before the first byte is sent.
  * No session is ever offered for resumption: a resumed one skips the check of names, and of pins.
  */
-function startTls(origin: URL, line: Socket, context: SecureContext, isJudgedHere: boolean): TLSSocket {
+function startTls(
+  origin: URL,
+  line: Socket,
+  context: SecureContext,
+  isJudgedHere: boolean,
+  onShown: (certificate: DetailedPeerCertificate) => void,
+): TLSSocket {
   const { host } = address(origin);
   return connectTls({
     socket: line,
@@ -221,6 +236,10 @@ function startTls(origin: URL, line: Socket, context: SecureContext, isJudgedHer
     secureContext: context,
     servername: isIP(host) ? "" : host,
     rejectUnauthorized: !isJudgedHere,
+    checkServerIdentity(name, certificate) {
+      onShown(certificate as DetailedPeerCertificate); // Node hands over the whole chain: it need not be made twice
+      return checkServerIdentity(name, certificate);
+    },
     ALPNProtocols: ["http/1.1"],
   });
 }
@@ -268,12 +287,13 @@ const LATE = {
  */
 function proveServer(
   socket: TLSSocket,
+  shown: DetailedPeerCertificate | undefined,
   pins: readonly string[],
   keys: PublishedKeys | undefined,
   anchors: Anchors,
 ): readonly ServerProof[] {
   // Not getPeerX509Certificate: on Node 20 the socket knows no certificate any more once that was called.
-  const told = socket.getPeerCertificate(true);
+  const told = shown ?? socket.getPeerCertificate(true);
   if (told.raw === undefined) throw new ProvisionError("TLS_UNTRUSTED", "the server shows no certificate");
   if (keys && !isPublished(keys.records, told.raw))
     throw new ProvisionError("TLSA_MISMATCH", "none of its TLSA records is of the certificate that it shows");

@@ -84,6 +84,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       method: body === undefined ? "GET" : (method ?? "POST"),
       ...(body === undefined ? {} : { body: Buffer.from(body) }),
       headers: { ...fields },
+      blocking: false, // else it would be alone on its connection, wherever it goes
       trace: this.#trace,
     };
     agent.dispatch(options, this);
@@ -97,6 +98,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#carrier = this.#trace.board?.();
     const { headerSeconds } = this.#asked;
+    clearTimeout(this.#timer); // sent once more: its connection ended before its turn came
     this.#timer = setTimeout(
       () => this.#giveUp(this.#late("the head of the answer", headerSeconds)),
       headerSeconds * 1000,

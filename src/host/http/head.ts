@@ -35,6 +35,16 @@ export function field(head: Head, name: string): string | undefined {
   return value === undefined || typeof value === "string" ? value : value.join(", ");
 }
 
+/** Whether the server says that it gives parts of what it answers with (RFC 9110 §14.3). */
+export function givesParts(head: Head): boolean {
+  return (field(head, "accept-ranges") ?? "").trim().toLowerCase() === "bytes";
+}
+
+/** Whether the server says nothing of closing the connection behind its answer (RFC 9112 §9.3). */
+export function keepsOpen(head: Head): boolean {
+  return !/\bclose\b/i.test(field(head, "connection") ?? "");
+}
+
 /** Content-Length in bytes, if the answer states one. */
 export function statedLength(head: Head): number | undefined {
   const text = field(head, "content-length");

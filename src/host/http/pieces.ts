@@ -1,9 +1,10 @@
+import { setMaxListeners } from "node:events";
 import { ProvisionError } from "../../errors.ts";
 import { redactUri } from "../../uri.ts";
 import type { Body } from "./body.ts";
 import type { Answer, Sink } from "./exchange.ts";
 import { Gathered } from "./gathered.ts";
-import { contentRange, field, strongTag } from "./head.ts";
+import { contentRange, strongTag } from "./head.ts";
 
 /** What of a body one request asks for, counted as RFC 9110 §14.1.2 does: both ends belong to it. */
 export interface Range {
@@ -14,14 +15,10 @@ export interface Range {
 /** The server does not give this body in pieces; asking for the whole is next, and tells what is wrong if anything is. */
 export class Whole extends Error {}
 
-/**
- * Under way or waiting for their turn, as many as browsers have connections: what one connection brings in a round trip starts at some 14 kB and doubles with each
- * (RFC 6928, RFC 5681), so that 1 MB takes seven over one and four over six.
- */
-const PIECES = 6;
+/** What a new connection brings with its first round trip, headers aside: ten segments. With each further one it is twice as much (RFC 6928, RFC 5681). */
+const FIRST_BYTES = 14_000;
 /** Less than this one connection brings in four round trips. */
 const WORTH_BYTES = 131_072;
-const LEAST_PIECE_BYTES = 32_768;
 /** What is held in memory of a piece until its turn is no more than this. */
 const MOST_PIECE_BYTES = 262_144;
 
@@ -30,13 +27,10 @@ export function isWorthPieces(size: number | undefined): size is number {
   return size !== undefined && size >= WORTH_BYTES;
 }
 
-/** Whether the server says that it gives parts of what it answers with (RFC 9110 §14.3). */
-export function givesParts(answer: Answer): boolean {
-  return (field(answer, "accept-ranges") ?? "").trim().toLowerCase() === "bytes";
-}
-
 export interface InPieces {
   readonly uri: URL;
+  /** Pieces under way, or waiting for their turn. */
+  readonly most: number;
   readonly size: number;
   readonly body: Body;
   readonly signal: AbortSignal;
@@ -71,16 +65,17 @@ class Pieces {
 
   constructor(how: InPieces, resolve: (answers: readonly Answer[]) => void, reject: (error: unknown) => void) {
     this.#how = how;
-    this.#ranges = rangesOf(how.size);
+    this.#ranges = rangesOf(how);
     this.#resolve = resolve;
     this.#reject = reject;
     this.#signal = AbortSignal.any([how.signal, this.#failed.signal]);
+    setMaxListeners(0, this.#signal); // one for each piece under way
   }
 
   /** As many as may be under way. */
   ask(): void {
     const from = this.#next;
-    this.#next = Math.min(this.#front + PIECES, this.#ranges.length);
+    this.#next = Math.min(this.#front + this.#how.most, this.#ranges.length);
     for (const [offset, range] of this.#ranges.slice(from, this.#next).entries()) {
       this.#askOne(from + offset, range).then(
         (answer) => this.#came(from + offset, answer),
@@ -156,8 +151,11 @@ class Pieces {
   }
 }
 
-function rangesOf(size: number): readonly Range[] {
-  const length = Math.min(Math.max(Math.ceil(size / PIECES), LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
+/** As few as bring it all in as few round trips as can be: 1 MB takes seven over one connection, four over six and three over eleven. */
+function rangesOf({ size, most }: InPieces): readonly Range[] {
+  let brought = 3 * FIRST_BYTES;
+  while (most * brought < size) brought = 2 * brought + FIRST_BYTES;
+  const length = Math.min(Math.ceil(size / Math.ceil(size / brought)), MOST_PIECE_BYTES);
   return Array.from({ length: Math.ceil(size / length) }, (_, index) => ({
     first: index * length,
     last: Math.min((index + 1) * length, size) - 1,

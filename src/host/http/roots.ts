@@ -38,12 +38,20 @@ function anchorsOf(
   nameOf = (anchor: X509Certificate) => sha256(anchor.raw),
 ): Anchors {
   const configured = ca.flatMap(readCertificates);
+  const known = new Map<string, string>();
+  const nameAbove = (told: DetailedPeerCertificate) => {
+    const anchor = anchorOf(told, configured);
+    return configured.includes(anchor) ? sha256(anchor.raw) : nameOf(anchor);
+  };
   try {
     return {
       context: contextOf(ca, { ...client }),
+      // OpenSSL verifies each connection; whom the same certificate leads to need be found out once.
       fingerprint(told) {
-        const anchor = anchorOf(told, configured);
-        return configured.includes(anchor) ? sha256(anchor.raw) : nameOf(anchor);
+        const leaf = told.raw.toString("latin1");
+        const found = known.get(leaf) ?? nameAbove(told);
+        known.set(leaf, found);
+        return found;
       },
     };
   } catch (cause) {
