@@ -24,8 +24,15 @@ export async function planOverlays(context: PlanContext): Promise<Change[]> {
   return changes;
 }
 
+/** Bytes: an archive that unpacks to no more stays in memory, and is not unpacked a second time when it is put in place. */
+const AT_HAND = 2_097_152;
+
+/** Contents by the index of their entry; undefined: there are too many bytes of them. */
+type Contents = ReadonlyMap<number, Uint8Array> | undefined;
+
 async function changesIn(resource: Resource, context: PlanContext): Promise<Change[]> {
-  const placement = await placeEntries(await entriesIn(resource, context), {
+  const { entries, contents } = await entriesIn(resource, context);
+  const placement = await placeEntries(entries, {
     kind: (path) => context.files.stat(path)?.kind,
     readLink: (path) => context.files.readLink(path),
     isOwned: (path) => context.placed.has(path),
@@ -41,19 +48,38 @@ async function changesIn(resource: Resource, context: PlanContext): Promise<Chan
     );
   }
   const [config, others] = divided(placement.placed);
-  return [...(await packagesIn(config, resource, context)), ...others.map((entry) => change(entry, resource))];
+  return [
+    ...(await packagesIn(config, contents, resource, context)),
+    ...others.map((entry) => change(entry, contents, resource)),
+  ];
 }
 
-async function entriesIn(resource: Resource, context: PlanContext): Promise<ArchivedEntry[]> {
+async function entriesIn(
+  resource: Resource,
+  context: PlanContext,
+): Promise<{ entries: readonly ArchivedEntry[]; contents: Contents }> {
   const entries: ArchivedEntry[] = [];
+  const contents = new Map<number, Uint8Array>();
+  let isAtHand = true;
   try {
-    await readArchive(context.stream(resource), archiveLimits(context.settings.limits), (entry) => entries.push(entry));
+    const limits = archiveLimits(context.settings.limits);
+    await readArchive(
+      context.stream(resource),
+      limits,
+      (entry, content) => {
+        entries.push(entry);
+        if (entry.kind !== "file") return;
+        if (content === undefined) isAtHand = false;
+        else contents.set(entry.index, content);
+      },
+      AT_HAND,
+    );
   } catch (thrown) {
     if (!(thrown instanceof ProvisionError) || thrown.exit !== "invalid-content") throw thrown;
     context.finding("error", thrown.code, thrown.message, { ...thrown.place, file: resource.uri });
-    return [];
+    return { entries: [], contents };
   }
-  return entries;
+  return { entries, contents: isAtHand ? contents : undefined };
 }
 
 function divided(entries: readonly Placeable[]): [config: Placeable[], others: Placeable[]] {
@@ -61,7 +87,7 @@ function divided(entries: readonly Placeable[]): [config: Placeable[], others: P
   return [entries.filter(isConfig), entries.filter((entry) => !isConfig(entry))];
 }
 
-function change(entry: Placeable, resource: Resource): Change {
+function change(entry: Placeable, contents: Contents, resource: Resource): Change {
   const origin = originOf(entry, resource);
   switch (entry.kind) {
     case "symlink":
@@ -72,7 +98,9 @@ function change(entry: Placeable, resource: Resource): Change {
       if (!("spool" in resource.content))
         throw new ProvisionError("INTERNAL", "an overlay was not fetched as a large one");
       const { path, index, size, sha256, mode } = entry;
-      const content = { kind: "archived", archive: resource.content.spool, index } as const;
+      const bytes = contents?.get(index);
+      const archived = { kind: "archived", archive: resource.content.spool, index } as const;
+      const content = bytes === undefined ? archived : ({ kind: "bytes", bytes } as const);
       return { kind: "file", path, content, size, sha256, mode, shared: false, origin };
     }
   }
@@ -82,20 +110,34 @@ function originOf(entry: Placeable, resource: Resource): Origin {
   return { ...resource.origin, detail: entry.path };
 }
 
-/** The files of /etc/config among the entries, read in a second pass and parsed; whatever is no package is a finding. */
-async function packagesIn(entries: readonly Placeable[], resource: Resource, context: PlanContext): Promise<Change[]> {
-  const contents = new Map<number, Uint8Array[]>();
+/** The files of /etc/config among the entries, parsed; whatever is no package is a finding. */
+async function packagesIn(
+  entries: readonly Placeable[],
+  atHand: Contents,
+  resource: Resource,
+  context: PlanContext,
+): Promise<Change[]> {
   const readable = entries.filter((entry) => isReadable(entry, resource, context));
-  for (const entry of readable) contents.set(entry.index, []);
-  if (contents.size === 0) return [];
-  const targets = [...contents].map(([index, chunks]) => {
-    const write = (chunk: Uint8Array): void => void chunks.push(Uint8Array.from(chunk));
+  if (readable.length === 0) return [];
+  const contents = atHand ?? (await read(readable, resource, context));
+  return readable.flatMap((entry) =>
+    packageIn(entry, contents.get(entry.index) ?? new Uint8Array(), resource, context),
+  );
+}
+
+/** Some files' contents, read in a second pass. */
+async function read(
+  entries: readonly { readonly index: number }[],
+  resource: Resource,
+  context: PlanContext,
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const chunks = new Map<number, Uint8Array[]>(entries.map(({ index }) => [index, []]));
+  const targets = [...chunks].map(([index, pieces]) => {
+    const write = (chunk: Uint8Array): void => void pieces.push(Uint8Array.from(chunk));
     return [index, { write, finish: () => undefined }] as const;
   });
   await copyArchived(context.stream(resource), archiveLimits(context.settings.limits), new Map(targets));
-  return readable.flatMap((entry) =>
-    packageIn(entry, Buffer.concat(contents.get(entry.index) ?? []), resource, context),
-  );
+  return new Map([...chunks].map(([index, pieces]) => [index, Buffer.concat(pieces)]));
 }
 
 function isReadable(entry: Placeable, resource: Resource, context: PlanContext): entry is Placeable & { kind: "file" } {

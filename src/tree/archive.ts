@@ -40,14 +40,16 @@ export type ArchivedEntry =
  * Tells each entry once all of it has been read and checked. Errors come before the caller knows the whole archive, so collect first
  * and act when this has returned: ARCHIVE_INVALID (damaged, cut, not an archive), ARCHIVE_UNSAFE (a name, type, mode or link
  * that has no place in a tree; a bomb), TOO_LARGE. A hard link to an earlier file is told as one more file with that file's `index`.
- * When this rejects, nothing of it goes on.
+ * When this rejects, nothing of it goes on. With `atHand`, bytes, files are told with their content as long as all of them together have no more.
  */
 export async function readArchive(
   chunks: AsyncIterable<Uint8Array>,
   limits: ArchiveLimits,
-  onEntry: (entry: ArchivedEntry) => void,
+  onEntry: (entry: ArchivedEntry, content?: Uint8Array) => void,
+  atHand = 0,
 ): Promise<void> {
-  const files = new Map<number, ArchivedEntry & { kind: "file" }>();
+  const files = new Map<number, { readonly file: ArchivedEntry & { kind: "file" }; readonly content?: Uint8Array }>();
+  let room = atHand;
   await walk(chunks, limits, (entry) => {
     switch (entry.kind) {
       case "symlink":
@@ -58,15 +60,18 @@ export async function readArchive(
       case "copy": {
         const original = files.get(entry.of);
         if (original === undefined) throw new ProvisionError("INTERNAL", `entry ${entry.of} was not read`);
-        onEntry({ ...original, path: entry.path });
+        onEntry({ ...original.file, path: entry.path }, original.content);
         return undefined;
       }
-      case "file":
-        return digested(entry.size, (digest) => {
+      case "file": {
+        room -= entry.size;
+        const content = room >= 0 ? new Uint8Array(entry.size) : undefined;
+        return digested(entry.size, content, (digest) => {
           const file = { ...entry, sha256: digest };
-          files.set(entry.index, file);
-          onEntry(file);
+          files.set(entry.index, content === undefined ? { file } : { file, content });
+          onEntry(file, content);
         });
+      }
     }
   });
 }
@@ -93,12 +98,15 @@ export async function copyArchived(
   }
 }
 
-/** Most files come in one piece: these need no state between pieces, of which V8 would have to dispose later. */
-function digested(size: number, done: (sha256: string) => void): ArchiveTarget {
+/** Most files come in one piece: these need no state between pieces, of which V8 would have to dispose later. What comes is written to `content` as well. */
+function digested(size: number, content: Uint8Array | undefined, done: (sha256: string) => void): ArchiveTarget {
   let whole: string | undefined;
   let inPieces: Hash | undefined;
+  let at = 0;
   return {
     write(chunk) {
+      content?.set(chunk, at);
+      at += chunk.length;
       if (chunk.length === size) whole = hash("sha256", chunk, "hex");
       else {
         inPieces ??= createHash("sha256");

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ describe("an overlay becomes changes", () => {
       {
         kind: "file",
         path: "/etc/banner",
-        content: { kind: "archived", archive: "/tmp/spool/overlay", index: 1 },
+        content: { kind: "bytes", bytes: Uint8Array.from(Buffer.from("hello\n")) },
         size: 6,
         sha256: createHash("sha256").update("hello\n").digest("hex"),
         mode: 0o755,
@@ -52,6 +52,26 @@ describe("an overlay becomes changes", () => {
       { kind: "symlink", path: "/etc/link", target: "banner", origin: origin("/etc/link") },
       { kind: "remove", path: "/etc/motd", origin: origin("/etc/motd") },
     ]);
+  });
+
+  test.each([
+    ["that fit into 2 MiB together are at hand", 2_097_152 - 6, "bytes"],
+    ["of more lie in the archive, all of them", 2_097_152 - 5, "archived"],
+  ])("files %s", async (_what, size, kind) => {
+    const { changes } = await plan([
+      { name: "srv/small", body: "hello\n" },
+      { name: "srv/large", body: randomBytes(size) },
+    ]);
+    expect(changes.map((change) => (change.kind === "file" ? change.content.kind : change.kind))).toEqual([kind, kind]);
+  });
+
+  test.each([0, 2_100_000])("a file of /etc/config is the UCI package that it is, %d bytes beside it", async (more) => {
+    const { changes } = await plan([
+      { name: "srv/large", body: randomBytes(more) },
+      { name: "etc/config/system", body: "config system\n\toption hostname 'r1'\n" },
+    ]);
+    const content = { sections: [{ type: "system", options: [{ name: "hostname", value: "r1" }] }] };
+    expect(changes[0]).toMatchObject({ kind: "uci", package: "system", layer: { mode: "replace", content } });
   });
 
   test("a file of /etc/config is the UCI package that it is", async () => {

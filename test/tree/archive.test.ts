@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProvisionError } from "../../src/errors.ts";
 import { type ArchivedEntry, type ArchiveLimits, copyArchived, readArchive } from "../../src/tree/archive.ts";
+import { rehearseArchive } from "../../src/tree/archive-rehearsal.ts";
 import { paxEntry, tar, tarEntry, tarGz } from "../helpers/tar.ts";
 import { ATTACKS, noise } from "./archive-attacks.ts";
 
@@ -29,6 +30,63 @@ async function refusal(reading: Promise<unknown>): Promise<ProvisionError> {
 }
 
 const sha256 = (bytes: string | Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+describe("content that is wanted at hand", () => {
+  const bodies = ["first", "x".repeat(3_000), "", "last"];
+  const packed = tarGz(...bodies.map((body, index) => ({ name: `f${index}`, body })), {
+    name: "again",
+    type: "1",
+    link: "f0",
+  });
+  const contents = async (atHand: number, piece: number) => {
+    const told: (string | undefined)[] = [];
+    const note = (_entry: ArchivedEntry, content?: Uint8Array) =>
+      void told.push(content && Buffer.from(content).toString());
+    await readArchive(inPieces(packed, piece), LIMITS, note, atHand);
+    return told;
+  };
+
+  test.each([1, 100, 65_536])(
+    "comes with its entry, in pieces of %d, and with each other name of it",
+    async (piece) => {
+      expect(await contents(3_009, piece)).toEqual([...bodies, "first"]);
+    },
+  );
+
+  test("comes as long as all of it fits", async () => {
+    expect(await contents(3_008, 65_536)).toEqual(["first", "x".repeat(3_000), "", undefined, "first"]);
+    expect(await contents(100, 65_536)).toEqual(["first", undefined, undefined, undefined, "first"]);
+    expect(await contents(0, 65_536)).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  });
+
+  test("is of the bytes that the digest is of, for every way to cut them", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 2_000 }), { maxLength: 8 }),
+        fc.nat(999),
+        async (files, cut) => {
+          const bytes = tarGz(...files.map((body, index) => ({ name: `f${index}`, body })));
+          await readArchive(
+            inPieces(bytes, cut + 1),
+            LIMITS,
+            (entry, content) => {
+              if (entry.kind === "file") expect(sha256(content ?? "none")).toBe(entry.sha256);
+            },
+            20_000,
+          );
+        },
+      ),
+    );
+  });
+});
+
+test("the small archive that is read beforehand has a folder, a file and a link", async () => {
+  expect((await rehearseArchive()).map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+    "directory /a",
+    "file /a/b",
+    "symlink /a/c",
+  ]);
+});
 
 describe("a hostile archive is refused", () => {
   test("there are at least 35 kinds of them, each with a name of its own", () => {
