@@ -1,7 +1,8 @@
 /*
  * slow-link DELAY-MICROSECONDS NAME NAME: two TAP devices, and a cable between them on which every frame takes that long. Says "ready" when both are there; they
  * last as long as it does, whatever network namespace they are moved to, and it no longer than who started it. One process, and timers of nanoseconds: what a
- * link costs the machine, the programs that are measured over it cannot have.
+ * link costs the machine, the programs that are measured over it cannot have. Whatever they do, it comes first: a cable's delay does not depend on who
+ * has the processors.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -9,6 +10,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +91,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++)
 		if (!(ways[i].frames = calloc(FRAMES, sizeof *ways[i].frames)))
 			err(1, "no memory");
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 50 }) < 0)
+		warn("the cable waits for a processor like all others");
 	prctl(PR_SET_TIMERSLACK, 1);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	puts("ready");
