@@ -13,6 +13,7 @@ import type {
   StageName,
 } from "./api.ts";
 import type { ProvisionError } from "./errors.ts";
+import type { Plan } from "./plan.ts";
 import type { Settings } from "./settings.ts";
 import type { State } from "./state.ts";
 import type { Processes } from "./transaction/claim.ts";
@@ -29,6 +30,8 @@ export interface Choices {
 export interface Board {
   stageBegins(stage: StageName): void;
   stageEnds(stage: StageName, milliseconds: number, error?: ProvisionError): void;
+  /** This plan will be told if it holds: there is time now to see how. */
+  planned?(plan: Plan): Promise<unknown>;
 }
 
 /**

@@ -8,6 +8,7 @@ import { idleChoices, isModuleOn } from "./module-choice.ts";
 import { type Plan, toldUnsettled } from "./plan.ts";
 import { withRetries } from "./retry.ts";
 import { unchangedByBeacon } from "./stages/beacon.ts";
+import { mostRequests } from "./stages/fetch/wanted.ts";
 import { getUri, type Source } from "./stages/geturi.ts";
 import { preinit, readDeviceSettings } from "./stages/preinit.ts";
 import { quarantine, release } from "./stages/quarantine.ts";
@@ -15,7 +16,7 @@ import { waitUntilReady } from "./stages/ready.ts";
 import { recoverDevice } from "./stages/recover.ts";
 import { timeFloor } from "./stages/time-floor.ts";
 import { readFloor, readState, STATE } from "./state.ts";
-import { stepper } from "./step.ts";
+import { type Step, stepper } from "./step.ts";
 
 /** What a run came to. Failures are thrown; this is every other end. */
 export interface Outcome {
@@ -101,8 +102,12 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
       async () => {
         judged = undefined;
         // Whoever was never confirmed, or is to look at everything, will fetch: what that needs is loaded while the name servers are asked.
-        if (ctx.choices.isForced || known.state.confirmed === undefined) whileWaiting(() => loadFetch(known));
+        if (ctx.choices.isForced || known.state.confirmed === undefined)
+          whileWaiting(async () => known.http.prepare?.());
         const source = await step("geturi", (stage) => getUri(stage, known, plugins.resolvers, scene.offered));
+        // Only on a first run is it known beforehand that the manifest will be news; what asks the server is loaded while it is connected to.
+        if (known.state.confirmed === undefined)
+          known.http.expect?.(source.base.text, mostRequests(known.settings, modules));
         judged = source;
         const beacon = unchangedByBeacon(ctx, known, source, modules);
         if (beacon) return beacon;
@@ -110,7 +115,7 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
         return await step("fetch", async (stage) => {
           begun = undefined;
           const fetched = await fetchTree(stage, known, source, modules, {
-            asked: () => whileWaiting(loadChange),
+            asked: (isLargeComing) => whileWaiting(isLargeComing ? rehearse : loadChange),
             smallCame(arrived, coming) {
               if (mayPlanAhead(known, modules)) begun = startPlan(stage, known, arrived, modules, coming);
             },
@@ -165,7 +170,12 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
         },
       };
     }
-    const carried = await carryOutWhatHolds(ctx, step, known, plan, {
+    // Until its probes are answered a trial has nothing else to do.
+    const ending: Step = (name, work) => {
+      if (name === "confirm") whileWaiting(async () => ctx.board.planned?.(plan));
+      return step(name, work);
+    };
+    const carried = await carryOutWhatHolds(ctx, ending, known, plan, {
       plan: (now, left) => step("validate", (stage) => planChanges(stage, now, found, modules, left)),
       planWithPackages: (stage, now) => planChanges(stage, now, found, modules),
       undoHooks: () => scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS)),
@@ -188,20 +198,17 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     const takenBack = takenBackIn(ctx);
     scene.note({ error, ...(takenBack === undefined ? {} : { takenBack }) });
     await scene.runFailed(AbortSignal.timeout(FAILED_HOOKS_MS));
+    await device?.http.close(); // what it began to spool goes
     throw error;
   } finally {
-    await device?.http.close();
+    // Nobody waits for it: a process that ends closes all it has.
+    setImmediate(() => void device?.http.close().catch(() => undefined));
   }
 }
 
 /** Once what was just begun has asked its questions, and before the first answer: loading code takes the processor, answers the network. */
 function whileWaiting(load: () => Promise<unknown>): void {
   setImmediate(() => setImmediate(() => void load().catch(() => undefined))); // what needs it loads it again, and says what is wrong
-}
-
-async function loadFetch({ http }: Device): Promise<void> {
-  http.prepare?.();
-  await import("./stages/fetch.ts");
 }
 
 /** A device that was never confirmed holds nothing back, and no hook may change what the plan looks at. */
@@ -226,6 +233,12 @@ async function startPlan(
 async function loadChange(): Promise<void> {
   await import("./change-device.ts");
   process.getBuiltinModule("node:child_process"); // a trial starts its watcher, and `sync`
+}
+
+/** What is large is nearly always an archive. */
+async function rehearse(): Promise<void> {
+  await loadChange();
+  await (await import("./tree/archive-rehearsal.ts")).rehearseArchive();
 }
 
 /** By now: a failure may just have been counted. What cannot be read is nothing to tell. */

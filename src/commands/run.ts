@@ -8,6 +8,7 @@ import { openProcesses } from "../host/processes.ts";
 import { errorFacts } from "../messages.ts";
 import { MODULE_FOLDERS } from "../module-files.ts";
 import { AGENT_FILE, SENDER_FILE } from "../monitor-keys.ts";
+import type { Plan } from "../plan.ts";
 import { type Outcome, provision } from "../provision.ts";
 import { plugins } from "../registry.ts";
 import { readState } from "../state.ts";
@@ -30,17 +31,18 @@ export async function runOnce(invocation: Invocation): Promise<Pick<Outcome, "ex
   }
   const release = takeLock(bare.disk, openProcesses());
   const status = openStatus(bare.disk, () => bare.clock.now());
+  const words = sayings(invocation);
   try {
-    const ctx = openRun(invocation, { board: both(status, shown(invocation)) });
+    const ctx = openRun(invocation, { board: { ...both(status, shown(invocation)), planned: words } });
     const outcome = await provision(ctx, await allPlugins(ctx));
     status.close({
       exit: outcome.exit,
       result: outcome.result,
       told: outcome.told,
-      ...(await planned(outcome, false)),
+      ...(await planned(outcome, words)),
     });
     await tellWatchers(ctx, outcome);
-    await report(invocation, outcome);
+    await report(invocation, outcome, words);
     if (outcome.result === "unchanged") {
       leaveWasmAsStarted();
       invocation.keepCode();
@@ -93,19 +95,48 @@ async function allPlugins(ctx: RunContext): Promise<Plugins> {
   return { ...plugins, modules };
 }
 
-async function report({ flags, paint, print }: Invocation, outcome: Outcome): Promise<void> {
+/** What is said of a plan: to the status file, and to whoever reads along. */
+interface Sayings {
+  readonly facts: Record<string, unknown>;
+  readonly text: string;
+}
+
+type Say = (plan: Plan) => Promise<Sayings>;
+
+/** Said once for each plan: whoever waits for the network asks beforehand. */
+function sayings({ flags, paint }: Invocation, showsSecrets = false): Say {
+  const said = new WeakMap<Plan, Promise<Sayings>>();
+  const say: Say = async (made) => {
+    const { planFacts, tellPlan } = await import("./tell-plan.ts");
+    return {
+      facts: planFacts(made, { showsSecrets }),
+      text: flags.isJson || flags.isQuiet ? "" : tellPlan(made, paint, flags),
+    };
+  };
+  return (made) => {
+    const known = said.get(made) ?? say(made);
+    said.set(made, known);
+    return known;
+  };
+}
+
+async function report(invocation: Invocation, outcome: Outcome, say: Say = sayings(invocation)): Promise<void> {
+  const { flags, paint, print } = invocation;
   const { exit, result, told, plan: made } = outcome;
-  if (flags.isJson) print(JSON.stringify({ exit, result, told, ...(await planned(outcome, flags.showsSecrets)) }));
-  if (flags.isJson) return;
-  if (made && !flags.isQuiet) print(`${(await import("./tell-plan.ts")).tellPlan(made, paint, flags)}\n`);
+  if (flags.isJson) {
+    const facts = await planned(outcome, flags.showsSecrets ? sayings(invocation, true) : say);
+    print(JSON.stringify({ exit, result, told, ...facts }));
+    return;
+  }
+  if (made && !flags.isQuiet) print(`${(await say(made)).text}\n`);
   print(`${result === "partial" ? paint.bad(result) : paint.good(result)}: ${told}`);
 }
 
-async function planned({ plan: made, generation }: Outcome, showsSecrets: boolean): Promise<Record<string, unknown>> {
+async function planned({ plan: made, generation }: Outcome, say: Say): Promise<Record<string, unknown>> {
   return {
     ...(generation === undefined ? {} : { generation }),
     ...(made && made.left.length > 0 ? { left: made.left } : {}),
-    ...(made ? { plan: (await import("./tell-plan.ts")).planFacts(made, { showsSecrets }) } : {}),
+    ...(made ? { plan: (await say(made)).facts } : {}),
   };
 }
 

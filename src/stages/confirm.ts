@@ -123,7 +123,7 @@ async function failuresOf(
     ctx.signal.throwIfAborted();
     return told.flatMap(({ probe, reason }) => (reason === undefined ? [] : [{ probe, reason }]));
   } finally {
-    await http.close();
+    setImmediate(() => void http.close().catch(() => undefined)); // the commit need not wait for it
   }
 }
 

@@ -19,9 +19,6 @@ import type { Source } from "./geturi.ts";
 import { BY_HAND, MOST_ATTEMPTS } from "./most-attempts.ts";
 import { isOver } from "./time-floor.ts";
 
-/** MANIFEST and its signature. */
-const MANIFEST_REQUESTS = 2;
-
 /** A tree as far as it concerns this device: fetched, and proven to be its owner's. */
 export interface Download {
   readonly kind: "tree";
@@ -66,7 +63,7 @@ export type Arrived = Pick<Download, "brought" | "source">;
 /** What is done while files come. */
 export interface Meanwhile {
   /** Told when all is asked for that can be asked for at once. */
-  asked(): void;
+  asked(isLargeComing: boolean): void;
   /** Told when all small files have come, if large ones have not: for which modules something is on its way. */
   smallCame(arrived: Arrived, coming: ReadonlySet<string>): void;
 }
@@ -88,8 +85,6 @@ export async function fetchTree(
   const confirmed = device.state.confirmed;
   const macros = baseMacros(device, source);
   const wanted = wantedResources(device.settings, modules);
-  // Only on a first run is it known beforehand that the manifest will be news.
-  if (confirmed === undefined) device.http.expect?.(base.text, wanted.length + MANIFEST_REQUESTS);
   const keys = readKeys(ctx);
   const isSameQuestion =
     !ctx.choices.isForced &&

@@ -45,7 +45,7 @@ export interface Fetched {
 
 /** Told when all is asked for, and when all that is small has come though more is to come. */
 interface Meanwhile {
-  asked(): void;
+  asked(isLargeComing: boolean): void;
   smallCame(brought: Brought, coming: ReadonlySet<string>): void;
 }
 
@@ -66,8 +66,8 @@ export async function fetchResources(
   try {
     const findings: Finding[] = [];
     const get = (one: Wanted) => fetchFirst(context, device, tree, one, findings);
-    const found = await largestFirst(wanted, get, (asked) => {
-      meanwhile.asked();
+    const found = await largestFirst(wanted, get, (asked, isLargeComing) => {
+      meanwhile.asked(isLargeComing);
       tellSmall(wanted, asked, meanwhile).catch(() => undefined); // whoever waits for all hears of it
     });
     return { brought: byModule(wanted, found), findings };
@@ -112,7 +112,7 @@ async function tellSmall(
 async function largestFirst<T>(
   wanted: readonly Wanted[],
   get: (one: Wanted) => Promise<T>,
-  onAsked: (asked: readonly Promise<T>[]) => void,
+  onAsked: (asked: readonly Promise<T>[], isLargeComing: boolean) => void,
 ): Promise<T[]> {
   const asked = new Map<string, Promise<T>>();
   const ask = (one: Wanted): Promise<T> => {
@@ -123,9 +123,9 @@ async function largestFirst<T>(
     return answer;
   };
   const large = wanted.filter(({ size }) => size === "large").map(ask);
-  if (large.length > 0) await Promise.race([sent(), Promise.all(large)]);
+  const isLargeComing = await Promise.race([sent().then(() => true), Promise.all(large).then(() => false)]);
   const all = wanted.map(ask);
-  onAsked(all);
+  onAsked(all, isLargeComing);
   return await Promise.all(all);
 }
 

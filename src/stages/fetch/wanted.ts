@@ -29,6 +29,17 @@ export function wantedResources(settings: Settings, modules: readonly Module[]):
 }
 
 /** What settings add to a module is of the kind that its own first resource is. */
+/** MANIFEST and its signature. */
+const MANIFEST_REQUESTS = 2;
+
+/** What a first run asks a server for, or more: counted before any of it is looked at. */
+export function mostRequests({ resources }: Settings, modules: readonly Module[]): number {
+  return modules.reduce(
+    (sum, module) => sum + Object.keys(module.resources ?? {}).length,
+    resources.length + MANIFEST_REQUESTS,
+  );
+}
+
 function likeTheFirst(module: Module): Pick<Wanted, "size" | "isImage"> {
   const { size = "small", isImage = false } = Object.values(module.resources ?? {})[0] ?? {};
   return { size, isImage };
