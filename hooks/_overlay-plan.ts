@@ -100,7 +100,7 @@ function change(entry: Placeable, contents: Contents, resource: Resource): Chang
       const { path, index, size, sha256, mode } = entry;
       const bytes = contents?.get(index);
       const archived = { kind: "archived", archive: resource.content.spool, index } as const;
-      const content = bytes === undefined ? archived : ({ kind: "bytes", bytes } as const);
+      const content = bytes === undefined ? archived : ({ kind: "bytes", bytes, isUntold: true } as const);
       return { kind: "file", path, content, size, sha256, mode, shared: false, origin };
     }
   }

@@ -16,10 +16,10 @@ export interface Origin {
 
 /**
  * The bytes of a file to be: in memory, or the `index`-th entry of an archive that lies in RAM, read again when it is staged, so that
- * an overlay of 50 MB never is in memory as a whole.
+ * an overlay of 50 MB never is in memory as a whole. `isUntold`: nobody said what is in it, so that a plan tells its size and none of its lines.
  */
 export type FileContent =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly isUntold?: true }
   | { readonly kind: "archived"; readonly archive: string; readonly index: number };
 
 export interface UciChange {

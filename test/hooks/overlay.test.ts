@@ -42,7 +42,7 @@ describe("an overlay becomes changes", () => {
       {
         kind: "file",
         path: "/etc/banner",
-        content: { kind: "bytes", bytes: Uint8Array.from(Buffer.from("hello\n")) },
+        content: { kind: "bytes", bytes: Uint8Array.from(Buffer.from("hello\n")), isUntold: true },
         size: 6,
         sha256: createHash("sha256").update("hello\n").digest("hex"),
         mode: 0o755,

@@ -182,6 +182,16 @@ describe("overlays", () => {
     await refused(scene, invalid(undefined, ["/etc/dropbear/authorized_keys", "overlay", "sshkeys"]));
   });
 
+  scenario("what is in an overlay's files is told nowhere, whoever may read them on the device", async (scene) => {
+    scene.put("overlay.tar.gz", tarGz({ name: "etc/vpn.conf", body: "password 0vErLaY\n", mode: 0o644 }));
+    scene.publish({ serial: 2 });
+    const { status, stdout, stderr } = await startPlain(scene);
+    expect(status).toBe(0);
+    expect(stdout).toContain("/etc/vpn.conf new, 0644, 17 bytes");
+    expect(scene.device("/etc/vpn.conf")).toContain("0vErLaY");
+    expect(stdout + stderr + scene.device("/var/run/uciprov/status.json")).not.toContain("0vErLaY");
+  });
+
   scenario("faults of the overlay and of UCI are told together", async (scene) => {
     scene.put("default.uci", "nonsense\n");
     scene.put("overlay.tar.gz", tarGz({ name: "/etc/evil", body: "x" }));

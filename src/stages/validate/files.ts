@@ -209,8 +209,9 @@ function filePlan(ctx: RunContext, action: FileAction, look: (path: string) => F
   const before = look(path);
   // What only its owner may read on the device is not for a terminal's history either.
   const isPrivate = (change.mode & 0o077) === 0 || (before !== undefined && (before.mode & 0o077) === 0);
-  const text =
-    change.content.kind === "bytes" && !isPrivate ? toldText(ctx, path, before, change.content.bytes) : undefined;
+  const { content } = change;
+  const isTold = content.kind === "bytes" && content.isUntold !== true && !isPrivate;
+  const text = isTold ? toldText(ctx, path, before, content.bytes) : undefined;
   return {
     path,
     act: before === undefined ? "new" : "changed",
