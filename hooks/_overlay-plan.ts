@@ -72,7 +72,7 @@ async function entriesIn(
         if (content === undefined) isAtHand = false;
         else contents.set(entry.index, content);
       },
-      AT_HAND,
+      context.once === undefined ? AT_HAND : 0, // a plan for many devices is kept, and put in place nowhere
     );
   } catch (thrown) {
     if (!(thrown instanceof ProvisionError) || thrown.exit !== "invalid-content") throw thrown;

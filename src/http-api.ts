@@ -10,8 +10,13 @@ export interface HttpRequest {
   readonly modified?: string;
   /** Put the body into this file (a path of the device's, in RAM) rather than in memory; a cut body is resumed from it. */
   readonly spool?: string;
-  /** Bytes of the body, where a list names them: a large one is then asked for in pieces if the server is far and gives parts. Only for `spool`. */
+  /** Bytes of the body, where a list names them: a large one is then asked for in pieces (only with `spool`) if the server is far and gives parts. */
   readonly size?: number;
+  /**
+   * Its SHA-256, 64 lower-case hex digits, where a list names it: a small one whose size is listed, too, then need not wait for the answers to those asked for before it. Whether
+   * what comes is that in the end is for the caller to see.
+   */
+  readonly sha256?: string;
   /** Further request headers, e.g. a device's identity where the admin asked for it. */
   readonly headers?: Readonly<Record<string, string>>;
 }

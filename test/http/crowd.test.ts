@@ -53,6 +53,23 @@ describe("a server that allows an address only so many requests at a time", () =
     expect(answers.map(({ kind }) => kind)).toEqual(Array(4).fill("body"));
   });
 
+  test("and lets the others wait in vain before it refuses them gives all of them", async () => {
+    let underWay = 0;
+    const web = await server((socket, { path }) => {
+      const isOneTooMany = ++underWay > 2;
+      setTimeout(
+        () => {
+          underWay--;
+          socket.write(isOneTooMany ? answerText(503) : answerText(200, {}, `of ${path}`));
+        },
+        isOneTooMany ? 200 : 20, // nothing else is under way by then
+      );
+    });
+    const http = client();
+    const answers = await Promise.all(["a", "b", "c", "d"].map((path) => http.fetch(`${web.origin}/${path}`)));
+    expect(answers.map(({ kind }) => kind)).toEqual(Array(4).fill("body"));
+  });
+
   test("and says until when is obeyed", async () => {
     const web = await server(limited(1, 503, { "Retry-After": "7" }));
     const http = client();

@@ -18,6 +18,8 @@ export interface Asking {
     readonly etag?: string;
     readonly spool?: string;
     readonly size?: number;
+    /** SHA-256 of each. */
+    readonly sums?: readonly string[];
     readonly expected?: number;
     readonly tries?: number;
   }[];
@@ -41,11 +43,15 @@ async function main(): Promise<void> {
   const time = isFar ? { ...clock, elapsed: () => 20 * looks++ } : clock;
   const http = openHttp({ settings }, openDisk(root), time, () => true);
   const { signal } = new AbortController();
-  for (const { uris, tries = 1, expected, ...conditions } of steps) {
+  for (const { uris, tries = 1, expected, sums, ...conditions } of steps) {
     if (expected !== undefined) http.expect(uris[0] ?? "", expected);
-    const get = (uri: string) => http.get({ uri, limit: 50_000_000, signal, ...conditions });
-    const told = uris.map((uri) =>
-      withRetries(() => get(uri), { tries, minSeconds: 0.1, maxSeconds: 0.5, signal, clock }).then(plainly, failure),
+    const get = (uri: string, sha256?: string) =>
+      http.get({ uri, limit: 50_000_000, signal, ...(sha256 === undefined ? {} : { sha256 }), ...conditions });
+    const told = uris.map((uri, index) =>
+      withRetries(() => get(uri, sums?.[index]), { tries, minSeconds: 0.1, maxSeconds: 0.5, signal, clock }).then(
+        plainly,
+        failure,
+      ),
     );
     console.log(JSON.stringify(await Promise.all(told)));
   }

@@ -117,8 +117,9 @@ describe.skipIf(missing)("nginx, between two hosts", () => {
 
   test("the small files of a far server are asked for one behind the other, and come over one connection", async () => {
     const files = Array.from({ length: 9 }, (_, index) => `${https}/layer${index}.uci`);
+    const sums = files.map((_, index) => createHash("sha256").update(layer(index)).digest("hex"));
     noted();
-    const [, came = []] = await ask([{ uris: [`${https}/MANIFEST`] }, { uris: files, size: 2_000 }], {}, true);
+    const [, came = []] = await ask([{ uris: [`${https}/MANIFEST`] }, { uris: files, size: 2_000, sums }], {}, true);
     expect(came.map(({ kind }) => kind)).toEqual(files.map(() => "body"));
     const nths = noted()
       .slice(1)
@@ -272,12 +273,16 @@ async function bundledClient(folder: string): Promise<string> {
   return join(folder, "ask-http.cjs");
 }
 
+function layer(index: number): string {
+  return `config layer '${index}'\n`.repeat(100);
+}
+
 function publish(folder: string): void {
   for (const name of ["www", "www/gzip", "www/slow"]) mkdirSync(join(folder, name));
   const put = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, "www", name), content);
   put("MANIFEST", "# a manifest, say\n");
   put("gzip/layer0.uci", "config system\n".repeat(500));
-  for (let index = 0; index < 9; index++) put(`layer${index}.uci`, `config layer '${index}'\n`.repeat(100));
+  for (let index = 0; index < 9; index++) put(`layer${index}.uci`, layer(index));
   for (const name of ["overlay.tar.gz", "slow/overlay.tar.gz"]) put(name, overlay);
 }
 

@@ -28,7 +28,7 @@ export interface Body extends Sink {
   begin(whole: WholeBody, uri: string): void;
   /** The rest of what was kept begins; Restart if the answer is not precisely that. */
   resume(head: Head, uri: string): void;
-  /** TRUNCATED if less came than was stated. */
+  /** TRUNCATED if less came than was stated. One in memory can be asked again. */
   finish(): Received;
   /** Ends without success: keeps the part if `error` says the body was cut and a later `get` can ask for the rest. */
   giveUp(error: unknown): void;
@@ -51,10 +51,12 @@ export interface Part {
 export function memoryBody(limit: number): Body {
   let gathered = new Gathered(limit);
   let hash = createHash("sha256");
+  let received: Received | undefined;
   return {
     fields: () => ({}),
     begin({ length }) {
       refuseLarge(length, limit);
+      received = undefined;
       gathered = new Gathered(limit);
       hash = createHash("sha256");
     },
@@ -66,7 +68,10 @@ export function memoryBody(limit: number): Body {
       hash.update(chunk);
       gathered.add(chunk);
     },
-    finish: () => ({ bytes: gathered.bytes, size: gathered.bytes.length, sha256: hash.digest("hex") }),
+    finish() {
+      received ??= { bytes: gathered.bytes, size: gathered.bytes.length, sha256: hash.digest("hex") };
+      return received;
+    },
     giveUp: () => undefined,
   };
 }

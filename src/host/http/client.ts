@@ -165,12 +165,21 @@ class Fetch {
    */
   async #ask(uri: URL, start: URL): Promise<Answer> {
     const { body, request, requests, signal } = this.#with;
-    const expected = request.spool === undefined ? request.size : undefined;
+    const { size, sha256, spool } = request;
+    const listed = spool === undefined && sha256 !== undefined ? size : undefined;
+    // Answers that come in another order than the questions went are of other files.
+    const isIt = (answer: Answer) =>
+      answer.status === 304 || (answer.status === 200 && body.finish().sha256 === sha256);
     for (;;) {
       const part = body.fields();
       const fields = { ...this.#fields(uri, start, part.range === undefined), ...part };
       try {
-        const answer = await requests.soon({ uri, fields, signal }, expected, (head) => this.#choose(head, uri, start));
+        const answer = await requests.soon(
+          { uri, fields, signal },
+          listed,
+          (head) => this.#choose(head, uri, start),
+          isIt,
+        );
         if (answer.status === 416 && part.range !== undefined) body.giveUp(undefined);
         else if (answer.status === 304 && this.#isConditional && !this.#isOurs(answer)) this.#isConditional = false;
         else return answer;

@@ -3,8 +3,8 @@ import type { Answer } from "./exchange.ts";
 import { field } from "./head.ts";
 
 /**
- * Our requests to one server. Some servers allow an address only so many at a time (nginx's `limit_conn`, a firewall's `connlimit`) and refuse the others: each of those is made
- * again when one of ours has ended. What is refused though nothing else of ours is under way is refused.
+ * Our requests to one server. Some servers allow an address only so many at a time (nginx's `limit_conn`, a firewall's `connlimit`) and refuse the others, or let them wait in vain: each
+ * of those that began beside others is made again when one of them has ended. What is refused though nothing else of ours was under way is refused.
  */
 export class Crowd {
   #underWay = 0;
@@ -13,20 +13,32 @@ export class Crowd {
   /** `ask` makes one request and may be called again; the signal's reason is thrown as it is. */
   async ask(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
     for (;;) {
+      const wasAlone = this.#underWay === 0;
       let isOneTooMany = false;
       this.#underWay++;
       try {
         const answer = await ask();
-        isOneTooMany = this.#underWay > 1 && isBusy(answer);
+        isOneTooMany = !wasAlone && isBusy(answer);
         if (!isOneTooMany) return answer;
       } catch (thrown) {
-        isOneTooMany = this.#underWay > 1 && thrown instanceof ProvisionError && thrown.code === "CONNECT_FAILED";
-        if (!isOneTooMany) throw thrown;
+        isOneTooMany = !wasAlone && thrown instanceof ProvisionError && thrown.code === "CONNECT_FAILED";
+        if (!isOneTooMany || signal.aborted) throw thrown;
       } finally {
         this.#underWay--;
         if (!isOneTooMany) this.#waiting.shift()?.();
       }
-      await this.#turn(signal);
+      if (this.#underWay > 0) await this.#turn(signal);
+    }
+  }
+
+  /** One request that counts among them, once. */
+  async once<T>(ask: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    try {
+      return await ask();
+    } finally {
+      this.#underWay--;
+      this.#waiting.shift()?.();
     }
   }
 

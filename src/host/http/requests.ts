@@ -1,3 +1,5 @@
+import type { Dispatcher } from "undici";
+import { ProvisionError } from "../../errors.ts";
 import type { Agents } from "./agent.ts";
 import { CONNECTIONS } from "./ahead.ts";
 import { Crowd, isBusy } from "./crowd.ts";
@@ -12,8 +14,9 @@ export class Server {
   givesParts = false;
   /** It leaves connections open behind its answers, and answers what waits on one; undefined: nothing came yet. */
   isSteady: boolean | undefined;
-  /** What was asked for over its queue and has not come. */
+  /** What was asked for over its queue and has not come; who ends that sends all of it another way. */
   queuedBytes = 0;
+  readonly queue = new AbortController();
   readonly crowd = new Crowd();
 }
 
@@ -45,21 +48,11 @@ export class Requests {
   }
 
   /** One request; over another connection if a kept one turns out to be closed, which can happen only so many times. */
-  async one(question: Question, choose: Choose, agent = this.agents.alone): Promise<Answer> {
-    const { uri, signal } = question;
-    const { headerSeconds, bodyIdleSeconds } = this.#settings;
-    const server = this.serverOf(uri);
-    const see: Choose = (head) => {
-      refuseOddHead(head);
-      server.givesParts ||= givesParts(head);
-      server.isSteady = (server.isSteady ?? true) && keepsOpen(head);
-      return isBusy(head) ? undefined : choose(head);
-    };
-    const asked = { ...question, headerSeconds, bodyIdleSeconds };
-    const ask = () => exchange(agent, asked, (head) => telling(uri, () => see(head)));
+  async one(question: Question, choose: Choose): Promise<Answer> {
+    const { crowd } = this.serverOf(question.uri);
     for (let stale = 0; ; stale++) {
       try {
-        return await server.crowd.ask(ask, signal);
+        return await crowd.ask(() => this.#ask(this.agents.alone, question, choose), question.signal);
       } catch (thrown) {
         if (!(thrown instanceof StaleConnection) || stale === MOST_STALE) throw thrown;
       }
@@ -67,30 +60,46 @@ export class Requests {
   }
 
   /**
-   * The same for a file of so many bytes: a small one of a far server is asked for without waiting for the answers to those asked for before it. A server, or
-   * something on the way to it, that does not bear that is asked again, in the usual way, and so for all that follow.
+   * The same for a file of which a list tells how large it is: a small one of a far server is asked for without waiting for the answers to those asked for before it. If a server, or
+   * something on the way to it, does not bear that (`isIt` says whether the answer is of this file), it is asked again, in the usual way, and so are all others of that server.
    */
-  async soon(question: Question, bytes: number | undefined, choose: Choose): Promise<Answer> {
+  async soon(
+    question: Question,
+    bytes: number | undefined,
+    choose: Choose,
+    isIt: (answer: Answer) => boolean,
+  ): Promise<Answer> {
     const { uri, signal } = question;
     const server = this.serverOf(uri);
-    const mayQueue = server.givesParts && server.isSteady === true && this.isFar(uri);
+    const { queue } = server;
+    const mayQueue = server.givesParts && server.isSteady === true && !queue.signal.aborted && this.isFar(uri);
     if (bytes !== undefined && mayQueue && server.queuedBytes + bytes <= MOST_QUEUED_BYTES) {
+      const queued = { ...question, signal: AbortSignal.any([signal, queue.signal]) };
       server.queuedBytes += bytes;
       try {
-        const answer = await this.one(question, choose, this.agents.queued);
-        if (isUsual(answer.status)) return answer;
+        const answer = await server.crowd.once(() => this.#ask(this.agents.queued, queued, choose));
+        if (isIt(answer)) return answer;
       } catch (thrown) {
-        if (signal.aborted) throw thrown;
+        // Neither who wanted it no longer nor a file that is too large says anything of the queue.
+        if (signal.aborted || (thrown instanceof ProvisionError && thrown.code === "TOO_LARGE")) throw thrown;
       } finally {
         server.queuedBytes -= bytes;
       }
-      server.isSteady = false;
+      queue.abort(new Error("this server is not asked so"));
     }
     return await this.one(question, choose);
   }
-}
 
-/** What a static server says of a file that it has, or has not. */
-function isUsual(status: number): boolean {
-  return status < 400 || status === 404 || status === 410;
+  #ask(agent: Dispatcher, question: Question, choose: Choose): Promise<Answer> {
+    const { headerSeconds, bodyIdleSeconds } = this.#settings;
+    const server = this.serverOf(question.uri);
+    const see: Choose = (head) => {
+      refuseOddHead(head);
+      server.givesParts ||= givesParts(head);
+      server.isSteady = (server.isSteady ?? true) && keepsOpen(head);
+      return isBusy(head) ? undefined : choose(head);
+    };
+    const asked = { ...question, headerSeconds, bodyIdleSeconds };
+    return exchange(agent, asked, (head) => telling(question.uri, () => see(head)));
+  }
 }

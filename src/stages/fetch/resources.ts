@@ -218,7 +218,7 @@ async function fetchOne(ctx: RunContext, device: Device, tree: Tree, request: Re
     limit,
     signal: ctx.signal,
     ...(spool === undefined ? {} : { spool }),
-    ...(request.entry?.size === undefined ? {} : { size: request.entry.size }),
+    ...(request.entry?.size === undefined ? {} : { size: request.entry.size, sha256: request.entry.sha256 }),
   });
   if (answer.kind !== "body") {
     if (request.place !== "listed") return undefined;
