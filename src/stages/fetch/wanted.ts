@@ -28,7 +28,6 @@ export function wantedResources(settings: Settings, modules: readonly Module[]):
   });
 }
 
-/** What settings add to a module is of the kind that its own first resource is. */
 /** MANIFEST and its signature. */
 const MANIFEST_REQUESTS = 2;
 
@@ -40,6 +39,7 @@ export function mostRequests({ resources }: Settings, modules: readonly Module[]
   );
 }
 
+/** What settings add to a module is of the kind that its own first resource is. */
 function likeTheFirst(module: Module): Pick<Wanted, "size" | "isImage"> {
   const { size = "small", isImage = false } = Object.values(module.resources ?? {})[0] ?? {};
   return { size, isImage };
