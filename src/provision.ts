@@ -151,6 +151,8 @@ async function onePass(ctx: RunContext, plugins: Plugins): Promise<Pass> {
     });
     judged = undefined;
     release(ctx, found.source);
+    // Nothing more is asked over these: a server that allows an address so many must not take the probe for one too many.
+    known.http.close().catch(() => undefined);
     if (ctx.choices.isDry)
       return { outcome: { ...ended("planned", "nothing was changed"), plan, findings: plan.findings } };
     if (plan.firmware !== undefined) {

@@ -20,6 +20,8 @@ export interface BentWeb {
   readonly uri: string;
   /** Answers that were finished, oldest first. */
   readonly asked: AskedFor[];
+  /** That are open. */
+  connections(): Promise<number>;
   /** From now on this file is answered so; `*` is every file without an answer of its own. */
   bend(name: string, answer: Bend): void;
   /** How this file is answered honestly, for a bend that does so at times. */
@@ -49,6 +51,10 @@ export async function serveBent(folder: string, identity?: Issued, host = "127.0
     port: bound,
     uri: `${identity ? "https" : "http"}://${host}:${bound}/tree`,
     asked,
+    connections: () =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+      ),
     bend: (name, answer) => void bends.set(name, answer),
     honest: (name) => honest(folder, name),
     straighten: () => bends.clear(),

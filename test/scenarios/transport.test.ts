@@ -13,6 +13,19 @@ const HTML = { "content-type": "text/html; charset=utf-8" };
 /** Deadlines that a test can wait for. */
 const SHORT = { limits: { header_seconds: "1", idle_seconds: "1", connect_seconds: "2" } };
 
+scenario("the probe of a first run is the only connection that its server sees then", async (scene) => {
+  const open: number[] = [];
+  scene.web.bend("MANIFEST", (request, response) => {
+    void scene.web.connections().then((count) => {
+      open.push(count);
+      scene.web.honest("MANIFEST")(request, response);
+    });
+  });
+  await provisioned(scene);
+  expect(open[0]).toBeGreaterThan(1);
+  expect(open.at(-1)).toBe(1);
+});
+
 describe("TLS", () => {
   scenario("a server of another CA is refused", async (scene) => {
     const stranger = makeAuthority("somebody else").issue({ names: ["127.0.0.1"] });
