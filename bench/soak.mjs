@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,7 +29,10 @@ const daemon = spawn(
 try {
   await soak();
 } finally {
-  daemon.kill();
+  if (daemon.exitCode === null) {
+    daemon.kill();
+    await once(daemon, "exit"); // it still writes below the folder that goes
+  }
   await bed.close();
   rmSync(bed.folder, { recursive: true, force: true });
 }
