@@ -6,15 +6,16 @@ import { licences } from "./scripts/licences.mjs";
 import { parserFile } from "./scripts/parser-file.mjs";
 import { smaller } from "./scripts/smaller.mjs";
 
-/**
- * CommonJS, because an ES module that imports node:http makes Node >= 22 load all of its own undici (nodejs/node#59686), at a cost
- * that a run without HTTP would pay, too. Whatever the sources import dynamically becomes a chunk of its own: HTTP, the admin's commands.
- */
+/** What is better known by another name than its file's. */
 const CHUNKS = [
   ["src/host/http/client.ts", "http.cjs"],
   ["src/host/http/agent.ts", "undici.cjs"],
 ];
 
+/**
+ * CommonJS, because an ES module that imports node:http makes Node >= 22 load all of its own undici (nodejs/node#59686), at a cost
+ * that a run without HTTP would pay, too. Whatever the sources import dynamically becomes a chunk of its own: HTTP, the admin's commands.
+ */
 export default defineConfig({
   input: { uciprov: "src/start.ts", main: "src/main.ts" },
   platform: "node",

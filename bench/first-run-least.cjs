@@ -1,8 +1,8 @@
 /**
- * node first-run-least.cjs ROOT CA-FILE NAME NAME-SERVER PACKAGE…: the same requests as a first run of uciprov makes, in the same order, by the least code
- * that Node can do it with: TXT; manifest and signature; all files at once over kept connections; written; one request on a fresh connection. Nothing is
+ * node first-run-least.cjs ROOT CA-FILE NAME NAME-SERVER PACKAGE…: the same files as a first run of uciprov, in the same order, by the least code
+ * that Node can get them with: TXT; manifest and signature; all files at once over kept connections; written; one request on a fresh connection. Nothing is
  * checked but the server's certificate, nothing flushed, nothing can be taken back. What it takes is what no program on Node gets below that makes these
- * requests in this order; one that made fewer, or more of them at once, might.
+ * requests in this order. One that asks for the large file in parts and for the small ones at once, as uciprov does, does get below it.
  */
 const { createSocket } = require("node:dgram");
 const { mkdirSync, readFileSync, writeFileSync } = require("node:fs");

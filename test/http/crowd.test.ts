@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
+import { ProvisionError } from "../../src/errors.ts";
+import { Crowd } from "../../src/host/http/crowd.ts";
+import type { Answer } from "../../src/host/http/exchange.ts";
 import { type AskedHead, answerText, farClock, type TestClient } from "../helpers/web.ts";
 import { scene } from "./scene.ts";
 
@@ -101,3 +104,39 @@ test("whoever waits for the others' end stops when it is told to", async () => {
   stop.abort();
   for (const one of [slow, waiting]) expect(await one).toMatchObject({ code: "STOPPED" });
 });
+
+test("nobody waits for an end that nobody tells of: one that is stopped by another's failed connection wakes the next, too", async () => {
+  const crowd = new Crowd();
+  const never = new AbortController().signal;
+  const busy = { status: 503, fields: {} } as unknown as Answer;
+  const fine = { ...busy, status: 200 };
+  const first = later();
+  const stopped = later();
+  const stop = new AbortController();
+  const alone = crowd.ask(() => first.promise, never);
+  const beside = crowd.ask(() => stopped.promise, stop.signal).catch((thrown: unknown) => thrown);
+  let asked = 0;
+  const refused = crowd.ask(async () => (++asked < 3 ? busy : fine), never);
+  await expect.poll(() => asked).toBe(1);
+  first.resolve(fine);
+  await alone;
+  await expect.poll(() => asked).toBe(2); // and waits for the other one now
+  const failure = new ProvisionError("CONNECT_FAILED", "a piece of the same file has no connection");
+  stop.abort(failure);
+  stopped.reject(failure);
+  expect(await beside).toBe(failure);
+  expect(await refused).toBe(fine);
+});
+
+/** An answer that comes when it is told to. */
+function later() {
+  let settle: { resolve(answer: Answer): void; reject(thrown: unknown): void } | undefined;
+  const promise = new Promise<Answer>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return {
+    promise,
+    resolve: (answer: Answer) => settle?.resolve(answer),
+    reject: (thrown: unknown) => settle?.reject(thrown),
+  };
+}

@@ -14,15 +14,17 @@ export class Crowd {
   async ask(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
     for (;;) {
       const wasAlone = this.#underWay === 0;
+      // Who is stopped is told another's failure at times, and asks no more: the next in line is woken as by any end.
+      const mayBe = () => !wasAlone && !signal.aborted;
       let isOneTooMany = false;
       this.#underWay++;
       try {
         const answer = await ask();
-        isOneTooMany = !wasAlone && isBusy(answer);
+        isOneTooMany = mayBe() && isBusy(answer);
         if (!isOneTooMany) return answer;
       } catch (thrown) {
-        isOneTooMany = !wasAlone && thrown instanceof ProvisionError && thrown.code === "CONNECT_FAILED";
-        if (!isOneTooMany || signal.aborted) throw thrown;
+        isOneTooMany = mayBe() && thrown instanceof ProvisionError && thrown.code === "CONNECT_FAILED";
+        if (!isOneTooMany) throw thrown;
       } finally {
         this.#underWay--;
         if (!isOneTooMany) this.#waiting.shift()?.();
